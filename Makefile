@@ -1,0 +1,85 @@
+# The way of the data. Make supplies edges only: each stage knows whether its work is done and refuses
+# a result of another configuration. Training never depends on source files.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
+PRESET ?= $(if $(GPU),paper,laptop)
+SOURCE ?= embedded
+RUN ?= $(PRESET)$(if $(filter embedded,$(SOURCE)),,-$(firstword $(subst ., ,$(notdir $(SOURCE)))))
+SHARED ?= ../shared
+PYTHON ?= python3
+PY := .venv/bin/python
+STAGE = $(PY) -m repro $@ --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
+
+.PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae train-cgcnn evaluate \
+	generate tables figures table6 figure4 report released bench embedded-data clean
+
+help:  ## this list
+	@echo "make TARGET [PRESET=smoke|laptop|paper] [SOURCE=embedded|materials-project|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
+	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+
+setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time 3 min, 2 GB)
+
+.venv/ready: requirements.lock setup.cfg
+	@echo "Setting up .venv with the versions of requirements.lock ..."
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(if $(GPU),$(PY) -m pip install --quiet --disable-pip-version-check 'tensorflow[and-cuda]==2.21.*')
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 30 min on 2 cores; paper hours on a GPU)
+	@$(PY) -m repro.announce --preset $(PRESET) --source $(SOURCE) --run $(RUN) --gpu "$(GPU)"
+	@$(MAKE) --no-print-directory report PRESET=$(PRESET) SOURCE=$(SOURCE) RUN=$(RUN) SHARED=$(SHARED)
+
+smoke: setup  ## the whole way at 16^3 on a few dozen crystals (under 3 min)
+	@$(MAKE) --no-print-directory reproduce PRESET=smoke SOURCE=$(SOURCE)
+
+test: setup  ## the tests (under 12 min on 2 cores)
+	$(PY) -m pytest
+
+test-fast: setup  ## the tests without those that train
+	$(PY) -m pytest -m "not slow"
+
+lint: setup  ## ruff
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
+	@$(STAGE)
+voxelize: data  ## 2. density and species maps in NPZ shards (under a minute)
+	@$(STAGE)
+train-unet: voxelize  ## 3. the UNet (laptop 8 min; paper needs a GPU)
+	@$(STAGE)
+train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 12 min; paper needs a GPU)
+	@$(STAGE)
+train-cgcnn: data  ## 5. the CGCNN on formation energy (laptop 2 min)
+	@$(STAGE)
+evaluate: train-unet train-vae  ## 6. every network on the held-out crystals (laptop 4 min)
+	@$(STAGE)
+generate: train-unet train-vae train-cgcnn  ## 7. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
+	@$(STAGE)
+tables: evaluate table6  ## every table that is built: table6
+figures: evaluate figure4  ## every figure that is built: figure4
+table6: setup  ## Table 6: the code's hyperparameters beside the paper's
+	@$(PY) -m experiments.table6 --out results/$(RUN)
+figure4: evaluate  ## Figure 4: errors of lattice and sites on the held-out crystals
+	@$(PY) -m experiments.figure4 --results results/$(RUN)
+report: evaluate generate tables figures  ## 8. results/RUN/report.html and report.md
+	@$(STAGE)
+
+released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
+	$(PY) -m repro.released --shared $(SHARED)
+bench: setup  ## speed of voxelisation, feeding and training steps (2 min)
+	$(PY) -m repro.bench
+embedded-data:  ## compute the embedded crystals anew with CHGNet (extra environment; about an hour)
+	test -x .venv-embedded/bin/python || $(PYTHON) -m venv .venv-embedded
+	.venv-embedded/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded-data]'
+	.venv-embedded/bin/python -m data_prep.embedded
+clean:  ## remove runs/ and the rendered results (keeps .venv and what is committed)
+	rm -rf runs
+	git clean -fdXq results

@@ -1,0 +1,64 @@
+"""Which angle a randomly sampled cell has: a boxed map does not say (FINDINGS F2).
+
+Nearly all cubic crystals of the training set are deposited in cells of 90° (primitive cubic) or 60°
+(face-centred). The rule weighs two facts learned from the training part: how often each angle occurs
+for that number of sites, and which of the two volumes suits the elements. A cell of equal edges is
+sqrt(2) smaller at 60° than at 90°, while volumes per element predict log V to about 0.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from data_prep.crystal import Crystal
+from data_prep.elements import MAX_Z
+
+ANGLES = (60.0, 90.0)
+_SHAPE = {60.0: 2**-0.5, 90.0: 1.0}  # volume over a b c
+_TOLERANCE = 2.0  # degrees
+
+
+@dataclass(frozen=True)
+class AngleRule:
+    """``volumes`` (95,) in Å^3 per element, ``spread`` of log V, ``counts`` of each angle by number of sites."""
+
+    volumes: np.ndarray
+    spread: float
+    counts: dict[int, tuple[int, int]]
+
+    def choose(self, numbers: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
+        """Return the angle in degrees of a cell with these species and lengths (Å), and its probability."""
+        expected = np.log(max(float(self.volumes[numbers].sum()), 1.0))
+        seen = self.counts.get(len(numbers), (0, 0))
+        scores = [
+            np.log(count + 1) - 0.5 * ((np.log(np.prod(lengths) * _SHAPE[angle]) - expected) / self.spread) ** 2
+            for angle, count in zip(ANGLES, seen, strict=True)
+        ]
+        probability = 1.0 / (1.0 + np.exp(scores[1] - scores[0]))  # of 60 degrees
+        return (ANGLES[0], float(probability)) if probability > 0.5 else (ANGLES[1], 1.0 - float(probability))
+
+
+def angle_class(crystal: Crystal) -> float | None:
+    """Return 60.0 or 90.0 when all three angles are that within 2 degrees, else None."""
+    for angle in ANGLES:
+        if np.all(np.abs(crystal.angles - angle) < _TOLERANCE):
+            return angle
+    return None
+
+
+def fit_angle_rule(crystals: Sequence[Crystal]) -> AngleRule:
+    """Learn volumes per element (non-negative least squares of relative volume) and angle counts."""
+    volume = np.array([crystal.structure().volume for crystal in crystals])
+    composition = np.stack([np.bincount(crystal.numbers, minlength=MAX_Z + 1) for crystal in crystals])
+    volumes, _ = nnls(composition / volume[:, None], np.ones(len(crystals)))
+    known = volumes[volumes > 0].mean()
+    volumes = np.where(volumes > 0, volumes, known)  # elements never seen take the mean
+    spread = float(np.std(np.log(volume / (composition @ volumes))))
+    counts: dict[int, list[int]] = {}
+    for crystal in crystals:
+        angle = angle_class(crystal)
+        if angle is not None:
+            counts.setdefault(crystal.n_sites, [0, 0])[ANGLES.index(angle)] += 1
+    return AngleRule(volumes, max(spread, 0.02), {sites: tuple(pair) for sites, pair in counts.items()})

@@ -1,0 +1,6 @@
+"""The project's own data set: cubic prototypes relaxed with CHGNet (see DATA_CARD.md)."""
+
+from pathlib import Path
+
+TABLE = Path(__file__).resolve().with_name("crystals.csv.gz")
+CARD = TABLE.with_name("DATA_CARD.md")

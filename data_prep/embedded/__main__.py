@@ -1,0 +1,149 @@
+"""Compute the embedded data set: ``python -m data_prep.embedded [--out FILE] [--limit N]``."""
+
+import argparse
+import csv
+import gzip
+import io
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from data_prep.atomic import replacing, write_text
+from data_prep.embedded import CARD, TABLE
+from data_prep.embedded.candidates import Candidate, enumerate_candidates
+from data_prep.embedded.card import check_compounds, checks_table, summary, with_generated
+from data_prep.embedded.elements import elemental_structure, is_molecule
+from data_prep.embedded.eos import Fit, Minimum, SearchSettings
+from data_prep.embedded.journal import Journal
+from data_prep.embedded.relax import (
+    EnergyFunction,
+    energy_function,
+    formation_energy,
+    load_model,
+    record,
+    refusal,
+    relax_candidates,
+    relax_element,
+    versions,
+)
+from data_prep.errors import InputError
+
+CHUNK = 32  # candidates that share their forward passes and are lost together when the run is killed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0, or 2 after a user's mistake."""
+    options = _parse(arguments)
+    try:
+        _run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m data_prep.embedded", description=__doc__)
+    parser.add_argument("--out", type=Path, default=TABLE, help="table to write (default: the packaged one)")
+    parser.add_argument("--limit", type=int, help="only the first N candidates; needs --out")
+    parser.add_argument("--journal", type=Path, default=Path("runs/embedded-data/journal.jsonl"))
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads for the forward passes")
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
+    complete = options.limit is None
+    if not complete and options.out == TABLE:
+        raise InputError("--limit needs --out: a part of the table must not replace the whole one.")
+    model = load_model(options.threads)
+    candidates = enumerate_candidates()[: options.limit]
+    settings, used = SearchSettings(), versions(model)
+    journal = Journal(options.journal, {"settings": asdict(settings), "versions": used})
+    started = time.process_time()
+    elements = relax_elements(model, sorted({s for c in candidates for s in c.species}), journal)
+    relax_all(energy_function(model), candidates, settings, journal)
+    rows, reasons = judge(candidates, elements, journal)
+    write_table(options.out, rows)
+    seconds = time.process_time() - started
+    print(f"{len(rows)} of {len(candidates)} kept, {seconds:.0f} CPU seconds, {options.out}")
+    if options.out == TABLE:
+        checks = check_compounds(energy_function(model), elements)
+        generated = summary(rows, reasons, elements, used) + checks_table(checks)
+        write_text(CARD, with_generated(CARD.read_text(encoding="utf-8"), generated))
+
+
+def relax_elements(model: Any, symbols: Iterable[str], journal: Journal) -> dict[str, float]:
+    """Return the energy (eV/atom) of each element's relaxed structure, from the journal where it is known."""
+    for symbol in symbols:
+        key = f"element {symbol}"
+        if key not in journal.items:
+            energy = relax_element(model, elemental_structure(symbol), relax_cell=not is_molecule(symbol))
+            journal.add([{"key": key, "energy": energy}])
+            print(f"{key}: {energy:.4f} eV/atom", flush=True)
+    return {symbol: journal.items[f"element {symbol}"]["energy"] for symbol in symbols}
+
+
+def relax_all(
+    energies: EnergyFunction, candidates: list[Candidate], settings: SearchSettings, journal: Journal
+) -> None:
+    """Relax the candidates that the journal does not have, in chunks, and enter how each search ended."""
+    missing = [candidate for candidate in candidates if _key(candidate) not in journal.items]
+    started = time.process_time()
+    for start in range(0, len(missing), CHUNK):
+        chunk = missing[start : start + CHUNK]
+        results = relax_candidates(chunk, energies, settings)
+        journal.add([_entry(candidate, results[candidate.id]) for candidate in chunk])
+        done = start + len(chunk)
+        rate = (time.process_time() - started) / done
+        to_go = f"{rate * (len(missing) - done) / 60:.0f} CPU min to go"
+        print(f"{done}/{len(missing)} candidates, {rate:.2f} CPU s each, {to_go}", flush=True)
+
+
+def _key(candidate: Candidate) -> str:
+    """Return the journal's name of a candidate, which survives a change of the enumeration."""
+    return f"{candidate.prototype} {' '.join(candidate.species)}"
+
+
+def _entry(candidate: Candidate, result: Minimum | str) -> dict[str, Any]:
+    ending = {"reason": result} if isinstance(result, str) else {"minimum": asdict(result)}
+    return {"key": _key(candidate), **ending}
+
+
+def judge(
+    candidates: list[Candidate], elements: dict[str, float], journal: Journal
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the table rows of the kept candidates and the reasons of the others, from the journal."""
+    rows, reasons = [], []
+    for candidate in candidates:
+        item = journal.items[_key(candidate)]
+        if "reason" in item:
+            reasons.append(item["reason"])
+            continue
+        minimum = Minimum(**{**item["minimum"], "fit": Fit(**item["minimum"]["fit"])})
+        formation = formation_energy(candidate, minimum.energy, elements)
+        reason = refusal(candidate, minimum, formation)
+        if reason is None:
+            rows.append(record(candidate, minimum, formation))
+        else:
+            reasons.append(reason)
+    return rows, reasons
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows as a gzipped CSV whose bytes depend on nothing but the rows."""
+    if not rows:
+        raise InputError(f"no structure was kept, so {path} is not written: raise --limit.")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with replacing(path) as temporary, open(temporary, "wb") as raw:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+            packed.write(text.getvalue().encode("utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

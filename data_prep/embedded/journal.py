@@ -1,0 +1,53 @@
+"""A journal of finished work, so that a killed run goes on where it stopped."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import InputError
+
+
+class Journal:
+    """JSON lines: a header that says what the lines depend on, then one line per finished item.
+
+    A last line without its newline (the process was killed while writing) is cut off on opening.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]):
+        """Open or create the journal; raises ``InputError`` when it was written under another header."""
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = _complete_lines(self.path)
+        if lines and json.loads(lines[0]) != header:
+            raise InputError(
+                f"{self.path} was written with other settings or versions: move it away or pass --journal."
+            )
+        self.items: dict[str, dict[str, Any]] = {}
+        for line in lines[1:]:
+            item = json.loads(line)
+            self.items[item["key"]] = item
+        if not lines:
+            self._append([header])
+
+    def add(self, items: list[dict[str, Any]]) -> None:
+        """Append finished items, each with its ``key``, and force them to the disk."""
+        self._append(items)
+        self.items.update({item["key"]: item for item in items})
+
+    def _append(self, values: list[dict[str, Any]]) -> None:
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(value, sort_keys=True) + "\n" for value in values)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _complete_lines(path: Path) -> list[str]:
+    """Return the lines of the file that end in a newline, after cutting off a last one that does not."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+    return whole.decode("utf-8").splitlines()

@@ -1,0 +1,259 @@
+"""Crystals as graphs: each site, its nearest neighbours and their distances (Methods; FINDINGS F26)."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+from tqdm import tqdm
+
+from data_prep.atomic import replacing
+from data_prep.crystal import Crystal
+from data_prep.elements import MAX_Z
+from data_prep.errors import InputError
+
+RADIUS = 8.0  # Å, F26
+NEIGHBOURS = 12  # F26
+TIE = 1e-4  # Å: above what coordinates of six decimals blur
+OVERLAP = 0.01  # Å: closer sites are one site given twice
+TIE_RULES = ("species", "as_found")
+_SITE_FIELDS = ("numbers", "neighbours", "distances", "mask")
+_CHUNK = 64  # crystals sent to a worker at a time
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One crystal of n sites as a graph, M neighbours a site (12, F26).
+
+    ``numbers`` (n,) atomic numbers; ``neighbours`` (n, M) int32, the site whose periodic image each
+    neighbour is; ``distances`` (n, M) float32 in Å, ascending; ``mask`` (n, M) bool, False where the
+    radius holds no M-th neighbour. Those entries are neighbour 0 at one Å beyond the radius.
+    """
+
+    id: str
+    numbers: np.ndarray
+    neighbours: np.ndarray
+    distances: np.ndarray
+    mask: np.ndarray
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites in the cell."""
+        return len(self.numbers)
+
+    @property
+    def n_missing(self) -> int:
+        """Number of neighbours, over all sites, that the radius did not hold."""
+        return int(self.mask.size - self.mask.sum())
+
+
+def crystal_graph(
+    crystal: Crystal | Structure,
+    radius: float = RADIUS,
+    n_neighbours: int = NEIGHBOURS,
+    ties: str = "species",
+    id: str | None = None,
+) -> Graph:
+    """Return the graph of a crystal: for each site its nearest periodic neighbours within ``radius`` Å.
+
+    Where more sites lie at one distance (within 0.0001 Å) than there is room for, as in every cubic
+    perovskite, ``ties = "species"`` takes the lower atomic number first, then the lower index: the
+    (element, distance) pairs then depend neither on the order of the sites nor on the choice of
+    cell. ``"as_found"`` keeps the order of the search, as the release does (F26). A site with fewer
+    neighbours is filled up and masked. ``id`` names a ``Structure`` (default: its formula). Raises
+    InputError for a cell or site that no crystal has, and for elements beyond Pu.
+    """
+    if ties not in TIE_RULES:
+        raise InputError(f"ties is '{ties}', it must be one of {', '.join(TIE_RULES)}.")
+    structure = crystal.structure() if isinstance(crystal, Crystal) else crystal
+    id = crystal.id if isinstance(crystal, Crystal) else id or structure.composition.reduced_formula
+    numbers = _checked_numbers(structure, id)
+    _check_cell(structure, id)
+    centres, others, images, distances = structure.get_neighbor_list(radius)
+    if len(distances) and distances.min() < OVERLAP:
+        raise InputError(f"{id}: two sites are closer than {OVERLAP} Å; remove the duplicate site.")
+    chosen, rank = _nearest(centres, others, images, distances, numbers, n_neighbours, ties)
+
+    shape = (len(numbers), n_neighbours)
+    graph = Graph(
+        id=id,
+        numbers=numbers,
+        neighbours=np.zeros(shape, dtype=np.int32),
+        distances=np.full(shape, radius + 1.0, dtype=np.float32),
+        mask=np.zeros(shape, dtype=bool),
+    )
+    place = centres[chosen], rank
+    graph.neighbours[place], graph.distances[place] = others[chosen], distances[chosen]
+    graph.mask[place] = True
+    return graph
+
+
+def _checked_numbers(structure: Structure, id: str) -> np.ndarray:
+    if not structure.is_ordered or not len(structure):
+        raise InputError(f"{id}: a graph needs sites, and one element on each; order the structure.")
+    numbers = [site.specie.Z for site in structure]
+    if min(numbers) < 1 or max(numbers) > MAX_Z:
+        raise InputError(f"{id}: atomic numbers must lie in 1..{MAX_Z} (H to Pu); leave this crystal out.")
+    return np.array(numbers, dtype=np.int32)
+
+
+def _check_cell(structure: Structure, id: str) -> None:
+    """Refuse cells in which the compiled search runs out of memory or time."""
+    matrix = structure.lattice.matrix
+    if not (np.isfinite(matrix).all() and np.isfinite(structure.frac_coords).all()):
+        raise InputError(f"{id}: the cell or a coordinate is not a finite number.")
+    volume = abs(np.linalg.det(matrix))
+    if volume < 0.1 * len(structure):
+        raise InputError(f"{id}: {volume:.3g} Å^3 for {len(structure)} sites is no crystal; check the cell.")
+    areas = np.linalg.norm(np.cross(matrix[[1, 2, 0]], matrix[[2, 0, 1]]), axis=1)
+    if (volume / areas).min() < 0.5 or np.linalg.norm(matrix, axis=1).max() > 1000.0:
+        raise InputError(f"{id}: cell planes under 0.5 Å apart or an edge over 1000 Å; check the cell.")
+
+
+def _nearest(centres, others, images, distances, numbers, n_neighbours, ties):
+    """Return the pairs to keep, as indices into the search's arrays, and the rank of each at its centre."""
+    order = np.lexsort((distances, centres))  # stable: equal distances stay as found
+    if ties == "species":
+        starts_shell = (np.diff(centres[order]) != 0) | (np.diff(distances[order]) > TIE)
+        shell = np.empty(len(order), dtype=np.int64)
+        shell[order] = np.concatenate([[0], np.cumsum(starts_shell)])[: len(order)]
+        order = np.lexsort((*images.T[::-1], others, numbers[others], shell))
+    chosen = order[_rank(centres[order]) < n_neighbours]
+    chosen = chosen[np.lexsort((distances[chosen], centres[chosen]))]
+    return chosen, _rank(centres[chosen])
+
+
+def _rank(sorted_values: np.ndarray) -> np.ndarray:
+    """Return how many equal values precede each one of a sorted array."""
+    return np.arange(len(sorted_values)) - np.searchsorted(sorted_values, sorted_values)
+
+
+def gaussian_expansion(distances: np.ndarray, radius: float = RADIUS, step: float = 0.2) -> np.ndarray:
+    """Return exp(-((d - c) / step)^2) for the centres c = 0, step, .. radius in Å: (...) to (..., 41).
+
+    Xie and Grossman's edge features; the width is the step and there is no factor 2 (F26, and the
+    released weights agree). The network computes the same on its device.
+    """
+    centres = np.linspace(0.0, radius, round(radius / step) + 1)
+    return np.exp(-np.square((np.asarray(distances)[..., None] - centres) / step)).astype(np.float32)
+
+
+def build_graphs(
+    crystals: Sequence[Crystal],
+    processes: int | None = None,
+    radius: float = RADIUS,
+    n_neighbours: int = NEIGHBOURS,
+    ties: str = "species",
+) -> list[Graph]:
+    """Return the graph of every crystal, in order, on ``processes`` cores (None: all).
+
+    Raises the InputError of the first crystal that has no graph (see ``crystal_graph``).
+    """
+    one = partial(crystal_graph, radius=radius, n_neighbours=n_neighbours, ties=ties)
+    progress = partial(tqdm, total=len(crystals), desc="graphs", unit="crystal", disable=None)
+    processes = min(processes or os.cpu_count() or 1, -(-len(crystals) // _CHUNK))
+    if processes < 2:
+        return list(progress(map(one, crystals)))
+    # Spawned, not forked: a forked copy of a process that has started TensorFlow's threads can hang.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return list(progress(pool.map(one, crystals, chunksize=_CHUNK)))
+
+
+def save_graphs(graphs: Sequence[Graph], path: Path) -> None:
+    """Write graphs to one NPZ file, atomically: the sites of all crystals end to end, and their offsets."""
+    if not graphs:
+        raise InputError(f"There are no graphs to write to {path}; select at least one crystal.")
+    arrays = {name: np.concatenate([getattr(graph, name) for graph in graphs]) for name in _SITE_FIELDS}
+    arrays["ids"] = np.array([graph.id for graph in graphs])
+    arrays["offsets"] = np.cumsum([0] + [graph.n_sites for graph in graphs])
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_graphs(path: Path) -> list[Graph]:
+    """Read what ``save_graphs`` wrote. Raises InputError when the file is missing, damaged or foreign."""
+    remedy = "build the graphs again"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise InputError(f"{path} is damaged (a checksum fails): {remedy}.")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in (*_SITE_FIELDS, "ids", "offsets")}
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: {remedy}.") from error
+    except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not a readable file of graphs ({error}): {remedy}.") from error
+    _check_arrays(arrays, path)
+    bounds = zip(arrays["offsets"][:-1], arrays["offsets"][1:], arrays["ids"], strict=True)
+    return [
+        Graph(str(id), *(arrays[name][start:stop] for name in _SITE_FIELDS)) for start, stop, id in bounds
+    ]
+
+
+def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Refuse arrays that do not describe graphs."""
+    offsets, numbers, neighbours = arrays["offsets"], arrays["numbers"], arrays["neighbours"]
+    kinds = "".join(arrays[name].dtype.kind for name in (*_SITE_FIELDS, "ids", "offsets"))
+    shapes = {arrays[name].shape for name in ("neighbours", "distances", "mask")}
+    sizes = np.diff(offsets) if offsets.ndim == 1 else np.array([])
+    sound = (
+        kinds == "iifbUi"
+        and numbers.ndim == 1
+        and len(shapes) == 1
+        and neighbours.ndim == 2
+        and arrays["ids"].shape == sizes.shape
+        and len(sizes) > 0
+        and offsets[0] == 0
+        and (sizes > 0).all()
+        and offsets[-1] == len(numbers) == len(neighbours)
+        and (neighbours >= 0).all()
+        and (neighbours < np.repeat(sizes, sizes)[:, None]).all()
+        and numbers.min() >= 1
+        and numbers.max() <= MAX_Z
+        and np.isfinite(arrays["distances"]).all()
+    )
+    if not sound:
+        raise InputError(f"{path} does not hold graphs: build the graphs again.")
+
+
+def pad_batch(graphs: Sequence[Graph], sites: int | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of B crystals of different size as one batch, N sites each.
+
+    ``numbers`` (B, N) int32; ``neighbours`` (B, N, M) int32; ``distances`` (B, N, M) float32 in Å;
+    ``edge_mask`` (B, N, M) and ``site_mask`` (B, N) bool, False in the padding. N is ``sites``, or
+    the largest crystal rounded up to 4 or a multiple of 8: a network compiled per shape then meets few
+    shapes. Raises InputError when a graph does not fit.
+    """
+    if not graphs or len({graph.mask.shape[1] for graph in graphs}) != 1:
+        raise InputError("A batch needs at least one graph, and the same number of neighbours in each.")
+    largest = max(graphs, key=lambda graph: graph.n_sites)
+    n = sites or _bucket(largest.n_sites)
+    if largest.n_sites > n:
+        raise InputError(f"{largest.id} has {largest.n_sites} sites, more than the {n} of the batch.")
+    shape = (len(graphs), n, graphs[0].mask.shape[1])
+    batch = {
+        "numbers": np.zeros(shape[:2], dtype=np.int32),
+        "neighbours": np.zeros(shape, dtype=np.int32),
+        "distances": np.zeros(shape, dtype=np.float32),
+        "edge_mask": np.zeros(shape, dtype=bool),
+        "site_mask": np.zeros(shape[:2], dtype=bool),
+    }
+    for row, graph in enumerate(graphs):
+        for name in ("numbers", "neighbours", "distances"):
+            batch[name][row, : graph.n_sites] = getattr(graph, name)
+        batch["edge_mask"][row, : graph.n_sites] = graph.mask
+        batch["site_mask"][row, : graph.n_sites] = True
+    return batch
+
+
+def _bucket(n_sites: int) -> int:
+    return 4 if n_sites <= 4 else -(-n_sites // 8) * 8

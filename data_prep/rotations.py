@@ -1,0 +1,55 @@
+"""The 24 proper rotations of the cube, applied to maps exactly (Methods: augmentation; FINDINGS F9)."""
+
+from itertools import permutations, product
+
+import numpy as np
+
+# A rotation is (axes, flips): transpose the spatial axes, then reverse those flagged.
+Rotation = tuple[tuple[int, int, int], tuple[bool, bool, bool]]
+IDENTITY: Rotation = ((0, 1, 2), (False, False, False))
+
+
+def _determinant(rotation: Rotation) -> int:
+    axes, flips = rotation
+    matrix = np.eye(3)[list(axes)]
+    return round(float(np.linalg.det(matrix))) * (-1) ** sum(flips)
+
+
+def proper_rotations() -> list[Rotation]:
+    """Return the 24 proper rotations, the identity first."""
+    every = product(permutations(range(3)), product((False, True), repeat=3))
+    return sorted((rotation for rotation in every if _determinant(rotation) == 1), key=lambda r: r != IDENTITY)
+
+
+def rotate(maps: np.ndarray, rotation: Rotation) -> np.ndarray:
+    """Rotate ``maps`` (G, G, G, ...) about its centre as an array, without interpolation.
+
+    Channels are carried along, not relabelled: the coordinate channels turn like the density (F9).
+    """
+    axes, flips = rotation
+    turned = np.transpose(maps, (*axes, *range(3, maps.ndim)))
+    reverse = tuple(slice(None, None, -1) if flip else slice(None) for flip in flips)
+    return turned[reverse]
+
+
+def compose(first: Rotation, second: Rotation) -> Rotation:
+    """Return the rotation that applies ``first`` and then ``second``."""
+    axes = tuple(first[0][axis] for axis in second[0])
+    flips = tuple(first[1][axis] != flip for axis, flip in zip(second[0], second[1], strict=True))
+    return axes, flips
+
+
+def quarter_turn(axis: int) -> Rotation:
+    """Return the 90 degree turn about one axis."""
+    before, after = (axis + 1) % 3, (axis + 2) % 3
+    axes = [0, 1, 2]
+    axes[before], axes[after] = after, before
+    return tuple(axes), tuple(position == before for position in range(3))
+
+
+def random_rotation(rng: np.random.Generator) -> Rotation:
+    """Return the product of three 90 degree turns about random axes, as the release augments (F9)."""
+    rotation = IDENTITY
+    for axis in rng.integers(3, size=3):
+        rotation = compose(rotation, quarter_turn(int(axis)))
+    return rotation

@@ -1,0 +1,190 @@
+"""Voxel maps on disk: uncompressed NPZ shards, memory-mapped, with a manifest (Methods; FINDINGS F9).
+
+A shard holds ``density`` (n, G, G, G) float16, ``species`` (n, G, G, G) uint8, ``lengths`` (n, 3)
+float64 in Å, ``ids`` (n,) and ``fingerprint``, the hash of what it was computed from. The coordinate
+channels are a function of the lengths and are recomputed while feeding.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.atomic import replacing, write_json
+from data_prep.crystal import Crystal
+from data_prep.elements import RADII
+from data_prep.errors import InputError
+from data_prep.voxelize import voxelize
+
+MANIFEST = "manifest.json"
+
+
+def fingerprint(crystals: Sequence[Crystal], grid: int, radii: str) -> str:
+    """Return the sha256 of everything a shard is computed from."""
+    digest = hashlib.sha256(f"voxels 1|{grid}|{radii}".encode())
+    for crystal in crystals:
+        digest.update(crystal.id.encode())
+        for array in (crystal.lengths, crystal.numbers, crystal.fractional):
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest.hexdigest()
+
+
+def write_shard(path: Path, crystals: Sequence[Crystal], grid: int, radii: str) -> None:
+    """Voxelise ``crystals`` and write them as one shard, atomically.
+
+    float16 keeps a density to 4.9e-4 relative; its range (65,504) is far above any atom's peak.
+    """
+    shape = (len(crystals), grid, grid, grid)
+    density, species = np.empty(shape, dtype=np.float16), np.empty(shape, dtype=np.uint8)
+    widths = RADII[radii]()
+    for index, crystal in enumerate(crystals):
+        density[index], species[index] = voxelize(crystal.numbers, crystal.fractional, crystal.lengths, widths, grid)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(
+            file,
+            density=density,
+            species=species,
+            lengths=np.stack([crystal.lengths for crystal in crystals]),
+            ids=np.array([crystal.id for crystal in crystals]),
+            fingerprint=np.array(fingerprint(crystals, grid, radii)),
+        )
+
+
+def shard_is_good(path: Path, expected: str) -> bool:
+    """Return whether ``path`` is a complete shard with the ``expected`` fingerprint (all checksums read)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return False
+        with np.load(path, allow_pickle=False) as arrays:
+            return str(arrays["fingerprint"]) == expected
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return False
+
+
+def build_shards(
+    folder: Path,
+    crystals: Sequence[Crystal],
+    grid: int,
+    radii: str,
+    shard_size: int,
+    processes: int | None = None,
+    say: Callable[[str], None] = print,
+) -> dict:
+    """Write every shard that is missing or damaged, on all cores, and then the manifest; return it.
+
+    Damaged shards are named through ``say`` and rebuilt. Safe to kill and call again.
+    """
+    groups = [list(crystals[start : start + shard_size]) for start in range(0, len(crystals), shard_size)]
+    names = [f"shard-{index:04d}.npz" for index in range(len(groups))]
+    todo = []
+    for name, group in zip(names, groups, strict=True):
+        path = folder / name
+        if path.exists() and not shard_is_good(path, fingerprint(group, grid, radii)):
+            say(f"{path} is damaged or of other crystals: rebuilding it.")
+            path.unlink()
+        if not path.exists():
+            todo.append((path, group))
+    folder.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(total=len(crystals), desc="voxelize", unit=" structures", mininterval=1)
+    bar.update(len(crystals) - sum(len(group) for _, group in todo))
+    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+        futures = {pool.submit(write_shard, path, group, grid, radii): len(group) for path, group in todo}
+        for future in as_completed(futures):
+            future.result()
+            bar.update(futures[future])
+    bar.close()
+    manifest = {
+        "grid": grid,
+        "radii": radii,
+        "structures": len(crystals),
+        "shards": [
+            {"name": name, "structures": len(group), "sha256": file_sha256(folder / name)}
+            for name, group in zip(names, groups, strict=True)
+        ],
+    }
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class VoxelStore:
+    """Read access to a folder of shards, memory-mapped: ``density[i]``, ``species[i]``, ``lengths[i]``.
+
+    ``ids`` (n,) and ``lengths`` (n, 3) are in memory; maps are read from disk when asked for. Raises
+    InputError naming the shard when one is missing or differs from the manifest.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.manifest = _read_manifest(folder)
+        self.grid: int = self.manifest["grid"]
+        self._density: list[np.ndarray] = []
+        self._species: list[np.ndarray] = []
+        lengths, ids, counts = [], [], []
+        for entry in self.manifest["shards"]:
+            path = folder / entry["name"]
+            if not path.exists() or file_sha256(path) != entry["sha256"]:
+                raise InputError(f"{path} is missing or damaged: run the voxelize stage again to rebuild it.")
+            members = _member_offsets(path)
+            self._density.append(_map_member(path, members["density"]))
+            self._species.append(_map_member(path, members["species"]))
+            with np.load(path, allow_pickle=False) as arrays:
+                lengths.append(arrays["lengths"])
+                ids.append(arrays["ids"])
+            counts.append(entry["structures"])
+        self.lengths = np.concatenate(lengths)
+        self.ids = np.concatenate(ids)
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def density(self, index: int) -> np.ndarray:
+        """Return one density map (G, G, G) float16."""
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._density[shard][index - self._starts[shard]]
+
+    def species(self, index: int) -> np.ndarray:
+        """Return one species map (G, G, G) uint8."""
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._species[shard][index - self._starts[shard]]
+
+
+def _read_manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read: run the voxelize stage first.") from error
+
+
+def _member_offsets(path: Path) -> dict[str, int]:
+    """Return where the .npy data of each stored member begins (NPZ members are stored, not compressed)."""
+    offsets = {}
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        for info in archive.infolist():
+            file.seek(info.header_offset + 26)  # the local header's lengths of name and extra field
+            name, extra = np.frombuffer(file.read(4), dtype="<u2")
+            offsets[info.filename.removesuffix(".npy")] = info.header_offset + 30 + int(name) + int(extra)
+    return offsets
+
+
+def _map_member(path: Path, offset: int) -> np.ndarray:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        return np.memmap(path, dtype=dtype, mode="r", offset=file.tell(), shape=shape)

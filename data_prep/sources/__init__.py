@@ -1,0 +1,52 @@
+"""Where crystals come from: every source yields the same records and says what it left out."""
+
+from pathlib import Path
+
+from data_prep.crystal import Crystal
+from data_prep.errors import InputError
+from data_prep.quarantine import Rejected, require_some
+from data_prep.sources.cells import require_cell, to_conventional
+from data_prep.sources.cif_folder import read_cif_folder
+from data_prep.sources.embedded import read_embedded
+from data_prep.sources.materials_project import read_materials_project
+from data_prep.sources.table import SUFFIXES, read_table
+
+NAMED = ("embedded", "materials-project")
+
+
+def read_source(source: str, cache: Path, cell: str = "primitive") -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of a source and what of it cannot be used, both in the source's order.
+
+    ``source`` is ``embedded``, ``materials-project`` (kept under ``cache``), or a path: a table
+    (``read_table``) or a folder of CIFs (``read_cif_folder``). ``cell="primitive"`` keeps the cells
+    that tables and the Materials Project deposit (F1) and reduces CIFs that are not primitive;
+    ``cell="conventional"`` converts every cell. A crystal without a label comes with NaN, and no
+    selection is applied: ``quarantine.screen`` does that. Raises ``InputError`` for a source that
+    does not exist, cannot be read, or has no usable crystal.
+    """
+    require_cell(cell)
+    if source not in NAMED and Path(source).is_dir():
+        crystals, rejected = read_cif_folder(Path(source), cell)
+    else:
+        crystals, rejected = _read_deposited(source, Path(cache))
+        if cell == "conventional":
+            crystals, unconverted = to_conventional(crystals)
+            rejected = rejected + unconverted
+    require_some(crystals, rejected, source)
+    return crystals, rejected
+
+
+def _read_deposited(source: str, cache: Path) -> tuple[list[Crystal], list[Rejected]]:
+    if source == "embedded":
+        return read_embedded()
+    if source == "materials-project":
+        return read_materials_project(cache)
+    path = Path(source)
+    if not path.exists():
+        raise InputError(
+            f"the source {source!r} does not exist; "
+            "give embedded, materials-project, a table or a folder of CIFs"
+        )
+    if not path.name.endswith(SUFFIXES):
+        raise InputError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it, or give a folder of CIFs")
+    return read_table(path)

@@ -1,0 +1,79 @@
+"""The cell in which a crystal is used, and the work on many crystals shared out over the cores."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from pymatgen.core import Structure
+from tqdm import tqdm
+
+from data_prep.crystal import Crystal, crystal_from_structure
+from data_prep.errors import InputError
+from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, symmetry
+
+CELLS = ("primitive", "conventional")
+WORTH_SHARING = 64  # fewer items are done before new processes have imported pymatgen
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def require_cell(cell: str) -> None:
+    """Raise ``InputError`` unless ``cell`` is one of ``CELLS``."""
+    if cell not in CELLS:
+        raise InputError(f"cell is {cell!r}; choose {' or '.join(CELLS)}")
+
+
+def in_cell(structure: Structure, cell: str) -> tuple[Structure, int]:
+    """Return ``structure`` in the cell asked for, and its space group number.
+
+    ``primitive``: as it is, order and coordinates untouched, when it is primitive already, else
+    the standard primitive cell (F1: a Heusler has 4 sites, a rocksalt 2). ``conventional``: the
+    standard conventional cell. Raises ``Unusable`` where spglib finds no symmetry.
+    """
+    analyser = symmetry(structure)
+    number = analyser.get_space_group_number()
+    try:
+        if cell == "conventional":
+            return analyser.get_conventional_standard_structure(), number
+        in_primitive = len(set(analyser.get_symmetry_dataset().mapping_to_primitive))
+        if in_primitive == len(structure):
+            return structure, number
+        return analyser.get_primitive_standard_structure(), number
+    except ValueError as error:
+        raise Unusable("symmetry_undetermined", f"no {cell} cell: {error}") from error
+
+
+def to_conventional(crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals in their conventional cells, and those for which there is none."""
+    results = on_all_cores(_conventional, crystals, "conventional cells")
+    kept = [result for result in results if isinstance(result, Crystal)]
+    return kept, [result for result in results if isinstance(result, Rejected)]
+
+
+def on_all_cores(function: Callable[[Item], Result], items: Iterable[Item], description: str) -> list[Result]:
+    """Return ``[function(item) for item in items]``, computed on all cores with a progress bar.
+
+    Processes are spawned, not forked: a fork of a process that runs TensorFlow can hang.
+    """
+    items = list(items)
+    if len(items) < WORTH_SHARING:
+        return [function(item) for item in tqdm(items, desc=description, disable=None)]
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        results = pool.map(function, items, chunksize=8)
+        return list(tqdm(results, total=len(items), desc=description, disable=None))
+
+
+def _conventional(crystal: Crystal) -> Crystal | Rejected:
+    try:
+        refuse_bad_geometry(crystal)
+        structure, number = in_cell(crystal.structure(), "conventional")
+    except Unusable as fault:
+        return fault.of(crystal.id)
+    converted = crystal_from_structure(
+        structure, crystal.id, crystal.formation_energy_per_atom, crystal.properties
+    )
+    return replace(converted, properties={"spacegroup": float(number), **crystal.properties})

@@ -1,0 +1,50 @@
+"""Which crystals train, which choose the checkpoint, which are held out (Methods; FINDINGS F10)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from data_prep.crystal import Crystal
+from data_prep.errors import InputError
+
+PARTS = ("train", "validation", "test")
+
+
+def split_crystals(
+    crystals: Sequence[Crystal], by: str, test_fraction: float, validation_fraction: float, seed: int
+) -> np.ndarray:
+    """Return the part of each crystal, (n,) strings ``train``, ``validation`` or ``test``.
+
+    ``by="formula"`` keeps all polymorphs of one reduced formula on one side; ``by="id"`` splits by
+    structure as the release does (F10). Each family is cut separately so that its share is the same
+    in every part. ``validation_fraction`` is taken from what is left after the test part. The split
+    precedes augmentation. Raises InputError when a part would be empty.
+    """
+    rng = np.random.default_rng(seed)
+    keys = np.array([crystal.formula if by == "formula" else crystal.id for crystal in crystals])
+    families = np.array([crystal.family for crystal in crystals])
+    parts = np.full(len(crystals), "train", dtype="<U10")
+    for family in np.unique(families):
+        shuffled = rng.permutation(np.unique(keys[families == family]))
+        n_test = round(test_fraction * len(shuffled))
+        n_validation = round(validation_fraction * (len(shuffled) - n_test))
+        parts[np.isin(keys, shuffled[:n_test])] = "test"
+        parts[np.isin(keys, shuffled[n_test : n_test + n_validation])] = "validation"
+    for part in PARTS:
+        if not (parts == part).any():
+            raise InputError(f"{len(crystals)} crystals are too few to split: the {part} part would be empty.")
+    return parts
+
+
+def limit_crystals(crystals: Sequence[Crystal], limit: int, seed: int) -> list[Crystal]:
+    """Return at most ``limit`` crystals (0: all), the proportions of the families kept, order kept."""
+    if not limit or limit >= len(crystals):
+        return list(crystals)
+    rng = np.random.default_rng(seed)
+    families = np.array([crystal.family for crystal in crystals])
+    chosen: list[int] = []
+    for family in np.unique(families):
+        members = np.flatnonzero(families == family)
+        share = max(1, round(limit * len(members) / len(crystals)))
+        chosen.extend(rng.permutation(members)[:share])
+    return [crystals[index] for index in sorted(chosen)]

@@ -1,0 +1,194 @@
+"""The crystal graph convolutional network (Methods, "Crystal-Property Prediction via Graph Neural Networks").
+
+B crystals, N sites (padded), M neighbours (12), F atom features (64), K Gaussians (41). Equations are
+those of Xie and Grossman, PRL 120, 145301 (2018), which the paper takes over:
+
+    z_ij = v_i || v_j || u_ij                                                          (their Eq. 5)
+    v_i <- g(v_i + sum_j sigmoid(W_f z_ij + b_f) * g(W_s z_ij + b_s)), g = softplus    (their Eq. 5)
+    v_c = mean_i v_i                                                                   (their Eq. 6)
+
+As in their program, W_f and W_s are one matrix and batch normalisation follows it and the sum. It is
+masked, per channel, with moving statistics at inference: a prediction never depends on the crystals
+that share its batch (FINDINGS F27).
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from models.table6 import CGCNNParameters
+
+MOMENTUM = 0.9  # Xie and Grossman's (PyTorch's 0.1): some property sets give only a few steps an epoch
+EPSILON = 1e-5  # likewise
+
+
+class GaussianExpansion(layers.Layer):
+    """Expand distances (..., ) in Å to exp(-((d - c) / step)^2) for c = 0, step, .. radius (F26)."""
+
+    def __init__(self, radius: float, step: float, **kwargs):
+        super().__init__(**kwargs)
+        self.radius, self.step = radius, step
+
+    def call(self, distances):
+        """Return (..., K)."""
+        centres = ops.linspace(0.0, self.radius, round(self.radius / self.step) + 1, dtype=distances.dtype)
+        return ops.exp(-ops.square((ops.expand_dims(distances, -1) - centres) / self.step))
+
+
+class EdgeLinear(layers.Layer):
+    """Apply one weight matrix to z_ij = v_i || v_j || u_ij (Xie and Grossman, Eq. 5).
+
+    The matrix acts on v_i and v_j before they are spread over the edges: the same sum for a third
+    of the arithmetic, and z is never stored.
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, sites_shape, bonds_shape, neighbours_shape):
+        """Create the matrix (2F + K, units) and the bias (units,)."""
+        rows = 2 * sites_shape[-1] + bonds_shape[-1]
+        self.kernel = self.add_weight(shape=(rows, self.units), initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def call(self, sites, bonds, neighbours):
+        """Return (B, N, M, units) of sites (B, N, F), bonds (B, N, M, K) and neighbour indices (B, N, M)."""
+        width = sites.shape[-1]
+        own = ops.matmul(sites, self.kernel[:width])  # (B, N, 128)
+        other = ops.matmul(sites, self.kernel[width : 2 * width])  # (B, N, 128)
+        edge = ops.matmul(bonds, self.kernel[2 * width :])  # (B, N, M, 128)
+        return ops.expand_dims(own, 2) + gather_sites(other, neighbours) + edge + self.bias
+
+
+def gather_sites(sites, neighbours):
+    """Return the features (B, N, M, F) of each neighbour, of sites (B, N, F) and indices (B, N, M)."""
+    batch, n_sites, width = ops.shape(sites)
+    first = ops.reshape(ops.arange(batch, dtype=neighbours.dtype) * n_sites, (-1, 1, 1))
+    return ops.take(ops.reshape(sites, (-1, width)), neighbours + first, axis=0)
+
+
+class _EndsMask(layers.Layer):
+    """A layer after which Keras' own mask, attached by the normalisation before it, means nothing."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask):
+        """Return no mask."""
+        return None
+
+
+class GatedSum(_EndsMask):
+    """Sum gate times core over the real neighbours: sum_j sigmoid(x_f) * softplus(x_s) (Eq. 5)."""
+
+    def call(self, edges, real):
+        """Return (B, N, F) of edges (B, N, M, 2F), gates first, and which of them are real (B, N, M)."""
+        gate, core = ops.split(edges, 2, axis=-1)
+        messages = ops.sigmoid(gate) * ops.softplus(core)
+        return ops.sum(ops.where(ops.expand_dims(real, -1), messages, 0.0), axis=2)
+
+
+class MaskedMean(_EndsMask):
+    """Average the real sites of each crystal (Eq. 6; the paper's readout)."""
+
+    def call(self, sites, real):
+        """Return (B, F) of sites (B, N, F) and which of them are real (B, N)."""
+        weights = ops.cast(ops.expand_dims(real, -1), sites.dtype)
+        return ops.sum(sites * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+
+
+class TargetScale(layers.Layer):
+    """Turn the network's standardised output into the unit of the property: x * std + mean.
+
+    Both numbers are weights, so that they travel with a saved model; training does not move them.
+    """
+
+    def build(self, input_shape):
+        """Create mean and std, 0 and 1 until ``set_target_scale``."""
+        self.mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean")
+        self.std = self.add_weight(shape=(), initializer="ones", trainable=False, name="std")
+
+    def call(self, inputs):
+        """Return the scaled inputs, of the same shape."""
+        return inputs * self.std + self.mean
+
+
+def graph_inputs(n_neighbours: int) -> dict[str, keras.KerasTensor]:
+    """Return the network's inputs, the arrays of ``data_prep.graphs.pad_batch``."""
+    sites, edges = (None,), (None, n_neighbours)
+    return {
+        "numbers": layers.Input(sites, dtype="int32", name="numbers"),  # (B, N)
+        "neighbours": layers.Input(edges, dtype="int32", name="neighbours"),  # (B, N, M)
+        "distances": layers.Input(edges, dtype="float32", name="distances"),  # (B, N, M), Å
+        "edge_mask": layers.Input(edges, dtype="bool", name="edge_mask"),  # (B, N, M)
+        "site_mask": layers.Input(sites, dtype="bool", name="site_mask"),  # (B, N)
+    }
+
+
+def atom_embedding(inputs, element_features: np.ndarray, units: int):
+    """Look atomic numbers (B, N) up in the frozen table (Z, 93) and map them to (B, N, units)."""
+    table = np.asarray(element_features, dtype=np.float32)
+    lookup = layers.Embedding(*table.shape, trainable=False, name="element_features")
+    sites = lookup(inputs["numbers"])  # (B, N, 93)
+    lookup.set_weights([table])
+    return layers.Dense(units, name="atom_dense")(sites)
+
+
+def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> keras.Model:
+    """Return the network: the arrays of a padded batch (see ``graph_inputs``) to the property, (B, 1).
+
+    ``element_features`` (Z, 93) is the table that atomic numbers are looked up in; it becomes a frozen
+    weight. The property comes in its own unit once ``set_target_scale`` was called. Methods, same
+    section; FINDINGS F26, F27; 36,609 trainable parameters at the paper's sizes.
+    """
+    p = parameters
+    inputs = graph_inputs(p.neighbours)
+    expand = GaussianExpansion(p.radius, p.gaussian_step, name="gaussians")
+    bonds = expand(inputs["distances"])  # (B, N, M, 41)
+    sites = atom_embedding(inputs, element_features, p.atom_features)  # (B, N, 64)
+    for step in range(1, p.convolutions + 1):
+        sites = _convolution(sites, bonds, inputs, f"convolution_{step}")
+    x = MaskedMean(name="readout")(sites, inputs["site_mask"])  # (B, 64)
+    x = layers.Activation("softplus", name="readout_softplus")(x)
+    x = layers.Dense(p.hidden, activation="softplus", name="hidden")(x)  # (B, 128)
+    x = layers.Dense(1, name="standardised")(x)  # (B, 1)
+    return keras.Model(inputs, TargetScale(name="target_scale")(x), name="cgcnn")
+
+
+def _convolution(sites, bonds, inputs, name: str):
+    """Update the sites (B, N, F) from their neighbours (Eq. 5)."""
+    width = sites.shape[-1]
+    edges = EdgeLinear(2 * width, name=f"{name}_linear")(sites, bonds, inputs["neighbours"])  # (B, N, M, 128)
+    norm = layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_edge_norm")
+    edges = norm(edges, mask=inputs["edge_mask"])
+    messages = GatedSum(name=f"{name}_gated_sum")(edges, inputs["edge_mask"])  # (B, N, 64)
+    norm = layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_site_norm")
+    messages = norm(messages, mask=inputs["site_mask"])
+    sites = layers.Add(name=f"{name}_residual")([sites, messages])
+    return layers.Activation("softplus", name=f"{name}_softplus")(sites)
+
+
+def set_target_scale(model: keras.Model, targets: np.ndarray) -> None:
+    """Store mean and standard deviation of the training targets, so that the network fits standardised ones.
+
+    Raises ValueError when a target is not finite; targets that are all equal get a deviation of 1.
+    """
+    targets = np.asarray(targets, dtype=np.float64)
+    if not targets.size or not np.isfinite(targets).all():
+        raise ValueError("The targets of a property model must be finite numbers, and at least one of them.")
+    scale = model.get_layer("target_scale")
+    scale.mean.assign(targets.mean())
+    scale.std.assign(targets.std() or 1.0)
+
+
+def copy_graph_layers(source: keras.Model, target: keras.Model) -> None:
+    """Copy the atom embedding and the convolutions of ``source``, not its head, into ``target``.
+
+    The paper's transfer learning: a layer pretrained on formation energy starts the other properties
+    (Methods, same section). Raises ValueError when the two networks differ in these layers.
+    """
+    for layer in target.layers:
+        if layer.name == "atom_dense" or layer.name.startswith("convolution_"):
+            layer.set_weights(source.get_layer(layer.name).get_weights())

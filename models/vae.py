@@ -1,0 +1,138 @@
+"""The Cond-DFC-VAE: conditional, deep-feature-consistent variational autoencoder (Methods; Figure 1a).
+
+Shapes are for the 32^3 grid and the paper's widths. B batch, G grid edge, L latent (256), K conditions (10).
+"""
+
+from collections.abc import Callable
+
+import keras
+from keras import layers, ops
+
+from models.table6 import VAEParameters
+
+LEAK = 0.3  # Keras' LeakyReLU default of 2020 (F12)
+
+
+def _batch_norm(name: str) -> layers.Layer:
+    """Batch normalisation with the defaults of Keras 2 (F13)."""
+    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name)
+
+
+def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
+    """Return the encoder: maps (B, G, G, G, 4) and condition (B, K) to mean and log-variance (B, L).
+
+    Methods, "Conditional Deep-Feature-Consistent Variational Autoencoder"; FINDINGS F12.
+    """
+    maps = layers.Input((grid, grid, grid, 4), name="maps")
+    condition = layers.Input((parameters.conditions,), name="condition")
+
+    everywhere = layers.Reshape((1, 1, 1, parameters.conditions), name="condition_voxel")(condition)
+    everywhere = layers.UpSampling3D(grid, name="condition_everywhere")(everywhere)  # (B, 32, 32, 32, 10)
+    x = layers.Concatenate(name="maps_and_condition")([maps] + [everywhere] * parameters.condition_copies)
+    for block, filters in enumerate(parameters.filters, start=1):
+        x = layers.Conv3D(filters, 3, padding="same", name=f"encoder_conv_{block}")(x)
+        x = _batch_norm(f"encoder_norm_{block}")(x)
+        x = layers.LeakyReLU(LEAK, name=f"encoder_leaky_{block}")(x)
+        x = layers.MaxPooling3D(2, name=f"encoder_pool_{block}")(x)  # 16, 8, 4, 2
+    x = layers.Conv3D(4, 3, padding="same", name="encoder_conv_out")(x)  # (B, 2, 2, 2, 4)
+    x = layers.LeakyReLU(LEAK, name="encoder_leaky_out")(x)
+    x = layers.Flatten(name="encoder_flatten")(x)  # (B, 32)
+    x = layers.Dense(parameters.dense, activation="relu", name="encoder_dense")(x)
+    z_mean = layers.Dense(parameters.latent, name="z_mean")(x)
+    z_log_var = layers.Dense(parameters.latent, name="z_log_var")(x)
+    return keras.Model({"maps": maps, "condition": condition}, [z_mean, z_log_var], name="encoder")
+
+
+def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
+    """Return the decoder: latent (B, L) and condition (B, K) to maps (B, G, G, G, 4), all >= 0.
+
+    Methods, same section; FINDINGS F13.
+    """
+    z = layers.Input((parameters.latent,), name="z")
+    condition = layers.Input((parameters.conditions,), name="condition")
+
+    edge = grid // 2 ** (len(parameters.filters) - 1)  # 4 at 32^3: one doubling fewer than blocks
+    x = layers.Concatenate(name="z_and_condition")([z, condition])  # (B, 266)
+    x = layers.Dense(parameters.dense, name="decoder_dense")(x)
+    x = layers.Reshape((edge, edge, edge, parameters.dense // edge**3), name="decoder_reshape")(x)  # (B, 4, 4, 4, 4)
+    last = len(parameters.filters)
+    for block, filters in enumerate(reversed(parameters.filters), start=1):
+        x = layers.Conv3D(filters, 3, padding="same", name=f"decoder_conv_{block}")(x)
+        x = _batch_norm(f"decoder_norm_{block}")(x)
+        x = layers.LeakyReLU(LEAK, name=f"decoder_leaky_{block}")(x)
+        if block < last:
+            x = layers.UpSampling3D(2, name=f"decoder_up_{block}")(x)  # 8, 16, 32
+    x = layers.Conv3D(4, 3, padding="same", name="decoder_conv_out")(x)  # (B, 32, 32, 32, 4)
+    x = _batch_norm("decoder_norm_out")(x)
+    maps = layers.ReLU(name="decoder_relu_out")(x)
+    return keras.Model({"z": z, "condition": condition}, maps, name="decoder")
+
+
+class Sampling(layers.Layer):
+    """Draw z = mean + exp(log-variance / 2) epsilon, epsilon ~ N(0, 1) (Methods: reparametrization)."""
+
+    def __init__(self, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, z_mean, z_log_var):
+        """Return z (B, L)."""
+        noise = keras.random.normal(ops.shape(z_mean), seed=self.seed_generator)
+        return z_mean + ops.exp(0.5 * z_log_var) * noise
+
+
+def kl_divergence(z_mean, z_log_var):
+    """Return the divergence (B,) in nats of N(mean, variance) from N(0, 1), summed over the latent (F14)."""
+    return -0.5 * ops.sum(1.0 + z_log_var - ops.square(z_mean) - ops.exp(z_log_var), axis=-1)
+
+
+class CondDFCVAE(keras.Model):
+    """The training model: L = MSE + alpha perceptual + beta KLD (Methods; Table 6; FINDINGS F14).
+
+    ``features`` maps (B, G, G, G, 4) to the four feature maps of the frozen UNet; it is held as a
+    function, so that the UNet's weights are neither trained nor saved here. None trains without the
+    DFC term (Table 5, first row).
+    """
+
+    def __init__(
+        self,
+        parameters: VAEParameters,
+        grid: int = 32,
+        features: Callable | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.parameters = parameters
+        self.encoder = build_encoder(parameters, grid)
+        self.decoder = build_decoder(parameters, grid)
+        self.sampling = Sampling(seed, name="sampling")
+        self._features = features
+        names = ("mse", "perceptual", "kld", "density_mse")
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def call(self, inputs, training=None):
+        """Return the reconstruction, mean and log-variance; z is drawn in training, the mean otherwise."""
+        z_mean, z_log_var = self.encoder(inputs, training=training)
+        z = self.sampling(z_mean, z_log_var) if training else z_mean
+        maps = self.decoder({"z": z, "condition": inputs["condition"]}, training=training)
+        return {"maps": maps, "z_mean": z_mean, "z_log_var": z_log_var}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the scalar loss of a batch and record its terms by name."""
+        true, predicted = x["maps"], y_pred["maps"]
+        squared = ops.square(true - predicted)
+        mse = ops.mean(squared)
+        kld = ops.mean(kl_divergence(y_pred["z_mean"], y_pred["z_log_var"]))
+        perceptual = self._perceptual(true, predicted)
+        terms = {"mse": mse, "perceptual": perceptual, "kld": kld, "density_mse": ops.mean(squared[..., 0])}
+        for name, value in terms.items():
+            self.trackers[name].update_state(value)
+        return mse + self.parameters.alpha * perceptual + self.parameters.beta * kld
+
+    def _perceptual(self, true, predicted):
+        """Sum over the UNet's layers of the mean squared feature difference (Methods: DFC-VAE)."""
+        if self._features is None:
+            return ops.zeros(())
+        pairs = zip(self._features(true), self._features(predicted), strict=True)
+        return sum(ops.mean(ops.square(target - output)) for target, output in pairs)

@@ -1,0 +1,104 @@
+"""python -m repro STAGE --preset P: one command per stage."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
+from data_prep.errors import InputError
+from models.weights_error import WeightsError
+from repro.presets import PRESETS
+from repro.run import Run, default_name
+from repro.stages import STAGES, run_stage
+
+EPILOG = """presets:
+  smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
+  laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
+  paper    Table 6 exactly: needs a GPU
+
+sources:
+  embedded            the project's own computed crystals (no key, no network)
+  materials-project   the Materials Project's API; the key is read from MP_API_KEY
+  PATH                a CSV or Parquet table, or a folder of CIFs with one properties CSV
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    main = argparse.ArgumentParser(
+        prog="python -m repro",
+        description="Generate inorganic crystals with Court et al.'s Cond-DFC-VAE, UNet and CGCNN (JCIM 2020).",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = main.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for name, stage in STAGES.items():
+        command = commands.add_parser(
+            name,
+            help=stage.help,
+            description=stage.help[0].upper() + stage.help[1:] + ".",
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_run_options(command)
+        _STAGE_OPTIONS.get(name, lambda command: None)(command)
+    return main
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--preset", choices=PRESETS, default="laptop", help="sizes and budgets (default: laptop)")
+    command.add_argument("--source", default="embedded", help="where the crystals come from (default: embedded)")
+    command.add_argument("--run", help="name of the folder under runs/ and results/ (default: preset and source)")
+    command.add_argument(
+        "--shared",
+        type=Path,
+        default=Path(os.environ.get("ICSG_SHARED", "../shared")),
+        help="folder that holds the authors' released weights, if you have it (default: ../shared)",
+    )
+    command.add_argument("--again", action="store_true", help="run the stage although it is done")
+
+
+def _generate_options(command: argparse.ArgumentParser) -> None:
+    target = command.add_mutually_exclusive_group()
+    target.add_argument("--base", help="sample around this compound: a formula, an id of the data, or a CIF file")
+    target.add_argument("--random", action="store_true", help="sample the whole latent space")
+    command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
+    command.add_argument("--count", type=int, help="how many latent vectors to draw")
+    command.add_argument("--spread", type=float, help="standard deviation around the base (default: 0.5)")
+    command.add_argument("--seed", type=int, help="seed of the draws (default: the preset's)")
+    command.add_argument("--out", type=Path, help="folder for CIFs and candidates.csv (default: results/RUN/generate)")
+
+
+_STAGE_OPTIONS = {"generate": _generate_options}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or 2 with one sentence on what to do."""
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    run = Run(
+        preset=PRESETS[options.preset],
+        source=options.source,
+        name=options.run or default_name(options.preset, options.source),
+        shared=options.shared,
+    )
+    try:
+        run_stage(options.stage, run, options)
+    except (InputError, WeightsError) as error:
+        return _stop(str(error))
+    except OSError as error:
+        return _stop(f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        return _stop(f"{options.stage} was stopped; the same command goes on from the last completed step.")
+    return 0
+
+
+def _stop(sentence: str) -> int:
+    print(f"\n{sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, in one order."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.conditions import condition_bins
+from data_prep.crystal import Crystal
+from data_prep.crystal_table import read_crystals
+from data_prep.shards import VoxelStore
+from repro.run import Run
+
+CRYSTALS, SPLIT = "crystals.npz", "split.json"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The crystals of a run; ``parts`` (n,) names each one's part, ``bins`` (n,) its condition."""
+
+    crystals: list[Crystal]
+    parts: np.ndarray
+    edges: np.ndarray
+    bins: np.ndarray
+
+    def indices(self, part: str, limit: int = 0) -> np.ndarray:
+        """Return the indices of a part; ``limit`` takes that many, spread evenly over the part."""
+        members = np.flatnonzero(self.parts == part)
+        if limit and limit < len(members):
+            members = members[np.linspace(0, len(members) - 1, limit).round().astype(int)]
+        return members
+
+
+def load_dataset(run: Run) -> Dataset:
+    """Read what the data stage wrote."""
+    folder = run.folder("data")
+    crystals = read_crystals(folder / CRYSTALS)
+    split = json.loads((folder / SPLIT).read_text())
+    parts = np.array([split["parts"][crystal.id] for crystal in crystals])
+    edges = np.array(split["condition_edges"])
+    energies = np.array([crystal.formation_energy_per_atom for crystal in crystals])
+    return Dataset(crystals, parts, edges, condition_bins(energies, edges))
+
+
+def load_store(run: Run) -> VoxelStore:
+    """Open the maps that the voxelize stage wrote; its order is the order of the crystals."""
+    return VoxelStore(run.folder("voxelize"))

@@ -1,0 +1,123 @@
+"""Batches for the networks: each epoch's feed is a pure function of (seed, epoch)."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import keras
+import numpy as np
+
+from data_prep.conditions import one_hot
+from data_prep.rotations import IDENTITY, Rotation, random_rotation, rotate
+from data_prep.shards import VoxelStore
+from data_prep.voxelize import coordinate_grid
+
+
+def input_maps(density: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return the networks' input (G, G, G, 4) float32: density, Cx, Cy, Cz, not normalised (F8)."""
+    maps = np.empty((*density.shape, 4), dtype=np.float32)
+    maps[..., 0] = density
+    maps[..., 1:] = coordinate_grid(lengths, density.shape[0])
+    return maps
+
+
+def copy_rotation(seed: int, structure: int, copy: int) -> Rotation:
+    """Return the rotation of one augmented copy; copy 0 is the original (Methods; F9).
+
+    A copy keeps its rotation for the whole training: the augmented set is a fixed set, as the paper's.
+    """
+    if copy == 0:
+        return IDENTITY
+    return random_rotation(np.random.default_rng((seed, structure, copy)))
+
+
+class SampleOrder:
+    """The endless sequence of training samples: one seeded shuffle after another.
+
+    A sample is (structure, copy): every structure of ``indices`` once as it is and ``rotations``
+    times turned. ``steps_per_epoch`` 0 makes one epoch one whole pass.
+    """
+
+    def __init__(self, indices: Sequence[int], rotations: int, batch_size: int, steps_per_epoch: int, seed: int):
+        self.samples = [(int(index), copy) for index in indices for copy in range(rotations + 1)]
+        self.batch_size = min(batch_size, len(self.samples))
+        self.steps = steps_per_epoch or len(self.samples) // self.batch_size
+        self.seed = seed
+
+    def batch(self, epoch: int, step: int) -> list[tuple[int, int]]:
+        """Return the samples of one batch."""
+        start = (epoch * self.steps + step) * self.batch_size
+        chosen = []
+        for position in range(start, start + self.batch_size):
+            shuffle, offset = divmod(position, len(self.samples))
+            chosen.append(self.samples[_shuffle(self.seed, shuffle, len(self.samples))[offset]])
+        return chosen
+
+
+@lru_cache(maxsize=2)
+def _shuffle(seed: int, number: int, size: int) -> np.ndarray:
+    return np.random.default_rng((seed, number)).permutation(size)
+
+
+class VAEFeed(keras.utils.PyDataset):
+    """Batches of maps (B, G, G, G, 4) and condition (B, K) for one epoch."""
+
+    def __init__(self, store: VoxelStore, bins: np.ndarray, n_bins: int, order: SampleOrder, epoch: int):
+        super().__init__()
+        self.store, self.conditions, self.order, self.epoch = store, one_hot(bins, n_bins), order, epoch
+
+    def __len__(self) -> int:
+        return self.order.steps
+
+    def __getitem__(self, step: int):
+        samples = self.order.batch(self.epoch, step)
+        maps = [
+            rotate(
+                input_maps(self.store.density(index), self.store.lengths[index]),
+                copy_rotation(self.order.seed, index, copy),
+            )
+            for index, copy in samples
+        ]
+        conditions = self.conditions[[index for index, _ in samples]]
+        return ({"maps": np.stack(maps), "condition": conditions},)
+
+
+class UNetFeed(keras.utils.PyDataset):
+    """Batches of maps with species (B, G, G, G) and occupancy (B, G, G, G, 1) for one epoch.
+
+    ``crop`` voxels of edge around a random occupied voxel, or 0 for whole maps.
+    """
+
+    def __init__(self, store: VoxelStore, order: SampleOrder, crop: int, epoch: int):
+        super().__init__()
+        self.store, self.order, self.crop, self.epoch = store, order, crop, epoch
+
+    def __len__(self) -> int:
+        return self.order.steps
+
+    def __getitem__(self, step: int):
+        samples = self.order.batch(self.epoch, step)
+        rng = np.random.default_rng((self.order.seed, self.epoch, step))
+        maps, species = zip(*(self._sample(index, copy, rng) for index, copy in samples), strict=True)
+        labels = np.stack(species).astype(np.int32)
+        occupied = (labels > 0)[..., None].astype(np.float32)
+        return np.stack(maps), {"species": labels, "occupied": occupied}
+
+    def _sample(self, index: int, copy: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        rotation = copy_rotation(self.order.seed, index, copy)
+        maps = rotate(input_maps(self.store.density(index), self.store.lengths[index]), rotation)
+        species = rotate(self.store.species(index), rotation)
+        if not self.crop:
+            return maps, species
+        window = crop_window(species, self.crop, rng)
+        return maps[window], species[window]
+
+
+def crop_window(species: np.ndarray, edge: int, rng: np.random.Generator) -> tuple[slice, slice, slice]:
+    """Return a window of ``edge`` voxels that holds a random occupied voxel at a random place in it."""
+    grid = species.shape[0]
+    occupied = np.flatnonzero(species)
+    centre = (
+        np.unravel_index(occupied[rng.integers(len(occupied))], species.shape) if len(occupied) else (grid // 2,) * 3
+    )
+    starts = np.clip(np.array(centre) - rng.integers(edge, size=3), 0, grid - edge)
+    return tuple(slice(int(start), int(start) + edge) for start in starts)

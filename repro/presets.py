@@ -1,0 +1,105 @@
+"""What is run: presets differ in sizes and budgets only and share all code. PAPER is the paper."""
+
+from dataclasses import dataclass, field, replace
+
+from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
+
+
+@dataclass(frozen=True)
+class DataParameters:
+    """Which crystals, and how they are split."""
+
+    cell: str = "primitive"  # F1; "conventional" is the other choice
+    max_sites: int = 40  # Methods: "<= 40 atoms"
+    limit: int = 0  # at most so many crystals, 0 for all
+    split_by: str = "formula"  # F10; "id" as the release
+    test_fraction: float = 0.2  # Methods: "20% were retained for out-of-sample validation"
+    validation_fraction: float = 0.05  # of the rest, to choose the best epoch
+
+
+@dataclass(frozen=True)
+class VoxelParameters:
+    """How a crystal is drawn."""
+
+    grid: int = 32  # Methods: 32 x 32 x 32
+    radii: str = "ionic"  # "unit" is the sigma = 1 ablation of Table 5
+    shard_size: int = 256  # structures per file, about 25 MB
+
+
+@dataclass(frozen=True)
+class FeedParameters:
+    """How often a structure is seen, and how many of them make an epoch."""
+
+    rotations: int = 10  # F9: random rotated copies beside each original
+    steps_per_epoch: int = 0  # 0: an epoch is one pass over the data
+    validation_limit: int = 0  # structures measured after each epoch, 0 for the whole validation part
+
+
+@dataclass(frozen=True)
+class EvaluateParameters:
+    """How much of the held-out part is measured."""
+
+    limit: int = 0  # at most so many held-out structures are decoded, 0 for all
+    batch_size: int = 20
+
+
+@dataclass(frozen=True)
+class GenerateParameters:
+    """What the pipeline's generation stage samples when no base is given."""
+
+    bases_per_family: int = 4  # Ab Initio Validation: "12 base compounds (4 per structure type)"
+    samples_per_base: int = 1000
+    random_per_condition: int = 100  # Generation: "100 samples per formation energy condition"
+    spread: float = 0.5  # F18: the standard deviation around a base
+    species_from: str = "unet"  # "unet": the paper's arg-max; "fit": a Gaussian fit of the map (F33)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything a run depends on, its source apart."""
+
+    name: str
+    seed: int = 0
+    data: DataParameters = field(default_factory=DataParameters)
+    voxels: VoxelParameters = field(default_factory=VoxelParameters)
+    feed: FeedParameters = field(default_factory=FeedParameters)
+    unet_feed: FeedParameters = field(default_factory=FeedParameters)
+    vae: VAEParameters = field(default_factory=VAEParameters)
+    unet: UNetParameters = field(default_factory=UNetParameters)
+    cgcnn: CGCNNParameters = field(default_factory=CGCNNParameters)
+    evaluate: EvaluateParameters = field(default_factory=EvaluateParameters)
+    generate: GenerateParameters = field(default_factory=GenerateParameters)
+
+
+PAPER = Preset(name="paper")
+
+LAPTOP = replace(
+    PAPER,
+    name="laptop",
+    feed=FeedParameters(rotations=0, steps_per_epoch=50, validation_limit=40),
+    unet_feed=FeedParameters(rotations=10, steps_per_epoch=50, validation_limit=96),
+    # A short run needs a larger rate than Table 6's, and a schedule that ends it.
+    vae=replace(PAPER.vae, learning_rate=1e-3, epochs=10, schedule="cosine", warmup_steps=20),
+    unet=replace(
+        PAPER.unet, filters=8, crop=16, batch_size=24, learning_rate=1e-3, epochs=10, schedule="cosine", warmup_steps=20
+    ),
+    cgcnn=replace(PAPER.cgcnn, epochs=60, patience=20),
+    evaluate=EvaluateParameters(limit=150),
+    generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, species_from="fit"),
+)
+
+SMOKE = replace(
+    LAPTOP,
+    name="smoke",
+    data=DataParameters(limit=60),
+    voxels=VoxelParameters(grid=16, shard_size=32),
+    feed=FeedParameters(rotations=0, steps_per_epoch=2),
+    unet_feed=FeedParameters(rotations=1, steps_per_epoch=2),
+    vae=replace(LAPTOP.vae, epochs=2, batch_size=8),
+    unet=replace(LAPTOP.unet, filters=2, crop=8, epochs=2, batch_size=8),
+    cgcnn=replace(LAPTOP.cgcnn, epochs=3, batch_size=32),
+    evaluate=EvaluateParameters(limit=8, batch_size=8),
+    generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, species_from="fit"),
+)
+
+PRESETS = {preset.name: preset for preset in (SMOKE, LAPTOP, PAPER)}

@@ -1,0 +1,45 @@
+"""One run: a preset on a source, under a name, with a folder per stage."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.presets import Preset
+
+RUNS, RESULTS = Path("runs"), Path("results")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run reads and writes.
+
+    ``name`` is the preset's, with the source appended when it is not the embedded one, so that runs on
+    different data never share a folder; ``--run`` overrides it. ``shared`` is the folder that may hold
+    the authors' released weights.
+    """
+
+    preset: Preset
+    source: str
+    name: str
+    shared: Path
+
+    def folder(self, stage: str) -> Path:
+        """Return ``runs/<name>/<stage>``."""
+        return RUNS / self.name / stage
+
+    @property
+    def results(self) -> Path:
+        """``results/<name>``: metrics, tables, figures, report."""
+        return RESULTS / self.name
+
+    @property
+    def released_vae(self) -> Path | None:
+        """The authors' VAE weights, or None when they are not there."""
+        path = self.shared / "reference" / "icsg3d" / "vae_weights_mixed.best.hdf5"
+        return path if path.exists() else None
+
+
+def default_name(preset: str, source: str) -> str:
+    """Return the run's name: ``laptop``, ``laptop-mp_cubic``, ``laptop-materials-project``."""
+    if source == "embedded":
+        return preset
+    return f"{preset}-{Path(source).name.split('.')[0]}"

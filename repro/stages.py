@@ -1,0 +1,124 @@
+"""The stages by name: what each reads, what its result depends on, and how it is run once."""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+
+from data_prep.errors import InputError
+from data_prep.shards import file_sha256
+from repro import stamps
+from repro.run import Run
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One leg of the way.
+
+    ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow);
+    ``needs`` are the stages it reads; ``config`` gives what of the run it depends on besides them.
+    A ``verified`` stage is run again even when it is done, because it checks and mends its own files.
+    """
+
+    function: str
+    needs: tuple[str, ...]
+    config: Callable[[Run], dict]
+    help: str
+    verified: bool = False
+
+    def run(self, run: Run, options: Namespace) -> dict:
+        """Call the stage's function and return its counts."""
+        module, name = self.function.split(":")
+        return getattr(import_module(module), name)(run, options)
+
+
+def _source_identity(run: Run) -> str:
+    """A source file counts by its content, a folder by its listing, a service by its name."""
+    path = Path(run.source)
+    if path.is_file():
+        return file_sha256(path)
+    if path.is_dir():
+        return " ".join(f"{item.name}:{item.stat().st_size}" for item in sorted(path.iterdir()))
+    return run.source
+
+
+STAGES = {
+    "data": Stage(
+        "repro.prepare:data",
+        (),
+        lambda run: (
+            asdict(run.preset.data) | {"source": run.source, "content": _source_identity(run), "seed": run.preset.seed}
+        ),
+        "read the crystals of a source, quarantine what cannot be used, split",
+    ),
+    "voxelize": Stage(
+        "repro.prepare:voxelize",
+        ("data",),
+        lambda run: asdict(run.preset.voxels),
+        "draw every crystal as density and species maps, into NPZ shards",
+        verified=True,
+    ),
+    "train-unet": Stage(
+        "repro.train_unet:train_unet",
+        ("voxelize",),
+        lambda run: asdict(run.preset.unet) | asdict(run.preset.unet_feed) | {"seed": run.preset.seed},
+        "train the UNet that finds elements and atoms in a map",
+    ),
+    "train-vae": Stage(
+        "repro.train_vae:train_vae",
+        ("voxelize", "train-unet"),
+        lambda run: asdict(run.preset.vae) | asdict(run.preset.feed) | {"seed": run.preset.seed},
+        "train the Cond-DFC-VAE, with the UNet as its perceptual model",
+    ),
+    "train-cgcnn": Stage(
+        "repro.train_cgcnn:train_cgcnn",
+        ("data",),
+        lambda run: asdict(run.preset.cgcnn) | {"seed": run.preset.seed},
+        "train the crystal graph network on formation energy",
+    ),
+    "evaluate": Stage(
+        "repro.evaluate:evaluate",
+        ("train-unet", "train-vae"),
+        lambda run: asdict(run.preset.evaluate),
+        "measure the networks on the held-out crystals",
+    ),
+    "generate": Stage(
+        "repro.generate:generate",
+        ("train-unet", "train-vae", "train-cgcnn"),
+        lambda run: asdict(run.preset.generate) | {"seed": run.preset.seed},
+        "sample new crystals around a base compound or at random: CIFs and a ranked CSV",
+    ),
+}
+
+
+def run_stage(name: str, run: Run, options: Namespace) -> None:
+    """Run one stage unless it is done; raises InputError when an earlier stage is missing or stale."""
+    stage = STAGES[name]
+    folder = run.folder(name)
+    inputs = {needed: _identity_of(needed, run) for needed in stage.needs}
+    config = stage.config(run)
+    if options.again:
+        (folder / stamps.DONE).unlink(missing_ok=True)
+        (folder / stamps.STARTED).unlink(missing_ok=True)
+    stamps.begin(folder, config, inputs)
+    if stamps.read(folder) and not stage.verified:
+        print(f"{name}: up to date in {folder} (--again makes it anew).")
+        return
+    started = time.time()
+    print(f"{name}: {stage.help}; output in {folder}", flush=True)
+    counts = stage.run(run, options)
+    stamps.finish(folder, config, inputs, started, counts)
+    print(f"{name}: done in {time.time() - started:.0f} s.", flush=True)
+
+
+def _identity_of(name: str, run: Run) -> str:
+    """Return the identity of a finished stage, having checked that it is not stale itself."""
+    folder = run.folder(name)
+    stamp = stamps.read(folder)
+    if stamp is None:
+        raise InputError(f"{folder} has no finished result: run the stage '{name}' first.")
+    inputs = {needed: _identity_of(needed, run) for needed in STAGES[name].needs}
+    stamps.begin(folder, STAGES[name].config(run), inputs)
+    return stamp["identity"]

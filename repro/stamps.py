@@ -1,0 +1,78 @@
+"""What a finished stage leaves behind, and how a stale or foreign one is recognised.
+
+``started.json`` is written when a stage begins, ``done.json`` when it has ended. Both carry the
+stage's identity: the hash of its configuration and of the identities of the stages it read.
+"""
+
+import hashlib
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from data_prep.atomic import write_json
+from data_prep.errors import InputError
+
+DONE, STARTED = "done.json", "started.json"
+_PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "scikit-image", "pymatgen")
+
+
+def identity(config: dict, inputs: dict[str, str]) -> str:
+    """Return the sha256 of a stage's configuration and of its inputs' identities."""
+    return hashlib.sha256(json.dumps([config, inputs], sort_keys=True).encode()).hexdigest()
+
+
+def read(folder: Path, name: str = DONE) -> dict | None:
+    """Return a stamp, or None when the stage has not come that far."""
+    path = folder / name
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged: remove the folder {folder} and run the stage again.") from error
+
+
+def begin(folder: Path, config: dict, inputs: dict[str, str]) -> None:
+    """Claim ``folder`` for a configuration; raises InputError when it holds another one's work."""
+    wanted = identity(config, inputs)
+    for name in (DONE, STARTED):
+        found = read(folder, name)
+        if found and found["identity"] != wanted:
+            raise InputError(
+                f"{folder} was made with {_difference(found, config, inputs)}: "
+                "remove that folder to make it anew, or give this run another name with --run NAME."
+            )
+    if read(folder, STARTED) is None:
+        write_json(folder / STARTED, {"identity": wanted, "config": config, "inputs": inputs})
+
+
+def finish(folder: Path, config: dict, inputs: dict[str, str], started: float, counts: dict[str, Any]) -> None:
+    """Write ``done.json``: configuration, inputs, versions, counts and duration in seconds."""
+    write_json(
+        folder / DONE,
+        {
+            "identity": identity(config, inputs),
+            "config": config,
+            "inputs": inputs,
+            "counts": counts,
+            "seconds": round(time.time() - started, 1),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        },
+    )
+
+
+def _difference(found: dict, config: dict, inputs: dict[str, str]) -> str:
+    """Say in a few words how a stored stamp differs from what is asked for."""
+    changed = [
+        f"{key} = {found['config'].get(key)!r} instead of {config.get(key)!r}"
+        for key in sorted(found["config"].keys() | config.keys())
+        if found["config"].get(key) != json.loads(json.dumps(config.get(key)))
+    ]
+    stale = [name for name in inputs if found["inputs"].get(name) != inputs[name]]
+    if stale:
+        changed.append(f"an earlier result of {' and '.join(stale)}")
+    return "; ".join(changed) or "another configuration"

@@ -1,0 +1,166 @@
+"""The only place that compiles and fits: epochs, checkpoints, logs, resuming."""
+
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from tensorboard.summary import Writer
+from tqdm import tqdm
+
+from data_prep.atomic import replacing, write_json, write_text
+from data_prep.errors import InputError
+
+BEST = "best.weights.h5"
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how fast: epochs, steps per epoch, learning rate and its schedule (see ``Table6``)."""
+
+    epochs: int
+    steps: int
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    patience: int = 0  # epochs without improvement before stopping, 0 for never
+
+
+def adam(budget: Budget) -> keras.optimizers.Optimizer:
+    """Return Adam (Methods: "Training procedures were performed using the ADAM optimizer")."""
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = budget.learning_rate
+    if budget.schedule == "cosine":
+        total = max(1, budget.epochs * budget.steps - budget.warmup_steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, total, warmup_target=budget.learning_rate, warmup_steps=budget.warmup_steps
+        )
+    return keras.optimizers.Adam(rate)
+
+
+def compile_model(model: keras.Model, budget: Budget, **losses) -> None:
+    """Compile with Adam; XLA only where the backend is built on it (on a CPU TensorFlow is slower with it)."""
+    model.compile(optimizer=adam(budget), jit_compile=keras.backend.backend() == "jax", **losses)
+    model.optimizer.build(model.trainable_variables)
+
+
+class _Progress(keras.callbacks.Callback):
+    """One progress bar over all epochs, with the rate, the remaining time and the losses by name."""
+
+    def __init__(self, bar: tqdm):
+        super().__init__()
+        self.bar = bar
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+        if batch % 10 == 0:
+            self.bar.set_postfix({name: f"{value:.4g}" for name, value in (logs or {}).items()}, refresh=False)
+
+
+def fit_epochs(
+    model: keras.Model,
+    budget: Budget,
+    feed: Callable[[int], keras.utils.PyDataset],
+    validation: keras.utils.PyDataset,
+    folder: Path,
+    monitor: str = "loss",
+) -> list[dict]:
+    """Train a compiled model epoch by epoch and return the history, one dict of losses per epoch.
+
+    After each epoch ``folder`` holds the whole training state, written atomically: a killed training
+    goes on from the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
+    epoch with the lowest validation ``monitor``. Raises InputError when a loss is not finite.
+    """
+    history = restore(model, folder)
+    writer = Writer(str(folder / "tensorboard"))
+    total = budget.epochs * budget.steps
+    with tqdm(total=total, initial=len(history) * budget.steps, desc=folder.name, unit=" steps", mininterval=2) as bar:
+        while len(history) < budget.epochs and not _exhausted(history, monitor, budget.patience):
+            epoch = len(history)
+            history.append(_one_epoch(model, feed(epoch), validation, _Progress(bar), folder, epoch))
+            tqdm.write(_line(epoch, budget.epochs, history[-1]))
+            save(model, folder, history, is_best=_best_epoch(history, monitor) == epoch)
+            for name, value in history[-1].items():
+                writer.add_scalar(name, value, epoch)
+    writer.close()
+    return history
+
+
+def _one_epoch(model, feed, validation, progress, folder: Path, epoch: int) -> dict[str, float]:
+    started = time.perf_counter()
+    stop_on_nan = keras.callbacks.TerminateOnNaN()
+    logs = model.fit(feed, epochs=1, shuffle=False, verbose=0, callbacks=[progress, stop_on_nan]).history
+    losses = {name: float(values[-1]) for name, values in logs.items()}
+    seconds = time.perf_counter() - started
+    if all(math.isfinite(value) for value in losses.values()):
+        checked = model.evaluate(validation, verbose=0, return_dict=True)
+        losses |= {f"val_{name}": float(value) for name, value in checked.items()}
+    bad = [name for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise InputError(
+            f"{folder.name}: {', '.join(bad)} became NaN or infinite in epoch {epoch + 1}; "
+            f"the last good epoch is kept in {folder}: lower the learning rate and start again."
+        )
+    return losses | {"seconds": round(seconds, 2)}
+
+
+def _line(epoch: int, epochs: int, losses: dict[str, float]) -> str:
+    values = "  ".join(f"{name} {value:.5g}" for name, value in losses.items())
+    return f"epoch {epoch + 1}/{epochs}  {values}"
+
+
+def _best_epoch(history: list[dict], monitor: str) -> int:
+    return min(range(len(history)), key=lambda epoch: history[epoch][f"val_{monitor}"])
+
+
+def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
+    return bool(patience and history) and len(history) - 1 - _best_epoch(history, monitor) >= patience
+
+
+def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
+    """Write weights, optimizer and history of a completed epoch; the state file is what makes it count."""
+    current = f"epoch-{len(history):04d}.weights.h5"
+    if is_best:
+        with replacing(folder / BEST) as temporary:
+            model.save_weights(temporary, overwrite=True)
+    with replacing(folder / current) as temporary:
+        model.save_weights(temporary, overwrite=True)
+    write_text(folder / "history.csv", _as_csv(history))
+    write_json(folder / STATE, {"weights": current, "history": history})
+    for old in folder.glob("epoch-*.weights.h5"):
+        if old.name != current:
+            old.unlink()
+
+
+def restore(model: keras.Model, folder: Path) -> list[dict]:
+    """Load the last completed epoch into a compiled model and return the history; empty when there is none."""
+    if not (folder / STATE).exists():
+        return []
+    state = json.loads((folder / STATE).read_text())
+    load_weights(model, folder / state["weights"])
+    return state["history"]
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Load a ``.weights.h5`` file; raises InputError naming it when it is missing, damaged or does not fit."""
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
+            "remove its folder to train again."
+        ) from error
+
+
+def _as_csv(history: list[dict]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=["epoch", *history[0]], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"epoch": number, **losses} for number, losses in enumerate(history, start=1))
+    return text.getvalue()

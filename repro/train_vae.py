@@ -1,0 +1,48 @@
+"""The stage that trains the Cond-DFC-VAE, the frozen UNet being its perceptual model (Methods)."""
+
+from argparse import Namespace
+
+import keras
+
+from models.unet import perceptual_features
+from models.vae import CondDFCVAE
+from repro.datasets import load_dataset, load_store
+from repro.feeds import SampleOrder, VAEFeed
+from repro.run import Run
+from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
+from repro.train_unet import trained_unet
+
+
+def train_vae(run: Run, options: Namespace) -> dict:
+    """Train on the training part with MSE + alpha perceptual + beta KLD (Methods; Table 6)."""
+    parameters, feed, seed = run.preset.vae, run.preset.feed, run.preset.seed
+    dataset, store = load_dataset(run), load_store(run)
+    keras.utils.set_random_seed(seed)
+    features = perceptual_features(trained_unet(run)) if parameters.alpha else None
+    model = CondDFCVAE(parameters, store.grid, features, seed)
+    train, held = dataset.indices("train"), dataset.indices("validation", feed.validation_limit)
+    order = SampleOrder(train, feed.rotations, parameters.batch_size, feed.steps_per_epoch, seed)
+    budget = Budget(
+        parameters.epochs, order.steps, parameters.learning_rate, parameters.schedule, parameters.warmup_steps
+    )
+    compile_model(model, budget)
+    held_order = SampleOrder(held, 0, parameters.batch_size, 0, seed)
+    history = fit_epochs(
+        model,
+        budget,
+        lambda epoch: VAEFeed(store, dataset.bins, parameters.conditions, order, epoch),
+        VAEFeed(store, dataset.bins, parameters.conditions, held_order, 0),
+        run.folder("train-vae"),
+    )
+    return {
+        "parameters": model.count_params(),
+        "epochs": len(history),
+        "samples": len(history) * order.steps * order.batch_size,
+    }
+
+
+def trained_vae(run: Run) -> tuple[keras.Model, keras.Model]:
+    """Return encoder and decoder of a run, with the weights of the best epoch."""
+    model = CondDFCVAE(run.preset.vae, run.preset.voxels.grid)
+    load_weights(model, run.folder("train-vae") / BEST)
+    return model.encoder, model.decoder
