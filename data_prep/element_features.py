@@ -9,7 +9,7 @@ from pymatgen.core import Element
 
 from data_prep.elements import MAX_Z
 
-# Xie and Grossman, PRL 120, 145301 (2018), Table I of the supplement: name -> number of bins, in order.
+# Xie and Grossman, PRL 120, 145301 (2018), supplement: name -> number of bins, in order.
 FEATURES = {
     "group": 18,
     "period": 9,
@@ -21,7 +21,7 @@ FEATURES = {
     "block": 4,
     "atomic volume": 10,
 }
-# The same table's ranges of the continuous features; the last column says where the bins are even.
+# The ranges they give for the continuous features, and what the bins are even in.
 _RANGES = {
     "electronegativity": (0.5, 4.0, "value"),  # Pauling
     "covalent radius": (25.0, 250.0, "value"),  # pm

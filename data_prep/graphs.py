@@ -194,9 +194,7 @@ def load_graphs(path: Path) -> list[Graph]:
         raise InputError(f"{path} is not a readable file of graphs ({error}): {remedy}.") from error
     _check_arrays(arrays, path)
     bounds = zip(arrays["offsets"][:-1], arrays["offsets"][1:], arrays["ids"], strict=True)
-    return [
-        Graph(str(id), *(arrays[name][start:stop] for name in _SITE_FIELDS)) for start, stop, id in bounds
-    ]
+    return [Graph(str(id), *(arrays[name][start:stop] for name in _SITE_FIELDS)) for start, stop, id in bounds]
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:

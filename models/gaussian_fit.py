@@ -47,11 +47,13 @@ class FitParameters:
     prior: float = 3e-3  # weight of the three spreads, in units of the relative residual
     max_prior: float = 1e-5  # its upper limit
     iterations: int = 60  # per fit; a true map takes about 6
-    accept: float = 0.6  # a further atom must bring the residual below this share of what it was
+    accept: float = 0.75  # a further atom must bring the residual below this share of what it was
     exact: float = 1e-6  # relative residual under which nothing is missing
     rounds: int = 3  # attempts to add atoms
     max_added: int = 4  # atoms added at once
+    peak_width: float = 0.6  # Å, smoothing of the residual and width of an atom seen in it
     peak_share: float = 0.5  # of the residual's highest peak, from which a peak may be an atom
+    peak_gain: float = 0.1  # share of the squared residual that the peaks must explain to be tried
     merge_distance: float = 0.5  # Å, closer atoms are one
     min_electrons: float = 0.5  # weaker atoms are dropped (hydrogen has 1)
     amplitude_tolerance: float = 0.05  # F33
@@ -129,10 +131,13 @@ def fit_gaussians(
     for _ in range(parameters.rounds):
         if fitted.residual < parameters.exact:
             break
-        peaks = _residual_peaks(density - evaluate(fitted.rows, axes), axes, parameters)
-        grown = _refine(density, axes, np.vstack([fitted.rows, peaks]), parameters)
+        missing = _missing_atoms(density - evaluate(fitted.rows, axes), axes, parameters)
+        if not len(missing):
+            break
+        grown = _refine(density, axes, np.vstack([fitted.rows, missing]), parameters)
         grown = _cleaned(density, axes, grown, parameters)
-        if grown.residual > parameters.accept * fitted.residual:
+        added = len(grown.rows) - len(fitted.rows)
+        if added < 1 or grown.residual > parameters.accept**added * fitted.residual:
             break
         fitted = grown
     return fitted
@@ -173,20 +178,30 @@ def _starting_rows(density, axes, sites, parameters) -> np.ndarray:
     return rows
 
 
-def _residual_peaks(residual, axes, parameters) -> np.ndarray:
-    """Starting rows (m, 5) at the highest points of the residual, smoothed over half an atom's width."""
+def _missing_atoms(residual, axes, parameters) -> np.ndarray:
+    """Rows (m, 5) of Gaussians at the highest points of the smoothed residual; none where they explain little.
+
+    What a missing atom leaves is compact: one Gaussian takes a third of it or more. What a decoder
+    gets wrong is spread over the map: the highest peaks together take about a tenth.
+    """
+    width = parameters.peak_width
     edges = np.array([axis[1] - axis[0] for axis in axes])
-    smooth = gaussian_filter(residual, parameters.start_width / 2 / edges)
-    apart = max(1, round(parameters.merge_distance / edges.max()))
     peaks = peak_local_max(
-        smooth,
-        min_distance=apart,
+        gaussian_filter(residual, width / edges),
+        min_distance=max(1, round(parameters.merge_distance / edges.max())),
         threshold_rel=parameters.peak_share,
         num_peaks=parameters.max_added,
         exclude_border=False,
     )
-    sites = np.stack([axes[axis][peaks[:, axis]] for axis in range(3)], axis=1)
-    return _starting_rows(np.maximum(residual, 0), axes, sites, parameters)
+    rows, gain = np.zeros((len(peaks), 5)), 0.0
+    rows[:, _LN_WIDTH] = np.log(width)
+    rows[:, _POSITION] = np.stack([axes[axis][peaks[:, axis]] for axis in range(3)], axis=1)
+    for row in rows:
+        unit = evaluate(row[None], axes)
+        overlap, norm = np.sum(unit * residual), np.sum(unit**2)
+        row[_LN_AMPLITUDE] = np.log(max(overlap, 1e-9 * norm) / norm)
+        gain += overlap**2 / norm
+    return rows if gain > parameters.peak_gain * np.sum(residual**2) else rows[:0]
 
 
 def _cleaned(density, axes, fitted: Gaussians, parameters) -> Gaussians:
@@ -245,9 +260,7 @@ def _minimise(density, axes, rows, start, weight, parameters) -> np.ndarray:
         return scale * _normal_matrix(flat.reshape(-1, 5), axes) + np.diag(pull)
 
     options = {"gtol": 1e-8, "maxiter": parameters.iterations, "initial_trust_radius": 0.3, "max_trust_radius": 2.0}
-    fit = minimize(
-        value_and_gradient, rows.ravel(), jac=True, hess=gauss_newton, method="dogleg", options=options
-    )
+    fit = minimize(value_and_gradient, rows.ravel(), jac=True, hess=gauss_newton, method="dogleg", options=options)
     return fit.x.reshape(-1, 5)
 
 
@@ -261,9 +274,7 @@ def _factors(rows: np.ndarray, axes: list[np.ndarray], axis: int) -> np.ndarray:
 
 def _products(rows: np.ndarray, axes: list[np.ndarray]) -> list[np.ndarray]:
     """Per axis, the factors of the seven derivative products of every Gaussian, (n * 7, G)."""
-    return [
-        _factors(rows, axes, axis)[_FACTORS[axis]].swapaxes(0, 1).reshape(-1, len(axes[axis])) for axis in range(3)
-    ]
+    return [_factors(rows, axes, axis)[_FACTORS[axis]].swapaxes(0, 1).reshape(-1, len(axes[axis])) for axis in range(3)]
 
 
 def _gradient(error: np.ndarray, rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:

@@ -68,9 +68,10 @@ def released_cgcnn(weights: Path, atom_init: Path | None = None) -> keras.Model:
     """
     weights = Path(weights)
     table = load_atom_init(atom_init or weights.parent / "atom_init.json")
+    arrays = _read_arrays(weights)
     model = _build(CGCNNParameters(), table)
-    for name, arrays in _read_arrays(weights).items():
-        model.get_layer(name).set_weights(arrays)
+    for name, values in arrays.items():
+        model.get_layer(name).set_weights(values)
     return model
 
 
@@ -88,12 +89,13 @@ def predict_released(
     if fill_missing:
         every = np.broadcast_to(batch["site_mask"][..., None], batch["edge_mask"].shape)
         batch = {**batch, "edge_mask": every}
-    starts = range(0, len(batch["numbers"]), batch_size)
-    parts = [
-        model({name: array[start : start + batch_size] for name, array in batch.items()}, training=False)
-        for start in starts
-    ]
-    return np.concatenate([ops.convert_to_numpy(part)[:, 0] for part in parts])
+    answers = []
+    for start in range(0, len(batch["numbers"]), batch_size):
+        rows = slice(start, start + batch_size)
+        sites = np.flatnonzero(batch["site_mask"][rows].any(axis=0))[-1] + 1  # the rest is padding
+        part = model({name: array[rows, :sites] for name, array in batch.items()}, training=False)
+        answers.append(ops.convert_to_numpy(part)[:, 0])
+    return np.concatenate(answers)
 
 
 def load_atom_init(path: Path) -> np.ndarray:

@@ -19,6 +19,8 @@ class VAEParameters:
     condition_copies: int = 1  # the paper concatenates once; the released weights need 4 (F12)
     schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
     warmup_steps: int = 0  # linear rise before the schedule
+    norm_momentum: float = 0.99  # F13; a short training needs moving statistics that follow faster
+    start_from_statistics: bool = False  # not in the paper: see ``start_from_statistics`` in vae.py
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class UNetParameters:
     crop: int = 0  # edge of the training crops in voxels; 0 trains on whole maps
     schedule: str = "constant"
     warmup_steps: int = 0
+    norm_momentum: float = 0.99
 
 
 @dataclass(frozen=True)

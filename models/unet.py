@@ -14,12 +14,12 @@ from models.table6 import UNetParameters
 PERCEPTUAL_LAYERS = ("down_1_relu_2", "down_2_relu_2", "down_3_relu_2", "bottleneck_relu_2")  # F14
 
 
-def _block(x, filters: tuple[int, int], name: str):
+def _block(x, filters: tuple[int, int], momentum: float, name: str):
     """Twice: convolution, ReLU, batch normalisation, in this order (F20)."""
     for step, width in enumerate(filters, start=1):
         x = layers.Conv3D(width, 3, padding="same", name=f"{name}_conv_{step}")(x)
         x = layers.ReLU(name=f"{name}_relu_{step}")(x)
-        x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_norm_{step}")(x)
+        x = layers.BatchNormalization(momentum=momentum, epsilon=1e-3, name=f"{name}_norm_{step}")(x)
     return x
 
 
@@ -29,23 +29,23 @@ def build_unet(parameters: UNetParameters, grid: int | None = None) -> keras.Mod
     ``species`` is a softmax over Z = 0..94, ``occupied`` a sigmoid. G is any multiple of 8; ``grid``
     fixes it, None leaves it open. Methods; FINDINGS F20 (31,163,008 parameters at 32 filters).
     """
-    f = parameters.filters
+    f, momentum = parameters.filters, parameters.norm_momentum
     maps = layers.Input((grid, grid, grid, 4), name="maps")
 
-    down_1 = _block(maps, (f, 2 * f), "down_1")  # (B, 32, 32, 32, 64)
+    down_1 = _block(maps, (f, 2 * f), momentum, "down_1")  # (B, 32, 32, 32, 64)
     x = layers.MaxPooling3D(2, name="pool_1")(down_1)
-    down_2 = _block(x, (2 * f, 4 * f), "down_2")  # (B, 16, 16, 16, 128)
+    down_2 = _block(x, (2 * f, 4 * f), momentum, "down_2")  # (B, 16, 16, 16, 128)
     x = layers.MaxPooling3D(2, name="pool_2")(down_2)
-    down_3 = _block(x, (4 * f, 8 * f), "down_3")  # (B, 8, 8, 8, 256)
+    down_3 = _block(x, (4 * f, 8 * f), momentum, "down_3")  # (B, 8, 8, 8, 256)
     x = layers.MaxPooling3D(2, name="pool_3")(down_3)
 
-    x = _block(x, (16 * f, 16 * f), "bottleneck")  # (B, 4, 4, 4, 512)
+    x = _block(x, (16 * f, 16 * f), momentum, "bottleneck")  # (B, 4, 4, 4, 512)
 
     ups = ((down_3, (16 * f, 8 * f)), (down_2, (8 * f, 4 * f)), (down_1, (4 * f, 4 * f)))
     for step, (skip, filters) in enumerate(ups, start=1):
         x = layers.UpSampling3D(2, name=f"up_{step}")(x)
         x = layers.Concatenate(name=f"skip_{step}")([skip, x])
-        x = _block(x, filters, f"up_{step}_block")  # (B, 32, 32, 32, 128) at last
+        x = _block(x, filters, momentum, f"up_{step}_block")  # (B, 32, 32, 32, 128) at last
 
     species = layers.Conv3D(parameters.classes, 1, activation="softmax", name="species")(x)  # "soft" in the release
     occupied = layers.Conv3D(1, 1, activation="sigmoid", name="occupied")(x)  # "sig" in the release

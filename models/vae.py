@@ -13,9 +13,9 @@ from models.table6 import VAEParameters
 LEAK = 0.3  # Keras' LeakyReLU default of 2020 (F12)
 
 
-def _batch_norm(name: str) -> layers.Layer:
-    """Batch normalisation with the defaults of Keras 2 (F13)."""
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name)
+def _batch_norm(parameters: VAEParameters, name: str) -> layers.Layer:
+    """Batch normalisation with the epsilon of Keras 2 (F13)."""
+    return layers.BatchNormalization(momentum=parameters.norm_momentum, epsilon=1e-3, name=name)
 
 
 def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
@@ -31,7 +31,7 @@ def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     x = layers.Concatenate(name="maps_and_condition")([maps] + [everywhere] * parameters.condition_copies)
     for block, filters in enumerate(parameters.filters, start=1):
         x = layers.Conv3D(filters, 3, padding="same", name=f"encoder_conv_{block}")(x)
-        x = _batch_norm(f"encoder_norm_{block}")(x)
+        x = _batch_norm(parameters, f"encoder_norm_{block}")(x)
         x = layers.LeakyReLU(LEAK, name=f"encoder_leaky_{block}")(x)
         x = layers.MaxPooling3D(2, name=f"encoder_pool_{block}")(x)  # 16, 8, 4, 2
     x = layers.Conv3D(4, 3, padding="same", name="encoder_conv_out")(x)  # (B, 2, 2, 2, 4)
@@ -58,14 +58,26 @@ def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     last = len(parameters.filters)
     for block, filters in enumerate(reversed(parameters.filters), start=1):
         x = layers.Conv3D(filters, 3, padding="same", name=f"decoder_conv_{block}")(x)
-        x = _batch_norm(f"decoder_norm_{block}")(x)
+        x = _batch_norm(parameters, f"decoder_norm_{block}")(x)
         x = layers.LeakyReLU(LEAK, name=f"decoder_leaky_{block}")(x)
         if block < last:
             x = layers.UpSampling3D(2, name=f"decoder_up_{block}")(x)  # 8, 16, 32
     x = layers.Conv3D(4, 3, padding="same", name="decoder_conv_out")(x)  # (B, 32, 32, 32, 4)
-    x = _batch_norm("decoder_norm_out")(x)
+    x = _batch_norm(parameters, "decoder_norm_out")(x)
     maps = layers.ReLU(name="decoder_relu_out")(x)
     return keras.Model({"z": z, "condition": condition}, maps, name="decoder")
+
+
+def start_from_statistics(decoder: keras.Model, maps) -> None:
+    """Let the decoder's last normalisation start at the mean and deviation of ``maps`` (n, G, G, G, 4).
+
+    Not in the paper. The coordinate channels reach 15 Å, and Adam moves that layer's offset by about
+    the learning rate a step: without this a training of a thousand steps ends before it has found
+    the scale of the coordinates.
+    """
+    norm = decoder.get_layer("decoder_norm_out")
+    norm.gamma.assign(maps.std(axis=(0, 1, 2, 3)))
+    norm.beta.assign(maps.mean(axis=(0, 1, 2, 3)))
 
 
 class Sampling(layers.Layer):

@@ -19,7 +19,8 @@ class WatershedParameters:
     convexity: float = 0.8  # F24: volume / convex hull volume from which a region is one atom
     erosion_radius: int = 1  # F24: radius in voxels of the ball that finds the markers
     iterations: int = 5  # F24: rounds of splitting
-    erosions: int = 5  # erosions until a region parts; 1 is the letter of F24
+    erosions: int = 5  # erosions tried until a region comes apart
+    marker_share: float = 1 / 4096  # of all voxels: a marker must be larger (8 voxels at 32^3)
     voxels_per_piece: int = 8  # F24: a region of at most this many voxels per piece is not split
     by_species: bool = False  # not in the paper: touching voxels of unlike species part first
 
@@ -49,7 +50,7 @@ def find_regions(
     if species is None:
         species = np.zeros(mask.shape, dtype=np.uint8)
     kinds = np.where(mask, species.astype(np.int64) + 1, 0) if parameters.by_species else mask.astype(np.int64)
-    components = _large_enough(label(kinds, connectivity=1), parameters.min_voxels)
+    components = _larger_than(label(kinds, connectivity=1), parameters.min_voxels)
     pieces = _split(components, parameters)
     return Regions(pieces, _centres(pieces), _majority_species(pieces, species))
 
@@ -72,7 +73,7 @@ def convexity(region: np.ndarray) -> float:
     return region.sum() / hull if hull > 0 else 1.0
 
 
-def _large_enough(components: np.ndarray, min_voxels: int) -> np.ndarray:
+def _larger_than(components: np.ndarray, min_voxels: int) -> np.ndarray:
     counts = np.bincount(components.ravel())
     keep = np.flatnonzero(counts > min_voxels)
     new = np.zeros(len(counts), dtype=components.dtype)
@@ -83,6 +84,7 @@ def _large_enough(components: np.ndarray, min_voxels: int) -> np.ndarray:
 def _split(components: np.ndarray, parameters: WatershedParameters) -> np.ndarray:
     """Split regions that are not convex, round after round, until none changes."""
     labels = components
+    min_marker = int(parameters.marker_share * labels.size)
     settled: set[int] = set()
     for _ in range(parameters.iterations):
         count = labels.max()
@@ -91,7 +93,7 @@ def _split(components: np.ndarray, parameters: WatershedParameters) -> np.ndarra
             if index in settled or convexity(region) >= parameters.convexity:
                 settled.add(index)
                 continue
-            pieces = _pieces(region, parameters)
+            pieces = _pieces(region, parameters, min_marker)
             number = pieces.max()
             if number < 2:
                 settled.add(index)
@@ -104,16 +106,16 @@ def _split(components: np.ndarray, parameters: WatershedParameters) -> np.ndarra
     return labels
 
 
-def _pieces(region: np.ndarray, parameters: WatershedParameters) -> np.ndarray:
-    """Return the watershed pieces 1..m of a boolean region; m is 0 or 1 where it does not come apart."""
+def _pieces(region: np.ndarray, parameters: WatershedParameters, min_marker: int) -> np.ndarray:
+    """Return the watershed pieces 1..m of a boolean region; a single piece where it does not come apart."""
     padded = np.pad(region, 1)
     core = padded
     for _ in range(parameters.erosions):
         core = ndimage.binary_erosion(core, ball(parameters.erosion_radius))
-        markers = label(core, connectivity=1)
+        markers = _larger_than(label(core, connectivity=1), min_marker)
         if markers.max() != 1:
             break
-    if markers.max()<2 or region.sum() <= parameters.voxels_per_piece * markers.max():
+    if region.sum() <= parameters.voxels_per_piece * markers.max() or markers.max() < 2:
         return region.astype(np.int64)
     depth = ndimage.distance_transform_edt(padded)
     return watershed(-depth, markers, mask=padded)[1:-1, 1:-1, 1:-1]

@@ -10,6 +10,7 @@ from pathlib import Path
 from data_prep.errors import InputError
 from data_prep.shards import file_sha256
 from repro import stamps
+from repro.backend import start_backend
 from repro.run import Run
 
 
@@ -19,7 +20,8 @@ class Stage:
 
     ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow);
     ``needs`` are the stages it reads; ``config`` gives what of the run it depends on besides them.
-    A ``verified`` stage is run again even when it is done, because it checks and mends its own files.
+    A ``verified`` stage is run again even when it is done, because it checks and mends its own files;
+    one without ``networks`` does not start Keras.
     """
 
     function: str
@@ -27,10 +29,13 @@ class Stage:
     config: Callable[[Run], dict]
     help: str
     verified: bool = False
+    networks: bool = True
 
     def run(self, run: Run, options: Namespace) -> dict:
         """Call the stage's function and return its counts."""
         module, name = self.function.split(":")
+        if self.networks:
+            start_backend()
         return getattr(import_module(module), name)(run, options)
 
 
@@ -52,6 +57,7 @@ STAGES = {
             asdict(run.preset.data) | {"source": run.source, "content": _source_identity(run), "seed": run.preset.seed}
         ),
         "read the crystals of a source, quarantine what cannot be used, split",
+        networks=False,
     ),
     "voxelize": Stage(
         "repro.prepare:voxelize",
@@ -59,6 +65,7 @@ STAGES = {
         lambda run: asdict(run.preset.voxels),
         "draw every crystal as density and species maps, into NPZ shards",
         verified=True,
+        networks=False,
     ),
     "train-unet": Stage(
         "repro.train_unet:train_unet",

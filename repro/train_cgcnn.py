@@ -12,26 +12,42 @@ from data_prep.graphs import Graph, build_graphs, load_graphs, pad_batch, save_g
 from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.datasets import load_dataset
-from repro.feeds import SampleOrder
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 
 GRAPHS = "graphs.npz"
+RUN_BATCHES = 8
 
 
 class GraphFeed(keras.utils.PyDataset):
     """Batches of padded graphs with their targets (B, 1) for one epoch."""
 
-    def __init__(self, graphs: Sequence[Graph], targets: np.ndarray, order: SampleOrder, epoch: int):
+    def __init__(self, graphs: Sequence[Graph], targets: np.ndarray, batches: list[np.ndarray]):
         super().__init__()
-        self.graphs, self.targets, self.order, self.epoch = graphs, targets, order, epoch
+        self.graphs, self.targets, self.batches = graphs, targets, batches
 
     def __len__(self) -> int:
-        return self.order.steps
+        return len(self.batches)
 
     def __getitem__(self, step: int):
-        chosen = [index for index, _ in self.order.batch(self.epoch, step)]
+        chosen = self.batches[step]
         return pad_batch([self.graphs[index] for index in chosen]), self.targets[chosen, None]
+
+
+def sized_batches(indices: np.ndarray, sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Return the batches of one epoch, every index once, crystals of like size together.
+
+    Shuffled, then sorted by ``sizes`` within runs of ``RUN_BATCHES`` batches and shuffled again batch by
+    batch: one crystal of 40 sites no longer pads 255 small ones, at 2 to 5 times the speed.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    batches = []
+    for run in np.split(
+        rng.permutation(indices), range(RUN_BATCHES * batch_size, len(indices), RUN_BATCHES * batch_size)
+    ):
+        ordered = run[np.argsort(sizes[run], kind="stable")]
+        batches += [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    return [batches[position] for position in rng.permutation(len(batches))]
 
 
 def train_cgcnn(run: Run, options: Namespace) -> dict:
@@ -44,15 +60,15 @@ def train_cgcnn(run: Run, options: Namespace) -> dict:
     keras.utils.set_random_seed(seed)
     model = build_cgcnn(parameters, element_features())
     set_target_scale(model, targets[train])
-    order = SampleOrder(train, 0, parameters.batch_size, 0, seed)
-    budget = Budget(parameters.epochs, order.steps, parameters.learning_rate, "constant", 0, parameters.patience)
+    sizes = np.array([graph.n_sites for graph in graphs])
+    steps = len(sized_batches(train, sizes, parameters.batch_size, seed, 0))
+    budget = Budget(parameters.epochs, steps, parameters.learning_rate, "constant", 0, parameters.patience)
     compile_model(model, budget, loss="mean_absolute_error")
-    held_order = SampleOrder(held, 0, parameters.batch_size, 0, seed)
     history = fit_epochs(
         model,
         budget,
-        lambda epoch: GraphFeed(graphs, targets, order, epoch),
-        GraphFeed(graphs, targets, held_order, 0),
+        lambda epoch: GraphFeed(graphs, targets, sized_batches(train, sizes, parameters.batch_size, seed, epoch)),
+        GraphFeed(graphs, targets, sized_batches(held, sizes, parameters.batch_size, seed, 0)),
         folder,
     )
     load_weights(model, folder / BEST)

@@ -3,14 +3,17 @@
 from argparse import Namespace
 
 import keras
+import numpy as np
 
 from models.unet import perceptual_features
-from models.vae import CondDFCVAE
+from models.vae import CondDFCVAE, start_from_statistics
 from repro.datasets import load_dataset, load_store
-from repro.feeds import SampleOrder, VAEFeed
+from repro.feeds import SampleOrder, VAEFeed, input_maps
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 from repro.train_unet import trained_unet
+
+STATISTICS = 64  # training maps whose mean and deviation the decoder may start from
 
 
 def train_vae(run: Run, options: Namespace) -> dict:
@@ -21,6 +24,9 @@ def train_vae(run: Run, options: Namespace) -> dict:
     features = perceptual_features(trained_unet(run)) if parameters.alpha else None
     model = CondDFCVAE(parameters, store.grid, features, seed)
     train, held = dataset.indices("train"), dataset.indices("validation", feed.validation_limit)
+    if parameters.start_from_statistics:
+        some = train[:: max(1, len(train) // STATISTICS)]
+        start_from_statistics(model.decoder, np.stack([input_maps(store.density(i), store.lengths[i]) for i in some]))
     order = SampleOrder(train, feed.rotations, parameters.batch_size, feed.steps_per_epoch, seed)
     budget = Budget(
         parameters.epochs, order.steps, parameters.learning_rate, parameters.schedule, parameters.warmup_steps

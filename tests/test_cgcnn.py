@@ -8,6 +8,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from data_prep.element_features import element_features
 from data_prep.graphs import build_graphs, crystal_graph, gaussian_expansion, pad_batch
@@ -30,7 +31,7 @@ SMALL = replace(CGCNNParameters(), atom_features=8, hidden=16, convolutions=2)
 def graphs():
     """32 crystals of 2, 4 and 5 sites; one has sites with missing neighbours."""
     crystals = made_up_crystals(32)
-    crystals[0] = replace(crystals[0], lengths=np.array([4.0, 4.0, 30.0]))
+    crystals[0] = replace(crystals[0], lengths=np.array([6.0, 9.0, 30.0]))
     graphs = build_graphs(crystals, processes=1)
     assert graphs[0].n_missing > 0
     return graphs
@@ -47,9 +48,9 @@ def trained(graphs, targets):
     keras.utils.set_random_seed(1)
     model = build_cgcnn(CGCNNParameters(), element_features())
     set_target_scale(model, targets)
-    model.compile(keras.optimizers.Adam(1e-3), "mae", run_eagerly=True)
+    model.compile(keras.optimizers.Adam(5e-3), "mae", run_eagerly=True)  # tracing would cost more
     batch = pad_batch(graphs)
-    losses = [model.train_on_batch(batch, targets) for _ in range(15)]
+    losses = [model.train_on_batch(batch, targets) for _ in range(6)]
     assert losses[-1] < 0.8 * losses[0]
     return model
 
@@ -87,13 +88,13 @@ def test_statistics_have_moved(trained):
 
 
 def test_an_answer_does_not_depend_on_the_batch(trained, graphs):
-    alone = np.array([predict(trained, [graph])[0] for graph in graphs])
+    alone = np.array([predict(trained, [graph])[0] for graph in graphs[:12]])
     assert alone.std() > 0.01
-    np.testing.assert_allclose(predict(trained, graphs), alone, atol=1e-5)
-    np.testing.assert_allclose(predict(trained, graphs[:7] * 30)[:7], alone[:7], atol=1e-5)
-    np.testing.assert_allclose(predict(trained, graphs, sites=50), alone, atol=1e-5)
+    together = predict(trained, graphs)
+    np.testing.assert_allclose(together[:12], alone, atol=1e-5)
+    np.testing.assert_allclose(predict(trained, graphs, sites=50), together, atol=1e-5)
     order = np.random.default_rng(0).permutation(256) % 32
-    np.testing.assert_allclose(predict(trained, [graphs[i] for i in order]), alone[order], atol=1e-5)
+    np.testing.assert_allclose(predict(trained, [graphs[i] for i in order]), together[order], atol=1e-5)
 
 
 def test_an_answer_does_not_depend_on_the_description_of_the_crystal(trained):
@@ -129,8 +130,6 @@ def test_normalisation_is_that_of_the_real_edges(graphs):
 
 
 def test_an_isolated_site_has_an_answer(trained):
-    from pymatgen.core import Lattice, Structure
-
     graph = crystal_graph(Structure(Lattice.cubic(30.0), ["Xe"], [[0, 0, 0]]))
     assert graph.n_missing == 12 and np.isfinite(predict(trained, [graph])).all()
 

@@ -54,9 +54,7 @@ def test_round_trip_is_exact(tmp_path_factory, written):
 
 
 def one(label: float = -1.0) -> Crystal:
-    return Crystal(
-        "mp-1", "CsCl", np.full(3, 4.1), np.full(3, 90.0), np.array([55, 17]), np.zeros((2, 3)), label
-    )
+    return Crystal("mp-1", "CsCl", np.full(3, 4.1), np.full(3, 90.0), np.array([55, 17]), np.zeros((2, 3)), label)
 
 
 def test_damage_is_named_and_never_unpickled(tmp_path):

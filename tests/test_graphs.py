@@ -211,7 +211,11 @@ def test_a_batch_holds_every_graph_and_zero_elsewhere():
         assert batch["site_mask"][row].sum() == n and not batch["edge_mask"][row, n:].any()
     assert batch["edge_mask"].sum() == sum(graph.mask.sum() for graph in graphs)
     assert pad_batch(graphs, sites=50)["numbers"].shape == (6, 50)
-    assert [pad_batch([crystal_graph(random_structure(0, n))])["numbers"].shape[1] for n in (3, 5, 9)] == [4, 8, 16]
+    assert [pad_batch([crystal_graph(random_structure(0, n))])["numbers"].shape[1] for n in (3, 5, 9)] == [
+        4,
+        8,
+        16,
+    ]
     with pytest.raises(InputError, match="has 5 sites, more than the 4"):
         pad_batch(graphs, sites=4)
     with pytest.raises(InputError, match="at least one graph"):

@@ -189,9 +189,7 @@ def test_a_run_that_was_cut_off_asks_only_for_what_is_missing(tmp_path, document
     down = tuple(requests.ConnectionError("gone") for _ in range(ATTEMPTS))
     waits: list[float] = []
     service = Service(documents, (None, None, None, None, *down))  # after the ids and one batch
-    with pytest.raises(
-        InputError, match=r"failed 6 times at the query for 2 documents .*goes on where it stopped"
-    ):
+    with pytest.raises(InputError, match=r"failed 6 times at the query for 2 documents .*goes on where it stopped"):
         read_materials_project(tmp_path, service, waits.append)
     assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
     killed = Service(documents, (None, KeyboardInterrupt()))
@@ -239,9 +237,7 @@ def test_a_damaged_batch_without_a_key_is_one_sentence(tmp_path, documents, monk
     read_materials_project(tmp_path, Service(documents), never)
     damage(tmp_path)
     monkeypatch.delenv("MP_API_KEY")
-    with pytest.raises(
-        InputError, match=r"MP_API_KEY is not set to download .*batch-0002\.json\.gz, which is damaged"
-    ):
+    with pytest.raises(InputError, match=r"MP_API_KEY is not set to download .*batch-0002\.json\.gz, which is damaged"):
         read_materials_project(tmp_path)
 
 
@@ -284,9 +280,7 @@ def test_the_client_is_opened_for_plain_documents_and_retried(monkeypatch):
 )
 def test_the_key_is_in_no_file_no_message_and_no_chained_error(tmp_path, documents, failure, caplog, capfd):
     with pytest.raises(InputError) as caught:
-        read_materials_project(
-            tmp_path, Service(documents, (None,) * 4 + (failure,) * ATTEMPTS), lambda wait: None
-        )
+        read_materials_project(tmp_path, Service(documents, (None,) * 4 + (failure,) * ATTEMPTS), lambda wait: None)
     assert KEY not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -332,9 +326,7 @@ def test_a_database_version_that_is_no_folder_name_is_refused(tmp_path, document
 
 def test_a_newer_version_gets_its_own_folder_and_wins(tmp_path, documents):
     read_materials_project(tmp_path, Service(documents), never)
-    materials_project.download(
-        tmp_path / "materials_project", Service(documents[:4], db_version="2026.03.01")
-    )
+    materials_project.download(tmp_path / "materials_project", Service(documents[:4], db_version="2026.03.01"))
     crystals, _ = read_materials_project(tmp_path)
     assert len(crystals) == 4
 

@@ -109,18 +109,14 @@ def test_space_group_is_found_where_the_source_gives_none():
     tetragonal = rocksalt("t", lengths=np.array([5.0, 5.0, 6.0]), angles=np.full(3, 90.0), properties={})
     kept, rejected = screen([rocksalt("cubic", properties={"band_gap": 5.0}), tetragonal])
     assert kept[0].properties == {"band_gap": 5.0, "spacegroup": 225.0}
-    assert [(item.id, item.reason, item.detail) for item in rejected] == [
-        ("t", "not_cubic", "space group 123")
-    ]
+    assert [(item.id, item.reason, item.detail) for item in rejected] == [("t", "not_cubic", "space group 123")]
 
 
 def test_nothing_left_is_an_error_with_counts_and_an_example():
     bad = [rocksalt(str(i), formation_energy_per_atom=NAN) for i in range(3)] + [
         rocksalt("z", numbers=np.array([11, 99]))
     ]
-    with pytest.raises(
-        InputError, match=r"4 crystals has no usable crystal: 3 no_label, 1 element_out_of_range"
-    ):
+    with pytest.raises(InputError, match=r"4 crystals has no usable crystal: 3 no_label, 1 element_out_of_range"):
         screen(bad)
     with pytest.raises(InputError, match="things has no usable crystal: it is empty"):
         require_some([], [], "things")
@@ -143,9 +139,7 @@ def test_overlap_agrees_with_pymatgen_periodic_distance(lengths, angles, site, s
     lattice = Lattice.from_parameters(*lengths, *angles)
     heights = [lattice.d_hkl(hkl) for hkl in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
     second = np.mod(np.array(site) + lattice.get_fractional_coords(shift), 1.0)
-    crystal = rocksalt(
-        lengths=np.array(lengths), angles=np.array(angles), fractional=np.array([site, second])
-    )
+    crystal = rocksalt(lengths=np.array(lengths), angles=np.array(angles), fractional=np.array([site, second]))
     distance = Structure(lattice, ["Na", "Cl"], crystal.fractional).get_distance(0, 1)
     if abs(distance - 0.1) < 1e-6 or abs(min(heights) - 0.5) < 1e-6:  # rounding decides
         return

@@ -58,24 +58,26 @@ def test_released_weights_reproduce_the_reference_outputs(shared, oracle, batch,
 
 
 def test_padding_changes_nothing_and_ties_change_one_structure(oracle, structures, energy_model):
-    reference = np.array(oracle["formation_energy_per_atom"]["alone"])
-    graphs = [crystal_graph(structure) for structure in structures]  # our rule for equal distances
-    answers = predict_released(energy_model, pad_batch(graphs, sites=64), batch_size=1)
-    moved = np.abs(answers - reference) > 1e-3
-    assert [oracle["mp_ids"][i] for i in np.flatnonzero(moved)] == [AMBIGUOUS]
-    assert np.abs(answers - reference).max() < 0.03
+    ids = oracle["mp_ids"]
+    some = [*range(0, 31, 5), ids.index(AMBIGUOUS)]
+    reference = np.array(oracle["formation_energy_per_atom"]["alone"])[some]
+    graphs = [crystal_graph(structures[i]) for i in some]  # our rule for equal distances
+    error = np.abs(predict_released(energy_model, pad_batch(graphs, sites=64), batch_size=1) - reference)
+    assert {ids[i] for i, moved in zip(some, error > 1e-3, strict=True) if moved} == {AMBIGUOUS}
+    assert error.max() < 0.03
 
 
 def test_filling_missing_neighbours_changes_only_structures_that_lack_some(oracle, batch, energy_model):
     reference = np.array(oracle["formation_energy_per_atom"]["alone"])
-    filled = predict_released(energy_model, batch, batch_size=1, fill_missing=True)
-    lacking = (batch["edge_mask"].sum((1, 2)) < 12 * batch["site_mask"].sum(1)).nonzero()[0]
+    lacking = np.flatnonzero(batch["edge_mask"].sum((1, 2)) < 12 * batch["site_mask"].sum(1))
     assert [oracle["mp_ids"][i] for i in lacking] == ["mp-1097185", "mp-1093843"]
-    assert np.abs(filled - reference)[lacking].min() > 0.3
-    np.testing.assert_allclose(np.delete(filled, lacking), np.delete(reference, lacking), atol=1e-4)
-    # Both were filled when the weights were trained: so they come closer to their energies.
-    truth = np.array(oracle["mp_formation_energy"])
-    assert (np.abs(filled - truth)[lacking] < np.abs(reference - truth)[lacking]).all()
+    some = {name: array[[*lacking, 0, 1, 2]] for name, array in batch.items()}
+    filled = predict_released(energy_model, some, batch_size=1, fill_missing=True)
+    np.testing.assert_allclose(filled[2:], reference[:3], atol=1e-4)
+    assert np.abs(filled[:2] - reference[lacking]).min() > 0.3
+    # They were filled when the weights were trained: so they come closer to their energies.
+    truth = np.array(oracle["mp_formation_energy"])[lacking]
+    assert (np.abs(filled[:2] - truth) < np.abs(reference[lacking] - truth)).all()
 
 
 def test_a_batch_size_of_nothing_is_refused(batch, energy_model):
@@ -90,7 +92,18 @@ def test_element_features_are_read(shared):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"1": [1, 2]}', '{"2": [1]}', '{"x": []}', '{"1": [[1], 2]}', '{"1": null}', "\x00\xff"]
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"1": [1, 2]}',
+        '{"2": [1]}',
+        '{"x": []}',
+        '{"1": [[1], 2]}',
+        '{"1": null}',
+        "\x00\xff",
+    ],
 )
 def test_damaged_element_features_are_named(tmp_path, text):
     path = tmp_path / "atom_init.json"

@@ -290,13 +290,10 @@ def test_no_damaged_cif_stops_the_others(tmp_path):
     files = {f"{name}.cif": text for name, (_, text) in DAMAGED.items()}
     crystals, rejected = read(cif_folder(tmp_path, {**files, "good.CIF": CSCL}))
     assert [crystal.id for crystal in crystals] == ["good"]
-    assert {item.id: item.reason for item in rejected} == {
-        name: reason for name, (reason, _) in DAMAGED.items()
-    }
+    assert {item.id: item.reason for item in rejected} == {name: reason for name, (reason, _) in DAMAGED.items()}
     details = {item.id: item.detail for item in rejected}
     assert (
-        "zero_cell.cif: ValueError: No structure parsed for section 1 in CIF. Singular matrix"
-        in details["zero_cell"]
+        "zero_cell.cif: ValueError: No structure parsed for section 1 in CIF. Singular matrix" in details["zero_cell"]
     )
     assert all(details.values())
 

@@ -57,7 +57,7 @@ def test_loss_is_the_papers_sum_of_named_terms(model, batch):
     assert perceptual > 0
     assert loss == pytest.approx(mse + SMALL.alpha * perceptual + SMALL.beta * kld, rel=1e-4)
     recorded = {name: float(tracker.result()) for name, tracker in model.trackers.items()}
-    assert recorded["kld"] == pytest.approx(kld, rel=1e-4)
+    assert recorded["kld"] == pytest.approx(kld, rel=1e-3)
     assert recorded["mse"] == pytest.approx(mse, rel=1e-4)
 
 

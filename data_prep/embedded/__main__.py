@@ -16,7 +16,7 @@ from data_prep.embedded import CARD, TABLE
 from data_prep.embedded.candidates import Candidate, enumerate_candidates
 from data_prep.embedded.card import check_compounds, checks_table, summary, with_generated
 from data_prep.embedded.elements import elemental_structure, is_molecule
-from data_prep.embedded.eos import Fit, Minimum, SearchSettings
+from data_prep.embedded.eos import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
 from data_prep.embedded.journal import Journal
 from data_prep.embedded.relax import (
     EnergyFunction,
@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError("--limit needs --out: a part of the table must not replace the whole one.")
     model = load_model(options.threads)
     candidates = enumerate_candidates()[: options.limit]
-    settings, used = SearchSettings(), versions(model)
+    settings, used = DEFAULT_SEARCH, versions(model)
     journal = Journal(options.journal, {"settings": asdict(settings), "versions": used})
     started = time.process_time()
     elements = relax_elements(model, sorted({s for c in candidates for s in c.species}), journal)
@@ -140,9 +140,11 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with replacing(path) as temporary, open(temporary, "wb") as raw:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-            packed.write(text.getvalue().encode("utf-8"))
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
+        file.write(text.getvalue().encode("utf-8"))
+    with replacing(path) as temporary:
+        temporary.write_bytes(packed.getvalue())
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ def _antiperovskites(corners: list[str], centres: list[str], faces: list[str]) -
 
 def _metallic_antiperovskites() -> Iterator:
     partners = _symbols("Al Ga In Tl Ge Sn Zn Cd Mg")
-    yield from _antiperovskites(LANTHANIDES + ["Y", "Sc", "Th", "U"], ["B", "C"], ["Rh", "Pd"])
+    yield from _antiperovskites([*LANTHANIDES, "Y", "Sc", "Th", "U"], ["B", "C"], ["Rh", "Pd"])
     yield from _antiperovskites(partners, ["C", "N"], _symbols("Ti Cr Mn Fe Co Ni"))
     yield from _antiperovskites(_symbols("Al Ga In Tl Sn Pb"), ["C", "N", "B"], RARE_EARTHS)
 

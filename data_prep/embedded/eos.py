@@ -34,6 +34,9 @@ class SearchSettings:
     check_step: float = 0.004
 
 
+DEFAULT_SEARCH = SearchSettings()
+
+
 @dataclass(frozen=True)
 class Fit:
     """A fitted equation: volume (Å^3/atom), energy (eV/atom), bulk modulus (GPa), rms misfit (eV/atom)."""
@@ -83,7 +86,7 @@ def search_minimum(
     guess: float,
     sites_per_cube: int,
     shortest: float,
-    settings: SearchSettings = SearchSettings(),
+    settings: SearchSettings = DEFAULT_SEARCH,
 ) -> Search:
     """Search the minimum of E(a) by asking for energies: yields lattice constants (Å), is sent eV/atom.
 

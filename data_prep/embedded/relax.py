@@ -16,7 +16,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from data_prep.embedded.candidates import Candidate
-from data_prep.embedded.eos import Minimum, NoMinimum, Search, SearchSettings, search_minimum
+from data_prep.embedded.eos import DEFAULT_SEARCH, Minimum, NoMinimum, Search, SearchSettings, search_minimum
 from data_prep.embedded.prototypes import PROTOTYPES
 from data_prep.errors import InputError
 
@@ -88,7 +88,7 @@ def relax_element(model: Any, structure: Structure, relax_cell: bool = True) -> 
 
 
 def relax_candidates(
-    candidates: Sequence[Candidate], energies: EnergyFunction, settings: SearchSettings = SearchSettings()
+    candidates: Sequence[Candidate], energies: EnergyFunction, settings: SearchSettings = DEFAULT_SEARCH
 ) -> dict[str, Minimum | str]:
     """Return for each candidate's id its ``Minimum``, or the reason why there is none.
 

@@ -44,8 +44,7 @@ def _read_deposited(source: str, cache: Path) -> tuple[list[Crystal], list[Rejec
     path = Path(source)
     if not path.exists():
         raise InputError(
-            f"the source {source!r} does not exist; "
-            "give embedded, materials-project, a table or a folder of CIFs"
+            f"the source {source!r} does not exist; give embedded, materials-project, a table or a folder of CIFs"
         )
     if not path.name.endswith(SUFFIXES):
         raise InputError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it, or give a folder of CIFs")

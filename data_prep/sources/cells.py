@@ -73,7 +73,5 @@ def _conventional(crystal: Crystal) -> Crystal | Rejected:
         structure, number = in_cell(crystal.structure(), "conventional")
     except Unusable as fault:
         return fault.of(crystal.id)
-    converted = crystal_from_structure(
-        structure, crystal.id, crystal.formation_energy_per_atom, crystal.properties
-    )
+    converted = crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom, crystal.properties)
     return replace(converted, properties={"spacegroup": float(number), **crystal.properties})

@@ -158,9 +158,7 @@ def _refuse_composition(structure: Structure, stated: str) -> None:
 def _properties_file(folder: Path) -> Path:
     tables = sorted(path for path in folder.iterdir() if path.name.endswith((".csv", ".csv.gz")))
     if not tables:
-        raise InputError(
-            f"{folder} has no CSV of properties; add properties.csv with the columns file and {LABEL}"
-        )
+        raise InputError(f"{folder} has no CSV of properties; add properties.csv with the columns file and {LABEL}")
     preferred = [path for path in tables if path.name in ("properties.csv", "properties.csv.gz")]
     if len(tables) > 1 and len(preferred) != 1:
         names = ", ".join(path.name for path in tables)
@@ -168,9 +166,7 @@ def _properties_file(folder: Path) -> Path:
     return preferred[0] if preferred else tables[0]
 
 
-def _properties(
-    path: Path, known: set[str]
-) -> tuple[dict[str, tuple[float, dict[str, float]]], list[Rejected]]:
+def _properties(path: Path, known: set[str]) -> tuple[dict[str, tuple[float, dict[str, float]]], list[Rejected]]:
     """Return label and properties by file name without ``.cif``, and the rows that are of no use."""
     frame = read_frame(path)
     column = next((name for name in FILE_COLUMNS if name in frame.columns), None)

@@ -91,8 +91,7 @@ def connect(sleep: Callable[[float], None] = time.sleep, damaged: list[Path] | N
     if not key:
         purpose = f" to download {damaged[0]}, which is damaged, again" if damaged else ""
         raise InputError(
-            f"the environment variable MP_API_KEY is not set{purpose}; "
-            f"get a free key at {KEY_PAGE} and export it"
+            f"the environment variable MP_API_KEY is not set{purpose}; get a free key at {KEY_PAGE} and export it"
         )
     if not re.fullmatch(r"[A-Za-z0-9]{32}", key):
         raise InputError(f"MP_API_KEY is not a key of 32 letters and digits; copy it again from {KEY_PAGE}")

@@ -130,9 +130,7 @@ def _id_column(frame: pd.DataFrame, path: Path) -> str:
     for column in ID_COLUMNS:
         if column in frame.columns:
             return column
-    raise InputError(
-        f"{path} lacks an id column; add one named {', '.join(ID_COLUMNS[:2])} or {ID_COLUMNS[2]}"
-    )
+    raise InputError(f"{path} lacks an id column; add one named {', '.join(ID_COLUMNS[:2])} or {ID_COLUMNS[2]}")
 
 
 def _rows(frame: pd.DataFrame, id_column: str) -> Iterable[dict[str, Any]]:

@@ -1,0 +1,69 @@
+"""Many maps to atoms at once: the networks in batches, watershed and fit on all cores."""
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import keras
+import numpy as np
+from models.atoms import Decoded, Undecodable, decode_atoms
+
+from models.gaussian_fit import Candidates
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What the UNet says of one map, small enough to send to another process.
+
+    ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each
+    voxel; ``occupied`` (G, G, G) float32 probability.
+    """
+
+    maps: np.ndarray
+    species: np.ndarray
+    occupied: np.ndarray
+
+
+def segment(unet: keras.Model, maps: np.ndarray) -> tuple[list[Segmented], np.ndarray]:
+    """Return the segmentation of each of ``maps`` (B, G, G, G, 4), and the probabilities (B, G, G, G, C)."""
+    output = unet.predict_on_batch(maps)
+    probability, occupied = np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0]
+    species = probability.argmax(axis=-1).astype(np.uint8)
+    parts = zip(np.asarray(maps), species, occupied, strict=True)
+    return [Segmented(*part) for part in parts], probability
+
+
+def decoder_pool(processes: int | None = None) -> ProcessPoolExecutor:
+    """Return a pool of workers for ``decode_all``; spawned, because TensorFlow's threads do not survive a fork."""
+    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
+def decode_all(
+    pool: ProcessPoolExecutor, segmented: Iterable[Segmented], species_from: str, candidates: Candidates
+) -> Iterable[Decoded | Undecodable]:
+    """Yield the atoms of each segmented map, or why there are none, in order (see ``decode_atoms``)."""
+    return pool.map(partial(_decode, species_from=species_from, candidates=candidates), segmented, chunksize=2)
+
+
+def _decode(segmented: Segmented, species_from: str, candidates: Candidates) -> Decoded | Undecodable:
+    return decode_atoms(
+        segmented.maps[..., 0],
+        segmented.maps[..., 1:],
+        segmented.species,
+        segmented.occupied,
+        species_from=species_from,
+        candidates=candidates,
+    )
+
+
+def batches(items: Sequence, size: int) -> Iterable[Sequence]:
+    """Yield ``items`` in pieces of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
