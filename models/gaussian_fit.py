@@ -51,9 +51,9 @@ class FitParameters:
     exact: float = 1e-6  # relative residual under which nothing is missing
     rounds: int = 3  # attempts to add atoms
     max_added: int = 4  # atoms added at once
-    peak_width: float = 0.6  # Å, smoothing of the residual and width of an atom seen in it
+    peak_width: float = 0.6  # Å, width of an atom as the residual shows it
     peak_share: float = 0.5  # of the residual's highest peak, from which a peak may be an atom
-    peak_gain: float = 0.1  # share of the squared residual that the peaks must explain to be tried
+    peak_gain: float = 0.15  # share of the squared residual that the peaks must explain to be tried
     merge_distance: float = 0.5  # Å, closer atoms are one
     min_electrons: float = 0.5  # weaker atoms are dropped (hydrogen has 1)
     amplitude_tolerance: float = 0.05  # F33
@@ -129,13 +129,7 @@ def fit_gaussians(
     fitted = _refine(density, axes, _starting_rows(density, axes, sites, parameters), parameters)
     fitted = _cleaned(density, axes, fitted, parameters)
     for _ in range(parameters.rounds):
-        if fitted.residual < parameters.exact:
-            break
-        missing = _missing_atoms(density - evaluate(fitted.rows, axes), axes, parameters)
-        if not len(missing):
-            break
-        grown = _refine(density, axes, np.vstack([fitted.rows, missing]), parameters)
-        grown = _cleaned(density, axes, grown, parameters)
+        grown = _grown(density, axes, fitted, parameters)
         added = len(grown.rows) - len(fitted.rows)
         if added < 1 or grown.residual > parameters.accept**added * fitted.residual:
             break
@@ -187,7 +181,7 @@ def _missing_atoms(residual, axes, parameters) -> np.ndarray:
     width = parameters.peak_width
     edges = np.array([axis[1] - axis[0] for axis in axes])
     peaks = peak_local_max(
-        gaussian_filter(residual, width / edges),
+        gaussian_filter(residual, parameters.start_width / 2 / edges),
         min_distance=max(1, round(parameters.merge_distance / edges.max())),
         threshold_rel=parameters.peak_share,
         num_peaks=parameters.max_added,
@@ -202,6 +196,31 @@ def _missing_atoms(residual, axes, parameters) -> np.ndarray:
         row[_LN_AMPLITUDE] = np.log(max(overlap, 1e-9 * norm) / norm)
         gain += overlap**2 / norm
     return rows if gain > parameters.peak_gain * np.sum(residual**2) else rows[:0]
+
+
+def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
+    """Add the atoms that the residual shows, all at once, then take away those the fit can do without."""
+    if fitted.residual < parameters.exact:
+        return fitted
+    missing = _missing_atoms(density - evaluate(fitted.rows, axes), axes, parameters)
+    if not len(missing):
+        return fitted
+    grown = _refine(density, axes, np.vstack([fitted.rows, missing]), parameters)
+    while len(grown.rows) > 1:
+        least = _least_important(grown.rows, axes)
+        fewer = _refine(density, axes, np.delete(grown.rows, least, axis=0), parameters)
+        if grown.residual < parameters.accept * fewer.residual:
+            break
+        grown = fewer
+    return _cleaned(density, axes, grown, parameters)
+
+
+def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
+    """The atom whose removal would raise the residual least, the others adapting (to second order)."""
+    matrix = _normal_matrix(rows, axes)
+    ridge = 1e-9 * np.trace(matrix) / len(matrix)  # two atoms in one place make the matrix singular
+    variance = np.diag(np.linalg.inv(matrix + ridge * np.eye(len(matrix))))
+    return int(variance[_LN_AMPLITUDE::5].argmax())
 
 
 def _cleaned(density, axes, fitted: Gaussians, parameters) -> Gaussians:

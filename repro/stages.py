@@ -21,7 +21,8 @@ class Stage:
     ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow);
     ``needs`` are the stages it reads; ``config`` gives what of the run it depends on besides them.
     A ``verified`` stage is run again even when it is done, because it checks and mends its own files;
-    one without ``networks`` does not start Keras.
+    one without ``networks`` does not start Keras. ``on_demand`` tells from the options that the user
+    wants something of his own: it is made on top of the finished stages and leaves no stamp.
     """
 
     function: str
@@ -30,6 +31,7 @@ class Stage:
     help: str
     verified: bool = False
     networks: bool = True
+    on_demand: Callable[[Namespace], bool] = lambda options: False
 
     def run(self, run: Run, options: Namespace) -> dict:
         """Call the stage's function and return its counts."""
@@ -96,6 +98,14 @@ STAGES = {
         ("train-unet", "train-vae", "train-cgcnn"),
         lambda run: asdict(run.preset.generate) | {"seed": run.preset.seed},
         "sample new crystals around a base compound or at random: CIFs and a ranked CSV",
+        on_demand=lambda options: bool(options.base or options.random),
+    ),
+    "report": Stage(
+        "repro.report:report",
+        ("evaluate", "generate"),
+        lambda run: {},
+        "write results/RUN/report.html and report.md from what has been measured",
+        verified=True,
     ),
 }
 
@@ -105,6 +115,9 @@ def run_stage(name: str, run: Run, options: Namespace) -> None:
     stage = STAGES[name]
     folder = run.folder(name)
     inputs = {needed: _identity_of(needed, run) for needed in stage.needs}
+    if stage.on_demand(options):
+        stage.run(run, options)
+        return
     config = stage.config(run)
     if options.again:
         (folder / stamps.DONE).unlink(missing_ok=True)

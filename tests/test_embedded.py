@@ -222,9 +222,8 @@ def test_search_finds_the_minimum_from_a_poor_guess(a0, off, bulk_modulus):
     assert result.a == pytest.approx(a0, rel=1e-4)
     assert result.energy == pytest.approx(-3.0, abs=1e-5)
     assert result.fit.bulk_modulus == pytest.approx(bulk_modulus, rel=0.02)
-    # What is left is the curvature of dE/dV over the two points of the central difference.
-    assert result.residual_pressure < 1e-3 * bulk_modulus
-    assert asked <= 5 + 2 * DEFAULT_SEARCH.extensions + 3 * DEFAULT_SEARCH.fine_points + 3
+    assert result.residual_pressure < DEFAULT_SEARCH.tolerance
+    assert asked <= 5 + 2 * 3 + 2 * DEFAULT_SEARCH.fine_points + 6
 
 
 @pytest.mark.parametrize("slope", [-1.0, 1.0])

@@ -22,7 +22,7 @@ class SearchSettings:
 
     A coarse grid around the guess is extended until its lowest point is inside it; a fine grid
     around that minimum is fitted, and moved when the fitted minimum lies outside it; energy and
-    pressure are then computed again at the fitted minimum.
+    pressure are then computed again at the fitted minimum, which is polished while more than ``tolerance`` is left.
     """
 
     coarse_step: float = 0.05
@@ -32,6 +32,8 @@ class SearchSettings:
     fine_points: int = 5
     moves: int = 2
     check_step: float = 0.004
+    tolerance: float = 0.05  # GPa
+    polishes: int = 3
 
 
 DEFAULT_SEARCH = SearchSettings()
@@ -107,7 +109,7 @@ def search_minimum(
         centre = float(np.clip(found, sampled[0], sampled[-1]))
     else:
         raise NoMinimum("fitted minimum outside the sampled volumes")
-    return (yield from _check(found, sites_per_cube, fit, settings.check_step))
+    return (yield from _polish(found, sites_per_cube, fit, settings))
 
 
 def _bracket(guess: float, sites_per_cube: int, shortest: float, settings: SearchSettings) -> Generator:
@@ -129,12 +131,18 @@ def _bracket(guess: float, sites_per_cube: int, shortest: float, settings: Searc
     raise NoMinimum("no bracketed minimum")
 
 
-def _check(a: float, sites_per_cube: int, fit: Fit, step: float) -> Generator:
-    """Return the minimum with its energy and residual pressure computed again at ``a``."""
-    sampled = a * np.array([1 - step, 1, 1 + step])
-    low, middle, high = yield sampled
-    slope = (high - low) / ((sampled[2] ** 3 - sampled[0] ** 3) / sites_per_cube)
-    return Minimum(a, float(middle), abs(float(slope)) * EV_PER_CUBIC_ANGSTROM, fit)
+def _polish(a: float, sites_per_cube: int, fit: Fit, settings: SearchSettings) -> Generator:
+    """Return the minimum near ``a``: Newton steps on the pressure, with the bulk modulus of the fit."""
+    for _ in range(settings.polishes + 1):
+        sampled = a * (1 + settings.check_step * np.array([-1, 0, 1]))
+        low, middle, high = yield sampled
+        slope = float(high - low) / ((sampled[2] ** 3 - sampled[0] ** 3) / sites_per_cube)
+        minimum = Minimum(a, float(middle), abs(slope) * EV_PER_CUBIC_ANGSTROM, fit)
+        if minimum.residual_pressure < settings.tolerance or fit.bulk_modulus <= 0:
+            break
+        step = -slope * EV_PER_CUBIC_ANGSTROM / (3 * fit.bulk_modulus)
+        a *= 1 + float(np.clip(step, -settings.fine_step, settings.fine_step))
+    return minimum
 
 
 def _vertex(left: float, middle: float, right: float) -> float:

@@ -1,0 +1,125 @@
+"""Where in the latent space new crystals are drawn (Generation; Ab Initio Validation; FINDINGS F18)."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.conditions import condition_bins, one_hot
+from data_prep.crystal import FAMILIES, Crystal
+from data_prep.elements import RADII
+from data_prep.errors import InputError
+from data_prep.quarantine import Rejected
+from data_prep.sources.cif_folder import read_cif
+from data_prep.voxelize import voxelize
+from repro.datasets import Dataset
+from repro.feeds import input_maps
+from repro.presets import GenerateParameters
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cloud of latent vectors: around ``base`` with standard deviation ``spread``, or N(0, 1) without one."""
+
+    name: str
+    base: Crystal | None
+    condition: int
+    count: int
+    spread: float
+    seed: int
+
+    def digest(self) -> str:
+        """Return a short hash that tells this target's partial results from another's."""
+        base = None if self.base is None else [self.base.id, *self.base.lengths, *self.base.fractional.ravel()]
+        text = json.dumps([self.name, base, self.condition, self.spread, self.seed])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def draw(self, start: int, stop: int, centre: np.ndarray) -> np.ndarray:
+        """Return latent vectors ``start`` to ``stop`` (n, L); each depends on the seed and its number alone."""
+        draws = [
+            np.random.default_rng((self.seed, self.condition, number)).standard_normal(len(centre))
+            for number in range(start, stop)
+        ]
+        return (centre + self.spread * np.stack(draws)).astype(np.float32)
+
+
+def pipeline_targets(dataset: Dataset, parameters: GenerateParameters, seed: int) -> list[Target]:
+    """Return the targets of the pipeline's own run: bases of each family from the training part, and random ones."""
+    rng = np.random.default_rng(seed)
+    targets = []
+    train = dataset.indices("train")
+    for family in FAMILIES:
+        members = [index for index in train if dataset.crystals[index].family == family]
+        for index in rng.permutation(members)[: parameters.bases_per_family]:
+            base = dataset.crystals[index]
+            targets.append(around(base, int(dataset.bins[index]), parameters.samples_per_base, parameters.spread, seed))
+    for condition in range(len(dataset.edges) + 1):
+        targets.append(at_random(condition, parameters.random_per_condition, seed))
+    return targets
+
+
+def around(base: Crystal, condition: int, count: int, spread: float, seed: int) -> Target:
+    """Return the target around a base compound, under the base's own condition (F18)."""
+    return Target(f"{base.formula}-{base.id}", base, condition, count, spread, seed)
+
+
+def at_random(condition: int, count: int, seed: int) -> Target:
+    """Return the target of pure random sampling under one condition."""
+    return Target(f"random-{condition}", None, condition, count, 1.0, seed)
+
+
+def centre_of(
+    target: Target, encoder: keras.Model, grid: int, radii: str, n_conditions: int, latent: int
+) -> np.ndarray:
+    """Return the middle of the cloud (L,): the encoded base, or 0."""
+    if target.base is None:
+        return np.zeros(latent, dtype=np.float32)
+    base = target.base
+    density, _ = voxelize(base.numbers, base.fractional, base.lengths, RADII[radii](), grid)
+    condition = one_hot(np.array([target.condition]), n_conditions)
+    z_mean, _ = encoder.predict_on_batch({"maps": input_maps(density, base.lengths)[None], "condition": condition})
+    return np.asarray(z_mean)[0]
+
+
+def find_base(name: str, crystals: Sequence[Crystal]) -> Crystal:
+    """Return the crystal that ``name`` means: a CIF file, an id, or a formula (the one of lowest energy).
+
+    Raises InputError with the nearest names when there is none.
+    """
+    if name.lower().endswith(".cif"):
+        return _base_from_cif(Path(name))
+    matches = [crystal for crystal in crystals if name in (crystal.id, crystal.formula)]
+    if matches:
+        return min(matches, key=lambda crystal: crystal.formation_energy_per_atom)
+    names = {crystal.formula for crystal in crystals} | {crystal.id for crystal in crystals}
+    nearest = difflib.get_close_matches(name, sorted(names), n=5, cutoff=0.3)
+    raise InputError(
+        f"The base {name!r} is neither a formula nor an id of this run's crystals nor a CIF file; "
+        f"the nearest are {', '.join(nearest) if nearest else 'none'}."
+    )
+
+
+def _base_from_cif(path: Path) -> Crystal:
+    """Read one CIF as its primitive cell (F1); it has no formation energy."""
+    if not path.exists():
+        raise InputError(f"The base {path} does not exist.")
+    found = read_cif((path, float("nan"), {}), cell="primitive")
+    if isinstance(found, Rejected):
+        raise InputError(f"The base {path} cannot be used ({found.reason}): {found.detail}.")
+    return found
+
+
+def condition_of(energy: float, edges: np.ndarray) -> int:
+    """Return the decile of a formation energy in eV/atom."""
+    return int(condition_bins(np.array([energy]), edges)[0])
+
+
+def describe_condition(condition: int, edges: np.ndarray) -> str:
+    """Return the decile in words, with its range in eV/atom."""
+    bounds = ["-inf", *(f"{edge:.2f}" for edge in edges), "inf"]
+    return f"decile {condition + 1} of {len(edges) + 1} ({bounds[condition]} to {bounds[condition + 1]} eV/atom)"
