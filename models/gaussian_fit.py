@@ -5,7 +5,7 @@ three one-dimensional factors. So the gradient and the Gauss-Newton matrix of th
 *all* voxels follow from one-dimensional tables: an iteration costs a few milliseconds and needs no
 selection of voxels.
 
-A Gaussian is a row (ln amplitude, ln width, x, y, z), widths and positions in Å in the boxed frame.
+A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from models.lattice import voxel_positions
 
 _NORM = (2 * np.pi) ** 1.5
 _PRIOR_ROUNDS = 6
+_MIN_PRIOR = 1e-12  # keeps the matrix of two atoms in one place positive definite
 _LN_AMPLITUDE, _LN_WIDTH, _POSITION = 0, 1, slice(2, 5)
 
 # The derivatives of A ex ey ez as products of one-dimensional factors: 0 is e, 1 is de/dx, 2 is
@@ -38,27 +39,29 @@ _FOLD = np.array(
 
 @dataclass(frozen=True)
 class FitParameters:
-    """Settings of the fit and of the choice of elements."""
+    """Settings of the fit and of the choice of elements; none of them is in the paper."""
 
     start_width: float = 0.9  # Å, the middle of the ionic radii
     position_spread: float = 0.1  # Å, how far a starting site is expected to be off
-    width_spread: float = 0.5  # of ln width about the start
+    width_spread: float = 0.3  # of ln width about the start
     amplitude_spread: float = 2.0  # of ln amplitude about the start
-    prior: float = 3e-3  # weight of the three spreads, in units of the relative residual
-    max_prior: float = 1e-5  # its upper limit
+    prior: float = 1e-2  # weight of the three spreads, in units of the relative residual
+    max_prior: float = 3e-5  # its upper limit
     iterations: int = 60  # per fit; a true map takes about 6
-    accept: float = 0.75  # a further atom must bring the residual below this share of what it was
-    exact: float = 1e-6  # relative residual under which nothing is missing
     rounds: int = 3  # attempts to add atoms
     max_added: int = 4  # atoms added at once
-    peak_width: float = 0.6  # Å, width of an atom as the residual shows it
+    exact: float = 1e-6  # relative residual under which nothing is missing
+    accept: float = 0.75  # each further atom must bring the residual below this share of what it was
+    peak_width: float = 0.6  # Å, width of a missing atom as the residual shows it
     peak_share: float = 0.5  # of the residual's highest peak, from which a peak may be an atom
-    peak_gain: float = 0.15  # share of the squared residual that the peaks must explain to be tried
+    peak_gain: float = 0.12  # share of the squared residual that the peaks must explain to be tried
     merge_distance: float = 0.5  # Å, closer atoms are one
     min_electrons: float = 0.5  # weaker atoms are dropped (hydrogen has 1)
     amplitude_tolerance: float = 0.05  # F33
     width_tolerance: float = 0.03  # F33
-    amplitude_scale: float = 1.0  # fitted / true amplitude of this decoder; see amplitude_ratios
+    shared_species: float = 4.0  # misfit at which a further element is preferred to a shared one
+    noisy: float = 1e-3  # relative residual from which shared_species counts in full
+    amplitude_scale: float = 1.0  # fitted / true amplitude of the decoder; see amplitude_ratios
 
 
 @dataclass(frozen=True)
@@ -121,12 +124,13 @@ def fit_gaussians(
 ) -> Gaussians:
     """Fit a sum of isotropic Gaussians to a density map, adding and removing atoms as the residual asks.
 
-    ``density`` (G, G, G) in electrons/Å^3, voxel ``edges`` (3,) in Å, starting ``sites`` (n, 3) in Å in
-    the boxed frame, n >= 1. All parameters of all atoms are fitted jointly (FINDINGS F33).
+    ``density`` (G, G, G) in electrons/Å^3, finite, positive somewhere; voxel ``edges`` (3,) in Å;
+    starting ``sites`` (n, 3) in Å in the boxed frame, n >= 1. All parameters of all atoms are fitted
+    jointly (FINDINGS F33).
     """
     density = np.asarray(density, dtype=np.float64)
     axes = _axes(density.shape, edges)
-    fitted = _refine(density, axes, _starting_rows(density, axes, sites, parameters), parameters)
+    fitted = _settle(density, axes, _starting_rows(density, axes, np.asarray(sites), parameters), parameters)
     fitted = _cleaned(density, axes, fitted, parameters)
     for _ in range(parameters.rounds):
         grown = _grown(density, axes, fitted, parameters)
@@ -140,14 +144,25 @@ def fit_gaussians(
 def identify(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters = FitParameters()) -> np.ndarray:
     """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
 
-    Misfit: squared log ratios of amplitude and width, in units of the two tolerances. Elements that
-    share both are one to this representation: the lower atomic number is taken.
+    Misfit: squared log ratios of amplitude and width, in units of the two tolerances. On a map with
+    errors, sites share an element where that costs little: a crystal has fewer elements than sites.
+    Elements of one amplitude and width are one to this representation: the lower atomic number is taken.
     """
     amplitude = np.log(gaussians.amplitudes / parameters.amplitude_scale)
     in_amplitude = amplitude[:, None] - np.log(candidates.amplitudes)
     in_width = gaussians.rows[:, _LN_WIDTH, None] - np.log(candidates.radii)
     misfit = (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
-    return candidates.numbers[misfit.argmin(axis=1)]
+    penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
+    return candidates.numbers[_shared_choice(misfit, penalty)]
+
+
+def amplitude_ratios(gaussians: Gaussians, numbers: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Return fitted / true amplitude (n,) of Gaussians whose elements ``numbers`` (n,) are known.
+
+    A decoder that shrinks its densities does so alike for all elements: the median over training
+    reconstructions is the ``amplitude_scale`` to identify with. ``radii`` (95,) in Å, indexed by Z.
+    """
+    return gaussians.amplitudes / Candidates(np.asarray(numbers), radii[numbers]).amplitudes
 
 
 def evaluate(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
@@ -157,45 +172,54 @@ def evaluate(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
     return ((np.exp(rows[:, :1]) * x).T @ planes).reshape([len(axis) for axis in axes])
 
 
+def _shared_choice(misfit: np.ndarray, penalty: float) -> np.ndarray:
+    """Column chosen for each row: groups of rows join, cheapest first, while joining costs less than ``penalty``."""
+    groups, totals = [[row] for row in range(len(misfit))], misfit.copy()
+    while len(groups) > 1:
+        best = totals.min(axis=1)
+        cost = (totals[:, None] + totals[None]).min(axis=-1) - best[:, None] - best[None]
+        cost[np.tril_indices(len(cost))] = np.inf
+        first, second = np.unravel_index(cost.argmin(), cost.shape)
+        if cost[first, second] >= penalty:
+            break
+        totals[first] += totals[second]
+        totals = np.delete(totals, second, axis=0)
+        groups[first] += groups.pop(second)
+    choice = np.empty(len(misfit), dtype=np.int64)
+    for group, total in zip(groups, totals, strict=True):
+        choice[group] = total.argmin()
+    return choice
+
+
 def _axes(shape: tuple[int, ...], edges: np.ndarray) -> list[np.ndarray]:
     centres = voxel_positions(np.arange(shape[0])[:, None], np.asarray(edges), shape[0])
     return [centres[:, axis] for axis in range(3)]
 
 
 def _starting_rows(density, axes, sites, parameters) -> np.ndarray:
-    rows = np.empty((len(sites), 5))
-    rows[:, _POSITION] = sites
     nearest = tuple(np.abs(axes[axis][None] - sites[:, axis, None]).argmin(axis=1) for axis in range(3))
-    floor = 1e-3 * density.max()
-    rows[:, _LN_AMPLITUDE] = np.log(np.maximum(density[nearest], floor))
-    rows[:, _LN_WIDTH] = np.log(parameters.start_width)
-    return rows
+    amplitudes = np.maximum(density[nearest], 1e-3 * density.max())
+    widths = np.full(len(sites), parameters.start_width)
+    return np.column_stack([np.log(amplitudes), np.log(widths), sites])
 
 
-def _missing_atoms(residual, axes, parameters) -> np.ndarray:
-    """Rows (m, 5) of Gaussians at the highest points of the smoothed residual; none where they explain little.
+def _cleaned(density, axes, fitted: Gaussians, parameters) -> Gaussians:
+    """Drop atoms with negligible electrons and merge those too close, refitting until none is left."""
+    while True:
+        keep = _worth_keeping(fitted, parameters)
+        if keep.all():
+            return fitted
+        fitted = _refine(density, axes, fitted.rows[keep], parameters)
 
-    What a missing atom leaves is compact: one Gaussian takes a third of it or more. What a decoder
-    gets wrong is spread over the map: the highest peaks together take about a tenth.
-    """
-    width = parameters.peak_width
-    edges = np.array([axis[1] - axis[0] for axis in axes])
-    peaks = peak_local_max(
-        gaussian_filter(residual, parameters.start_width / 2 / edges),
-        min_distance=max(1, round(parameters.merge_distance / edges.max())),
-        threshold_rel=parameters.peak_share,
-        num_peaks=parameters.max_added,
-        exclude_border=False,
-    )
-    rows, gain = np.zeros((len(peaks), 5)), 0.0
-    rows[:, _LN_WIDTH] = np.log(width)
-    rows[:, _POSITION] = np.stack([axes[axis][peaks[:, axis]] for axis in range(3)], axis=1)
-    for row in rows:
-        unit = evaluate(row[None], axes)
-        overlap, norm = np.sum(unit * residual), np.sum(unit**2)
-        row[_LN_AMPLITUDE] = np.log(max(overlap, 1e-9 * norm) / norm)
-        gain += overlap**2 / norm
-    return rows if gain > parameters.peak_gain * np.sum(residual**2) else rows[:0]
+
+def _worth_keeping(fitted: Gaussians, parameters) -> np.ndarray:
+    """Mask (n,) of the atoms that have electrons and no stronger atom beside them; one is always kept."""
+    keep = np.zeros(len(fitted.rows), dtype=bool)
+    for index in np.argsort(-fitted.electrons, kind="stable"):
+        apart = np.linalg.norm(fitted.positions[keep] - fitted.positions[index], axis=1)
+        enough = fitted.electrons[index] >= parameters.min_electrons and np.all(apart >= parameters.merge_distance)
+        keep[index] = enough or not keep.any()
+    return keep
 
 
 def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
@@ -205,14 +229,39 @@ def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
     missing = _missing_atoms(density - evaluate(fitted.rows, axes), axes, parameters)
     if not len(missing):
         return fitted
-    grown = _refine(density, axes, np.vstack([fitted.rows, missing]), parameters)
-    while len(grown.rows) > 1:
+    grown = _settle(density, axes, np.vstack([fitted.rows, missing]), parameters)
+    for _ in missing:
         least = _least_important(grown.rows, axes)
         fewer = _refine(density, axes, np.delete(grown.rows, least, axis=0), parameters)
         if grown.residual < parameters.accept * fewer.residual:
             break
         grown = fewer
     return _cleaned(density, axes, grown, parameters)
+
+
+def _missing_atoms(residual, axes, parameters) -> np.ndarray:
+    """Rows (m, 5) of Gaussians at the highest points of the smoothed residual; none where they explain little.
+
+    What a missing atom leaves is compact: its peak takes a sixth of the squared residual or more. What
+    a decoder gets wrong is spread over the map: its highest peaks together take about a twelfth.
+    """
+    edges = np.array([axis[1] - axis[0] for axis in axes])
+    peaks = peak_local_max(
+        gaussian_filter(residual, parameters.start_width / 2 / edges),
+        min_distance=max(1, round(parameters.merge_distance / edges.max())),
+        threshold_rel=parameters.peak_share,
+        num_peaks=parameters.max_added,
+        exclude_border=False,
+    )
+    rows, gain = np.zeros((len(peaks), 5)), 0.0
+    rows[:, _LN_WIDTH] = np.log(parameters.peak_width)
+    rows[:, _POSITION] = np.column_stack([axes[axis][peaks[:, axis]] for axis in range(3)])
+    for row in rows:
+        unit = evaluate(row[None], axes)
+        overlap, norm = np.sum(unit * residual), np.sum(unit**2)
+        row[_LN_AMPLITUDE] = np.log(max(overlap / norm, 1e-6))
+        gain += overlap**2 / norm
+    return rows if gain > parameters.peak_gain * np.sum(residual**2) else rows[:0]
 
 
 def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
@@ -223,27 +272,17 @@ def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
     return int(variance[_LN_AMPLITUDE::5].argmax())
 
 
-def _cleaned(density, axes, fitted: Gaussians, parameters) -> Gaussians:
-    """Drop atoms with negligible electrons and merge those too close, refitting after each change."""
-    while len(fitted.rows) > 1:
-        rows = _without_worst(fitted, parameters)
-        if len(rows) == len(fitted.rows):
+def _settle(density, axes, start: np.ndarray, parameters) -> Gaussians:
+    """Fit, and fit again about the result while that pays: a start far off is forgotten, a small drift is not made."""
+    fitted = _refine(density, axes, start, parameters)
+    for _ in range(_PRIOR_ROUNDS):
+        if fitted.residual < parameters.exact:
             break
-        fitted = _refine(density, axes, rows, parameters)
+        again = _refine(density, axes, fitted.rows, parameters)
+        if again.residual > parameters.accept * fitted.residual:
+            break
+        fitted = again
     return fitted
-
-
-def _without_worst(fitted: Gaussians, parameters) -> np.ndarray:
-    electrons, positions = fitted.electrons, fitted.positions
-    weakest = electrons.argmin()
-    if electrons[weakest] < parameters.min_electrons:
-        return np.delete(fitted.rows, weakest, axis=0)
-    distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    np.fill_diagonal(distances, np.inf)
-    first, second = np.unravel_index(distances.argmin(), distances.shape)
-    if distances[first, second] < parameters.merge_distance:
-        return np.delete(fitted.rows, min(first, second, key=lambda i: electrons[i]), axis=0)
-    return fitted.rows
 
 
 def _refine(density, axes, start: np.ndarray, parameters) -> Gaussians:
@@ -256,9 +295,9 @@ def _refine(density, axes, start: np.ndarray, parameters) -> Gaussians:
     for _ in range(_PRIOR_ROUNDS):
         rows = _minimise(density, axes, rows, start, weight, parameters)
         residual = float(np.sum((density - evaluate(rows, axes)) ** 2) / np.sum(density**2))
-        if parameters.prior * residual > weight / 2:
+        if parameters.prior * residual > weight / 2 or weight == _MIN_PRIOR:
             break
-        weight = parameters.prior * residual
+        weight = max(parameters.prior * residual, _MIN_PRIOR)
     return Gaussians(rows, residual)
 
 
@@ -293,7 +332,9 @@ def _factors(rows: np.ndarray, axes: list[np.ndarray], axis: int) -> np.ndarray:
 
 def _products(rows: np.ndarray, axes: list[np.ndarray]) -> list[np.ndarray]:
     """Per axis, the factors of the seven derivative products of every Gaussian, (n * 7, G)."""
-    return [_factors(rows, axes, axis)[_FACTORS[axis]].swapaxes(0, 1).reshape(-1, len(axes[axis])) for axis in range(3)]
+    return [
+        _factors(rows, axes, axis)[_FACTORS[axis]].swapaxes(0, 1).reshape(-1, len(axes[axis])) for axis in range(3)
+    ]
 
 
 def _gradient(error: np.ndarray, rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:

@@ -1,9 +1,12 @@
 """Reads the authors' released Cond-DFC-VAE and UNet weights into our networks (FINDINGS F12, F13, F20).
 
-The files are Keras 2.3 HDF5: a group per layer or sub-model whose ``weight_names`` attribute lists
-the arrays in creation order, trainable ones first.
+The files are Keras 2.3 HDF5: a group per layer or sub-model whose ``weight_names`` attribute lists its
+arrays. A sub-model (the VAE's encoder and decoder) lists its trainable arrays in layer order, then the
+moving statistics; a layer lists kernel, bias or gamma, beta, moving mean, moving variance.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from models.vae import build_decoder, build_encoder
 from models.weights_error import WeightsError
 
 RELEASED_VAE = replace(VAEParameters(), condition_copies=4)  # F12: 44 input channels
+RELEASED_UNET = UNetParameters()  # F20
 
 
 def load_released_vae(path: Path) -> tuple[keras.Model, keras.Model]:
@@ -29,49 +33,66 @@ def load_released_vae(path: Path) -> tuple[keras.Model, keras.Model]:
         for name, model in (("encoder", encoder), ("decoder", decoder)):
             if name not in file:
                 raise WeightsError(f"{path} has no group '{name}': it is not the authors' VAE weight file.")
-            _assign(model, _arrays(file[name]), path)
+            variables = model.trainable_variables + model.non_trainable_variables
+            _assign(variables, _arrays(file[name]), f"the {name}", path)
     return encoder, decoder
 
 
-def load_released_unet(path: Path) -> keras.Model:
+def load_released_unet(path: Path, parameters: UNetParameters = RELEASED_UNET) -> keras.Model:
     """Return the full UNet with the authors' weights, for the user who has the lost file (F20).
 
-    Raises WeightsError when the file is unreadable or an array does not fit.
+    The file may be a whole saved model (group ``model_weights``) or weights alone. Raises WeightsError
+    when it is unreadable or an array does not fit.
     """
-    unet = build_unet(UNetParameters())
+    unet = build_unet(parameters)
+    ours = [layer for layer in unet.layers if layer.weights]
     with _open(path) as file:
         root = file.get("model_weights", file)
-        layers = [key.decode() if isinstance(key, bytes) else key for key in root.attrs.get("layer_names", [])]
-        arrays = [array for name in layers for array in _arrays(root[name])]
-        trainable = [array for name, array in arrays if "moving_" not in name]
-        moving = [array for name, array in arrays if "moving_" in name]
-        names = [name for name, _ in arrays if "moving_" not in name] + ["moving"] * len(moving)
-        _assign(unet, list(zip(names, trainable + moving, strict=True)), path)
+        names = [_text(name) for name in root.attrs["layer_names"]]
+        theirs = [arrays for arrays in (_arrays(root[name]) for name in names) if arrays]
+    # The two heads are the last layers of both; which of them is named first is not the same.
+    ours = ours[:-2] + sorted(ours[-2:], key=lambda layer: -layer.count_params())
+    theirs = theirs[:-2] + sorted(theirs[-2:], key=lambda arrays: -sum(array.size for _, array in arrays))
+    variables = [variable for layer in ours for variable in layer.weights]
+    _assign(variables, [array for arrays in theirs for array in arrays], "the UNet", path)
     return unet
 
 
-def _open(path: Path) -> h5py.File:
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read as an HDF5 weight file: {error}.") from error
+        with h5py.File(path, "r") as file:
+            yield file
+    except WeightsError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise WeightsError(f"{path} cannot be read as a Keras 2 weight file: {error}.") from error
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _arrays(group: h5py.Group) -> list[tuple[str, np.ndarray]]:
-    """Return (name, array) in the order of creation."""
-    names = [name.decode() if isinstance(name, bytes) else name for name in group.attrs["weight_names"]]
+    """Return (name, array) in the order that the group lists them."""
+    names = [_text(name) for name in group.attrs["weight_names"]]
     return [(name, np.asarray(group[name])) for name in names]
 
 
-def _assign(model: keras.Model, arrays: list[tuple[str, np.ndarray]], path: Path) -> None:
-    """Set the model's weights from arrays in Keras 2 order: trainable in layer order, then moving statistics."""
-    variables = model.trainable_variables + model.non_trainable_variables
+def _assign(
+    variables: Sequence[keras.Variable], arrays: list[tuple[str, np.ndarray]], network: str, path: Path
+) -> None:
+    """Give each variable its array; raises WeightsError, with nothing assigned, when one does not fit."""
     if len(arrays) != len(variables):
-        raise WeightsError(f"{path} holds {len(arrays)} arrays for '{model.name}', {len(variables)} are needed.")
+        raise WeightsError(f"{path} holds {len(arrays)} arrays for {network}, {len(variables)} are needed.")
     for variable, (name, array) in zip(variables, arrays, strict=True):
         if tuple(variable.shape) != array.shape:
             raise WeightsError(
                 f"{path}: array '{name}' has shape {array.shape}, '{variable.path}' needs {tuple(variable.shape)}."
+            )
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise WeightsError(
+                f"{path}: array '{name}' holds values that are not finite numbers: fetch the file again."
             )
     for variable, (_, array) in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -122,6 +122,10 @@ class CondDFCVAE(keras.Model):
         self._features = features
         names = ("mse", "perceptual", "kld", "density_mse")
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.built = True  # the parts are built; weights can be loaded before the first batch
+
+    def build(self, input_shape=None):
+        """Do nothing: encoder and decoder are built when they are made."""
 
     def call(self, inputs, training=None):
         """Return the reconstruction, mean and log-variance; z is drawn in training, the mean otherwise."""

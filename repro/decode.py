@@ -1,4 +1,7 @@
-"""Many maps to atoms at once: the networks in batches, watershed and fit on all cores."""
+"""Many maps to atoms at once: the UNet in batches, watershed and fit on all cores.
+
+This module does not import Keras: its workers would each start TensorFlow.
+"""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -6,12 +9,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from models.atoms import Decoded, Undecodable, decode_atoms
 
 from models.gaussian_fit import Candidates
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Segmented:
     occupied: np.ndarray
 
 
-def segment(unet: keras.Model, maps: np.ndarray) -> tuple[list[Segmented], np.ndarray]:
+def segment(unet: "keras.Model", maps: np.ndarray) -> tuple[list[Segmented], np.ndarray]:
     """Return the segmentation of each of ``maps`` (B, G, G, G, 4), and the probabilities (B, G, G, G, C)."""
     output = unet.predict_on_batch(maps)
     probability, occupied = np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0]

@@ -83,3 +83,11 @@ def test_an_odd_condition_changes_the_reconstruction(model, batch):
     other = {**batch, "condition": np.roll(batch["condition"], 1, axis=1)}
     first, second = (keras.ops.convert_to_numpy(model(inputs, training=False)["maps"]) for inputs in (batch, other))
     assert np.abs(first - second).max() > 1e-6
+
+
+def test_weights_come_back_into_a_fresh_model(model, batch, tmp_path):
+    model.save_weights(tmp_path / "vae.weights.h5")
+    fresh = CondDFCVAE(SMALL, grid=16)
+    fresh.load_weights(tmp_path / "vae.weights.h5")
+    first, second = (keras.ops.convert_to_numpy(m(batch, training=False)["maps"]) for m in (model, fresh))
+    np.testing.assert_array_equal(first, second)

@@ -21,8 +21,9 @@ class SearchSettings:
     """How E(a) is sampled: steps are fractions of the lattice constant.
 
     A coarse grid around the guess is extended until its lowest point is inside it; a fine grid
-    around that minimum is fitted, and moved when the fitted minimum lies outside it; energy and
-    pressure are then computed again at the fitted minimum, which is polished while more than ``tolerance`` is left.
+    around that minimum is fitted, and moved when the fitted minimum lies outside it; at the fitted
+    minimum energy and pressure are computed again, and a Newton step follows, up to ``polishes``
+    times, while more than ``tolerance`` (GPa) is left.
     """
 
     coarse_step: float = 0.05
@@ -32,7 +33,7 @@ class SearchSettings:
     fine_points: int = 5
     moves: int = 2
     check_step: float = 0.004
-    tolerance: float = 0.05  # GPa
+    tolerance: float = 0.05
     polishes: int = 3
 
 
@@ -137,7 +138,7 @@ def _polish(a: float, sites_per_cube: int, fit: Fit, settings: SearchSettings) -
         sampled = a * (1 + settings.check_step * np.array([-1, 0, 1]))
         low, middle, high = yield sampled
         slope = float(high - low) / ((sampled[2] ** 3 - sampled[0] ** 3) / sites_per_cube)
-        minimum = Minimum(a, float(middle), abs(slope) * EV_PER_CUBIC_ANGSTROM, fit)
+        minimum = Minimum(a, float(middle), abs(float(slope)) * EV_PER_CUBIC_ANGSTROM, fit)
         if minimum.residual_pressure < settings.tolerance or fit.bulk_modulus <= 0:
             break
         step = -slope * EV_PER_CUBIC_ANGSTROM / (3 * fit.bulk_modulus)

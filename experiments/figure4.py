@@ -1,0 +1,124 @@
+"""Figure 4: errors of cell lengths and sites on held-out crystals. ``python -m experiments.figure4 --results DIR``."""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from data_prep.atomic import write_json
+from data_prep.errors import InputError
+from experiments import style
+from experiments.paper import FULL, TEXT
+
+PANELS = {"a": "|Δa| (Å)", "b": "|Δb| (Å)", "c": "|Δc| (Å)", "emd": "EMD of the sites (Å)"}
+PAPER_MEANS = {
+    "a": TEXT["a_mae"].value,
+    "b": TEXT["b_mae"].value,
+    "c": TEXT["c_mae"].value,
+    "emd": FULL.emd,
+}
+BINS = 30
+SHOWN = 99  # percentile of the errors where the axis ends; the last bar holds what lies beyond
+LINE = 0.64  # of the axes' height: the data end here, the legend stands above
+
+
+@dataclass(frozen=True)
+class Errors:
+    """One model's errors in Å, one array per panel; ``emd`` has only those of ``structures`` that were decoded."""
+
+    structures: int
+    values: dict[str, np.ndarray]
+
+    def mean(self, panel: str) -> float:
+        """Return the mean absolute error of a panel, NaN where nothing was measured."""
+        return float(self.values[panel].mean()) if len(self.values[panel]) else float("nan")
+
+
+def compute(measured: dict, species_from: str = "unet") -> dict[str, Errors]:
+    """Return the errors of each model in ``evaluation_structures.json`` (Figure 4; FINDINGS F16, F25).
+
+    Lattice by least squares; sites of the reconstructed maps with species from the UNet (the paper's
+    way) or from the fit.
+    """
+    errors = {}
+    for model, entries in measured["vae"].items():
+        lattice = np.array([entry["lattice_error"] for entry in entries], dtype=float).reshape(-1, 3)
+        decoded = measured["routes"].get(f"{model}, {species_from}", [])
+        distances = [entry["emd"] for entry in decoded if entry.get("emd") is not None]
+        values = dict(zip("abc", lattice.T, strict=True)) | {"emd": np.array(distances, dtype=float)}
+        errors[model] = Errors(len(entries), values)
+    return errors
+
+
+def render(errors: dict[str, Errors], path: Path) -> None:
+    """Write ``path``.json (all errors, our means, the paper's means), .svg and .png; ``path`` has no suffix."""
+    ours = {
+        model: {"structures": part.structures, "mean": {p: part.mean(p) for p in PANELS}, "errors": part.values}
+        for model, part in errors.items()
+    }
+    write_json(path.with_name(path.name + ".json"), {"measured": ours, "paper": {"mean": PAPER_MEANS}})
+    with style.styled():
+        figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
+        for axes, panel, letter in zip(figure.subplots(2, 2).flat, PANELS, "abcd", strict=True):
+            _draw_panel(axes, panel, errors)
+            axes.set_title(f"({letter})", loc="left", fontweight="bold")
+        style.save(figure, path)
+
+
+def _draw_panel(axes: Axes, panel: str, errors: dict[str, Errors]) -> None:
+    axes.set_xlabel(PANELS[panel])
+    axes.set_ylabel("structures (%)")
+    values = {model: part.values[panel] for model, part in errors.items() if len(part.values[panel])}
+    if not values:
+        axes.text(0.5, 0.5, "no structure could be decoded", transform=axes.transAxes, ha="center")
+        return
+    end = max(*(np.percentile(part, SHOWN) for part in values.values()), 2.5 * PAPER_MEANS[panel])
+    edges = np.linspace(0, end, BINS + 1)
+    for model, part in values.items():
+        colour = style.COLOURS[model]
+        look = {"alpha": 0.45} if model == "ours" else {"histtype": "step", "linewidth": 1.2}
+        axes.hist(np.minimum(part, end), edges, weights=np.full(len(part), 100 / len(part)), color=colour, **look)
+        axes.axvline(
+            part.mean(),
+            ymax=LINE,
+            color=colour,
+            label=f"{style.LABELS[model]}: mean {part.mean():.3f} Å, n = {len(part)}",
+        )
+    mean = PAPER_MEANS[panel]
+    axes.axvline(mean, ymax=LINE, color=style.PAPER, linestyle="--", label=f"paper: mean {mean:.2f} Å")
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, axes.get_ylim()[1] / LINE)
+    axes.legend(loc="upper right", framealpha=0.9, edgecolor="none")
+
+
+def read_measured(results: Path) -> dict:
+    """Read ``evaluation_structures.json`` of a results folder; raises InputError when it is not there."""
+    path = results / "evaluation_structures.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} is not there: run the stage 'evaluate' first.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}): run the stage 'evaluate' again.") from None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw Figure 4 of one results folder."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.figure4", description="Figure 4 of one run.")
+    parser.add_argument("--results", type=Path, required=True, help="folder with evaluation_structures.json")
+    options = parser.parse_args(arguments)
+    try:
+        errors = compute(read_measured(options.results))
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    render(errors, options.results / "figure4")
+    counts = ", ".join(f"{model} n = {part.structures}" for model, part in errors.items())
+    print(f"Figure 4: {counts}; {options.results / 'figure4.svg'}")
+
+
+if __name__ == "__main__":
+    main()

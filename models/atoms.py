@@ -1,0 +1,97 @@
+"""A segmented map becomes atoms in a cell, or a reason why not (Methods: 3-D Multiclass Atom Segmentation)."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from pymatgen.core import Element, Lattice, Structure
+
+from models.gaussian_fit import Candidates, FitParameters, fit_gaussians, identify
+from models.lattice import lattice_least_squares, voxel_edges, voxel_positions
+from models.watershed import Regions, WatershedParameters, find_regions
+
+SPECIES_FROM = ("unet", "fit")
+
+
+@dataclass(frozen=True)
+class DecodeParameters:
+    """How maps become atoms."""
+
+    watershed: WatershedParameters = field(default_factory=WatershedParameters)
+    fit: FitParameters = field(default_factory=FitParameters)
+    max_sites: int = 60  # more regions than this are noise: the paper's cells hold at most 40 atoms
+    min_length: float = 1.0  # Å, a shorter cell edge is not a crystal's
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The atoms of one map: ``numbers`` (n,), ``cartesian`` (n, 3) in Å in the boxed frame,
+    ``fractional`` (n, 3) of the cell, ``lengths`` (3,) in Å. The angles are not in the map (F2)."""
+
+    numbers: np.ndarray
+    cartesian: np.ndarray
+    fractional: np.ndarray
+    lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """Why a map gave no atoms; ``reason`` is short and countable."""
+
+    reason: str
+
+
+def decode_atoms(
+    density: np.ndarray,
+    coordinates: np.ndarray,
+    species: np.ndarray | None,
+    occupied: np.ndarray,
+    *,
+    species_from: str = "unet",
+    parameters: DecodeParameters = DecodeParameters(),
+    candidates: Candidates | None = None,
+) -> Decoded | Undecodable:
+    """Return the atoms of one map.
+
+    ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``species`` (G, G, G)
+    the most probable atomic number of each voxel, or None; ``occupied`` (G, G, G) a probability or a
+    mask. The lattice is the least-squares slope of the coordinates (F16). Regions of occupied voxels
+    are atoms (F24). ``species_from="unet"`` takes the majority label of each region, the paper's way;
+    ``"fit"`` fits one Gaussian per region to the density and takes the element among ``candidates``
+    whose amplitude and width agree best (F33).
+    """
+    lengths = lattice_least_squares(np.asarray(coordinates))
+    if not np.all(lengths > parameters.min_length):
+        return Undecodable("no lattice")
+    regions = find_regions(occupied, species, parameters.watershed)
+    if len(regions) == 0:
+        return Undecodable("no occupied voxels")
+    if len(regions) > parameters.max_sites:
+        return Undecodable("too many regions")
+    grid = len(density)
+    edges = voxel_edges(lengths, grid)
+    sites = voxel_positions(regions.centres, edges, grid)
+    numbers, sites = (
+        _by_vote(regions, sites) if species_from == "unet" else _by_fit(density, edges, sites, parameters, candidates)
+    )
+    if len(numbers) == 0:
+        return Undecodable("no species in any region")
+    return Decoded(numbers, sites, sites / lengths, lengths)
+
+
+def _by_vote(regions: Regions, sites: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drop regions without a labelled voxel: they have no element."""
+    named = regions.species > 0
+    return regions.species[named].astype(np.int64), sites[named]
+
+
+def _by_fit(
+    density, edges, sites, parameters: DecodeParameters, candidates: Candidates
+) -> tuple[np.ndarray, np.ndarray]:
+    gaussians = fit_gaussians(density, edges, sites, parameters.fit)
+    return identify(gaussians, candidates, parameters.fit), gaussians.positions
+
+
+def to_structure(decoded: Decoded, angles: np.ndarray) -> Structure:
+    """Return the pymatgen structure with the cell's ``angles`` (3,) in degrees put back (F2)."""
+    lattice = Lattice.from_parameters(*decoded.lengths, *angles)
+    return Structure(lattice, [Element.from_Z(int(z)) for z in decoded.numbers], decoded.fractional, to_unit_cell=True)

@@ -1,0 +1,126 @@
+"""Puts the authors' weights into our networks and gathers what ``metrics.json`` says of them."""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.conditions import condition_bins, decile_edges
+from data_prep.crystal import Crystal
+from data_prep.errors import InputError
+from data_prep.quarantine import screen
+from data_prep.shards import file_sha256
+from data_prep.sources import read_source
+from models.released import load_released_unet, load_released_vae
+from models.released_cgcnn import released_cgcnn
+from repro.released_evaluation import (
+    Vae,
+    choose_per_family,
+    evaluate_cgcnn,
+    evaluate_vae,
+    labelled_sample,
+    released_graphs,
+)
+from repro.released_files import OPTIONAL, ReleasedFiles, read_oracle
+from repro.released_oracle import TOLERANCE, compare_cgcnn, compare_vae
+
+CACHE = Path("data")
+UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}  # no table has true energies per atom
+_PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How much is measured: ``structures`` per family (VAE), ``crystals`` per property (CGCNN), and the seed."""
+
+    structures: int
+    crystals: int
+    seed: int
+
+
+def measure(files: ReleasedFiles, sample: Sample) -> dict:
+    """Return everything that ``metrics.json`` holds, for the files that were found.
+
+    Raises WeightsError or InputError when one of them is damaged.
+    """
+    vae = load_released_vae(files.vae)
+    cgcnn = {name: released_cgcnn(path, files.atom_init) for name, path in files.cgcnn.items()}
+    unet = load_released_unet(files.unet) if files.unet else None
+    cubic, general = _crystals(files.cubic, "cubic"), _crystals(files.general, "general")
+    return {
+        "files": {
+            role: {"path": path.relative_to(files.root).as_posix(), "sha256": file_sha256(path)}
+            for role, path in files.named().items()
+        },
+        "sample": asdict(sample),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "oracle": compare(files, vae, cgcnn, cubic, general),
+        "vae": {"source": _source(files.cubic)} | measure_vae(vae, cubic, sample),
+        "cgcnn": {"source": _source(files.general)} | measure_cgcnn(cgcnn, general, sample),
+        "unet": {"parameters": unet.count_params()} if unet else None,
+    }
+
+
+def _source(table: Path | None) -> str:
+    return table.name if table else "embedded crystals"
+
+
+def _crystals(table: Path | None, role: str) -> list[Crystal]:
+    """Return a table's crystals, or the embedded ones where there is no such table."""
+    if table is None:
+        print(f"There is no {OPTIONAL[role]}: the embedded crystals are measured instead.", flush=True)
+    return read_source(str(table or "embedded"), CACHE)[0]
+
+
+def compare(
+    files: ReleasedFiles,
+    vae: Vae,
+    cgcnn: dict[str, keras.Model],
+    cubic: Sequence[Crystal],
+    general: Sequence[Crystal],
+) -> dict:
+    """Return how far our networks are from the reference outputs, or why they were not compared."""
+    result = {"met": None, "reason": None, "tolerance": TOLERANCE, "quantities": []}
+    lacking = [name for role, name in OPTIONAL.items() if getattr(files, role) is None]
+    if lacking:
+        return result | {"reason": f"{files.root} has no {' and no '.join(lacking)}"}
+    oracle = read_oracle(files.oracle)
+    try:
+        found = compare_vae(vae, {crystal.id: crystal for crystal in cubic}, oracle["vae"])
+        found += compare_cgcnn(cgcnn, {crystal.id: crystal for crystal in general}, oracle["cgcnn"])
+    except KeyError as error:
+        raise InputError(f"{files.oracle} lacks the quantity {error}: fetch the file again.") from error
+    quantities = [asdict(agreement) | {"met": agreement.met} for agreement in found]
+    return result | {"met": all(agreement.met for agreement in found), "quantities": quantities}
+
+
+def measure_vae(vae: Vae, crystals: Sequence[Crystal], sample: Sample) -> dict:
+    """Return the VAE's errors on a seeded choice of each family, under deciles of all labelled rows (F17)."""
+    usable, _ = screen(crystals)
+    energies = np.array([crystal.formation_energy_per_atom for crystal in usable])
+    edges = decile_edges(energies)
+    bins = condition_bins(energies, edges)
+    bin_of = {crystal.id: int(number) for crystal, number in zip(usable, bins, strict=True)}
+    chosen = choose_per_family(usable, sample.structures, sample.seed)
+    with tqdm(total=2 * len(chosen), desc="VAE", unit=" structures") as bar:
+        cells = evaluate_vae(vae, chosen, bin_of, bar.update)
+    condition = {"rows": len(usable), "edges": edges}
+    return {"condition_deciles": condition, "ids": [crystal.id for crystal in chosen], "cells": cells}
+
+
+def measure_cgcnn(networks: dict[str, keras.Model], crystals: Sequence[Crystal], sample: Sample) -> dict:
+    """Return each CGCNN's errors on a seeded sample of the crystals with a label (F27)."""
+    results = {}
+    for name, unit in UNITS.items():
+        drawn, labels = labelled_sample(crystals, name, sample.crystals, sample.seed)
+        if name in networks and drawn:
+            print(f"CGCNN {name}: {len(drawn)} crystals, alone and in batches", flush=True)
+            results[name] = {"unit": unit} | evaluate_cgcnn(networks[name], released_graphs(drawn), labels)
+    return {"properties": results}

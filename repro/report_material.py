@@ -1,0 +1,85 @@
+"""Everything that a run has left behind, read for the report; what is not there yet stays empty."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.errors import InputError
+from repro import stamps
+from repro.run import Run
+from repro.stages import STAGES
+
+MEASURED = tuple(name for name in STAGES if name != "report")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the sections are made from.
+
+    ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings,
+    one dict of losses per epoch; ``evaluation`` summed up and ``measured`` per structure; ``generated``
+    the counts and ``candidates`` the rows of the generation. Dicts and lists are empty where a stage
+    has not been run.
+    """
+
+    run: Run
+    stamps: dict[str, dict]
+    histories: dict[str, list[dict[str, float]]]
+    evaluation: dict
+    measured: dict
+    generated: dict
+    candidates: list[dict[str, str]]
+
+    @property
+    def folder(self) -> Path:
+        """Where the report and its figures go."""
+        return self.run.results
+
+
+def gather(run: Run) -> Material:
+    """Read stamps, histories and results of ``run``; raises InputError when one of the files is damaged."""
+    found = {name: stamps.read(run.folder(name)) for name in MEASURED}
+    histories = {name: _history(run.folder(name) / "history.csv") for name in MEASURED}
+    return Material(
+        run=run,
+        stamps={name: stamp for name, stamp in found.items() if stamp},
+        histories={name: history for name, history in histories.items() if history},
+        evaluation=_json(run.results / "evaluation.json"),
+        measured=_json(run.results / "evaluation_structures.json"),
+        generated=_json(run.results / "generate" / "summary.json"),
+        candidates=_rows(run.results / "generate" / "candidates.csv"),
+    )
+
+
+def stale(material: Material) -> list[str]:
+    """Return a sentence for each finished stage whose input has since been made anew."""
+    return [
+        f"The result of {name} was made from an earlier result of {needed}: run {name} again."
+        for name, stamp in material.stamps.items()
+        for needed, identity in stamp["inputs"].items()
+        if needed in material.stamps and material.stamps[needed]["identity"] != identity
+    ]
+
+
+def _json(path: Path) -> dict:
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}): remove it and run its stage again.") from error
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    try:
+        return [{name: float(value) for name, value in row.items()} for row in _rows(path)]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}): remove its folder and train again.") from error

@@ -1,0 +1,164 @@
+"""The report's sections on what was measured: the paper beside us, families, routes, ceiling."""
+
+from collections.abc import Callable
+
+from experiments.paper import FULL, TABLE1, TEXT, Stated
+from repro.report_document import Section, Table, Text, number, percent
+from repro.report_material import Material
+
+PAPERS_WAY = "unet"  # species from the UNet's arg-max
+NAMES = {"ours": "ours", "released": "released VAE"}
+
+
+def absent(title: str, stage: str) -> Section:
+    """Return the section that says which stage has not been run."""
+    return Section(title, (Text(f"Not run yet: the stage {stage} has left no result for this run."),))
+
+
+def paper_beside_us(material: Material) -> Section:
+    """Every measured quantity in one row: the paper's value, ours, and that of the released weights."""
+    title = "The paper beside us"
+    if not material.evaluation:
+        return absent(title, "evaluate")
+    models = list(material.evaluation["vae"])
+    rows = [
+        *_rows_of_the_vae(material.evaluation["vae"], models),
+        *_rows_of_the_unet(material.evaluation["unet"], models),
+        *_rows_of_the_sites(material.evaluation["routes"], models),
+        *_rows_of_the_cgcnn(material, models),
+    ]
+    columns = ("quantity, on held-out crystals", "paper", *(NAMES[model] for model in models))
+    note = (
+        "Brackets hold the 95 % bootstrap interval of the mean. MSE is the mean over all voxels and the four "
+        "channels; sites are those of the reconstructed maps with species from the UNet, the paper's way; EMD and "
+        "|ΔN| are means over the structures that could be decoded, shares are of all. The cell lengths are the "
+        "least-squares slopes of the coordinate channels; the release's own formula stands below them. The paper "
+        "does not define its non-zero recall: the release counts a voxel when its true element has a probability "
+        "above 0.5. A dash is a quantity that the paper does not give or that was not measured."
+    )
+    return Section(title, (Table("Reconstruction, segmentation and properties", columns, rows), Text(note)))
+
+
+def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:
+    def row(name: str, printed: str, value: Callable[[dict], str]) -> tuple[str, ...]:
+        return name, printed, *(value(vae[model]["all"]) for model in models)
+
+    def stated(fact: Stated) -> str:
+        return f"{fact.value:.2f}"
+
+    rows = [
+        row("structures", f"{TEXT['validation_structures'].value:,}", lambda part: number(part["count"])),
+        row("VAE, MSE", number(FULL.mse), lambda part: _with_interval(part, "mse")),
+        row("VAE, MSE of the density channel", "–", lambda part: number(part.get("density_mse"))),
+        row("VAE, KLD (nats)", "O(10²)", lambda part: number(part.get("kld"))),
+    ]
+    for axis, name in enumerate("abc"):
+        printed = stated(TEXT[f"{name}_mae"])
+        rows.append(row(f"|Δ{name}| (Å)", printed, lambda part, axis=axis: _axis(part, "lattice_error", axis)))
+    for axis, name in enumerate("abc"):
+        formula = f"|Δ{name}| (Å), the release's formula"
+        rows.append(row(formula, "–", lambda part, axis=axis: _axis(part, "lattice_error_minmax", axis)))
+    return rows
+
+
+def _rows_of_the_unet(unet: dict, models: list[str]) -> list[tuple[str, ...]]:
+    """The UNet is ours in every column; it is measured on the true maps, so the others get a dash."""
+    values = {
+        "UNet, non-zero recall (probability above 0.5)": (f"{FULL.recall} %", unet.get("nonzero_recall")),
+        "UNet, non-zero recall (most probable element)": ("–", unet.get("nonzero_recall_argmax")),
+        "UNet, F1 (all classes, weighted)": (f"{TEXT['unet_f1'].value} %", unet.get("f1_weighted")),
+    }
+    blank = ("–",) * (len(models) - 1)
+    return [(name, printed, percent(value), *blank) for name, (printed, value) in values.items()]
+
+
+def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]:
+    parts = [routes.get(f"{model}, {PAPERS_WAY}", {}).get("all", {"count": 0, "decoded": 0}) for model in models]
+    return [
+        ("structures decoded", "–", *(f"{part['decoded']:,} of {part['count']:,}" for part in parts)),
+        ("EMD of the sites (Å)", f"{FULL.emd:.3f}", *(_with_interval(part, "emd") for part in parts)),
+        ("|ΔN| (sites per cell)", f"{FULL.delta_n:.3f}", *(_with_interval(part, "delta_n") for part in parts)),
+        ("species right, per site", "–", *(percent(part.get("species_right")) for part in parts)),
+        ("all sites and species right", "–", *(percent(part.get("exact_fraction")) for part in parts)),
+    ]
+
+
+def _rows_of_the_cgcnn(material: Material, models: list[str]) -> list[tuple[str, ...]]:
+    counts = material.stamps.get("train-cgcnn", {}).get("counts", {})
+    blank = ("–",) * (len(models) - 1)
+    guess = f" (guessing the mean: {number(counts['baseline_mae'])})" if "baseline_mae" in counts else ""
+    ours = number(counts.get("test_mae")) + guess
+    return [("CGCNN, formation energy MAE (eV/atom)", number(TABLE1[0].mae), ours, *blank)]
+
+
+def _with_interval(part: dict, name: str) -> str:
+    low, high = part.get(f"{name}_interval") or (None, None)
+    interval = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
+    return number(part.get(name)) + interval
+
+
+def _axis(part: dict, name: str, axis: int) -> str:
+    return number(part[name][axis]) if name in part else "–"
+
+
+def by_family(material: Material) -> Section:
+    """The same errors for each family."""
+    title = "By family"
+    if not material.evaluation:
+        return absent(title, "evaluate")
+    rows = []
+    for model, groups in material.evaluation["vae"].items():
+        sites = material.evaluation["routes"].get(f"{model}, {PAPERS_WAY}", {})
+        rows += [
+            _family_row(f"{family}, {NAMES[model]}", part, sites.get(family, {})) for family, part in groups.items()
+        ]
+    columns = (
+        "family", "structures", "MSE", "density MSE", "KLD", "|Δa|", "|Δb|", "|Δc|", "decoded", "EMD", "|ΔN|",
+        "all right",
+    )  # fmt: skip
+    return Section(title, (Table("Lengths and distances in Å; families by stoichiometry", columns, rows),))
+
+
+def _family_row(name: str, part: dict, sites: dict) -> tuple[str, ...]:
+    vae = (number(part.get(key)) for key in ("count", "mse", "density_mse", "kld"))
+    lengths = (_axis(part, "lattice_error", axis) for axis in range(3))
+    found = (number(sites.get(key)) for key in ("decoded", "emd", "delta_n"))
+    return (name, *vae, *lengths, *found, percent(sites.get("exact_fraction") if sites.get("count") else None))
+
+
+def by_route(material: Material) -> Section:
+    """Where the errors come from: each way from a map to atoms, with what could not be decoded and why."""
+    title = "From maps to atoms, by route"
+    if not material.evaluation:
+        return absent(title, "evaluate")
+    note = (
+        "A route names the map and where the species come from. True map: the crystal's own density, so that only "
+        "the decoding errs; ours, released: the reconstruction by that VAE. unet: the most probable element of each "
+        "region, the paper's way; fit: one Gaussian per region, and the element whose amplitude and width agree best."
+    )
+    routes = {name: groups["all"] for name, groups in material.evaluation["routes"].items() if name != "true species"}
+    rows = [(name, *_route_cells(part)) for name, part in routes.items()]
+    columns = ("route", "decoded", "EMD (Å)", "|ΔN|", "species right", "all right", "not decoded because")
+    return Section(title, (Text(note), Table("All held-out crystals measured", columns, rows)))
+
+
+def _route_cells(part: dict) -> tuple[str, ...]:
+    failures = ", ".join(f"{reason} {count:,}" for reason, count in sorted(part["failures"].items()))
+    shares = (percent(part[key]) for key in ("species_right", "exact_fraction"))
+    decoded = f"{part['decoded']:,} of {part['count']:,}"
+    return (decoded, number(part.get("emd")), number(part.get("delta_n")), *shares, failures or "–")
+
+
+def ceiling(material: Material) -> Section:
+    """What the representation itself allows, were every network perfect."""
+    title = "Ceiling of the representation"
+    groups = material.evaluation.get("routes", {}).get("true species")
+    if not groups:
+        return absent(title, "evaluate")
+    note = (
+        "The true species maps, cut into connected regions and turned back into atoms: no network takes part. "
+        "No result above can be better than this, for these voxels."
+    )
+    rows = [(family, *_route_cells(part)) for family, part in groups.items()]
+    columns = ("family", "decoded", "EMD (Å)", "|ΔN|", "species right", "all right", "not decoded because")
+    return Section(title, (Text(note), Table("True species maps", columns, rows)))
