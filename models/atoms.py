@@ -1,4 +1,4 @@
-"""A segmented map becomes atoms in a cell, or a reason why not (Methods: 3-D Multiclass Atom Segmentation)."""
+"""A segmented map becomes atoms in a cell, or a reason why not (Methods: Multiclass Atom Segmentation)."""
 
 from dataclasses import dataclass, field
 
@@ -57,8 +57,14 @@ def decode_atoms(
     mask. The lattice is the least-squares slope of the coordinates (F16). Regions of occupied voxels
     are atoms (F24). ``species_from="unet"`` takes the majority label of each region, the paper's way;
     ``"fit"`` fits one Gaussian per region to the density and takes the element among ``candidates``
-    whose amplitude and width agree best (F33).
+    whose amplitude and width agree best (F33); it may add or drop atoms.
+
+    Raises ValueError where ``species_from`` is unknown or what it needs was not given. A map that
+    cannot be decoded is no error: it returns ``Undecodable``.
     """
+    _check(species_from, species, candidates)
+    if not (np.all(np.isfinite(density)) and np.all(np.isfinite(coordinates))):
+        return Undecodable("not finite")
     lengths = lattice_least_squares(np.asarray(coordinates))
     if not np.all(lengths > parameters.min_length):
         return Undecodable("no lattice")
@@ -67,6 +73,8 @@ def decode_atoms(
         return Undecodable("no occupied voxels")
     if len(regions) > parameters.max_sites:
         return Undecodable("too many regions")
+    if species_from == "fit" and np.max(density) <= 0:
+        return Undecodable("no density")
     grid = len(density)
     edges = voxel_edges(lengths, grid)
     sites = voxel_positions(regions.centres, edges, grid)
@@ -78,6 +86,15 @@ def decode_atoms(
     return Decoded(numbers, sites, sites / lengths, lengths)
 
 
+def _check(species_from: str, species: np.ndarray | None, candidates: Candidates | None) -> None:
+    if species_from not in SPECIES_FROM:
+        raise ValueError(f"species_from is {species_from!r}: give one of {', '.join(SPECIES_FROM)}")
+    if species_from == "unet" and species is None:
+        raise ValueError('species_from="unet" needs the species map: give it, or choose "fit"')
+    if species_from == "fit" and candidates is None:
+        raise ValueError('species_from="fit" needs candidate elements: give candidate_elements(radii)')
+
+
 def _by_vote(regions: Regions, sites: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Drop regions without a labelled voxel: they have no element."""
     named = regions.species > 0
@@ -87,6 +104,7 @@ def _by_vote(regions: Regions, sites: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _by_fit(
     density, edges, sites, parameters: DecodeParameters, candidates: Candidates
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the density from the regions' centres and name each Gaussian."""
     gaussians = fit_gaussians(density, edges, sites, parameters.fit)
     return identify(gaussians, candidates, parameters.fit), gaussians.positions
 
@@ -94,4 +112,5 @@ def _by_fit(
 def to_structure(decoded: Decoded, angles: np.ndarray) -> Structure:
     """Return the pymatgen structure with the cell's ``angles`` (3,) in degrees put back (F2)."""
     lattice = Lattice.from_parameters(*decoded.lengths, *angles)
-    return Structure(lattice, [Element.from_Z(int(z)) for z in decoded.numbers], decoded.fractional, to_unit_cell=True)
+    elements = [Element.from_Z(int(z)) for z in decoded.numbers]
+    return Structure(lattice, elements, decoded.fractional, to_unit_cell=True)

@@ -1,10 +1,5 @@
 """Species and sites from the density map itself: a joint fit of one Gaussian per atom (FINDINGS F33, F34).
 
-A density map is a sum of isotropic Gaussians on an orthogonal grid, and each of them is a product of
-three one-dimensional factors. So the gradient and the Gauss-Newton matrix of the least-squares fit over
-*all* voxels follow from one-dimensional tables: an iteration costs a few milliseconds and needs no
-selection of voxels.
-
 A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
 
@@ -15,26 +10,11 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize
 from skimage.feature import peak_local_max
 
-from models.lattice import voxel_positions
+from models.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, density_of, gradient, normal_matrix, voxel_axes
 
 _NORM = (2 * np.pi) ** 1.5
 _PRIOR_ROUNDS = 6
 _MIN_PRIOR = 1e-12  # keeps the matrix of two atoms in one place positive definite
-_LN_AMPLITUDE, _LN_WIDTH, _POSITION = 0, 1, slice(2, 5)
-
-# The derivatives of A ex ey ez as products of one-dimensional factors: 0 is e, 1 is de/dx, 2 is
-# the axis' share of de/d(ln width). Seven products; _FOLD sums them to the five parameters.
-_FACTORS = np.array([[0, 1, 0, 0, 2, 0, 0], [0, 0, 1, 0, 0, 2, 0], [0, 0, 0, 1, 0, 0, 2]])
-_FOLD = np.array(
-    [
-        [1, 0, 0, 0, 0, 0, 0],
-        [0, 0, 0, 0, 1, 1, 1],
-        [0, 1, 0, 0, 0, 0, 0],
-        [0, 0, 1, 0, 0, 0, 0],
-        [0, 0, 0, 1, 0, 0, 0],
-    ],
-    dtype=np.float64,
-)
 
 
 @dataclass(frozen=True)
@@ -88,17 +68,17 @@ class Gaussians:
     @property
     def amplitudes(self) -> np.ndarray:
         """Peak densities (n,) in electrons/Å^3."""
-        return np.exp(self.rows[:, _LN_AMPLITUDE])
+        return np.exp(self.rows[:, LN_AMPLITUDE])
 
     @property
     def widths(self) -> np.ndarray:
         """Widths (n,) in Å."""
-        return np.exp(self.rows[:, _LN_WIDTH])
+        return np.exp(self.rows[:, LN_WIDTH])
 
     @property
     def positions(self) -> np.ndarray:
         """Sites (n, 3) in Å in the boxed frame."""
-        return self.rows[:, _POSITION]
+        return self.rows[:, POSITION]
 
     @property
     def electrons(self) -> np.ndarray:
@@ -129,7 +109,7 @@ def fit_gaussians(
     jointly (FINDINGS F33).
     """
     density = np.asarray(density, dtype=np.float64)
-    axes = _axes(density.shape, edges)
+    axes = voxel_axes(density.shape[0], edges)
     fitted = _settle(density, axes, _starting_rows(density, axes, np.asarray(sites), parameters), parameters)
     fitted = _cleaned(density, axes, fitted, parameters)
     for _ in range(parameters.rounds):
@@ -150,7 +130,7 @@ def identify(gaussians: Gaussians, candidates: Candidates, parameters: FitParame
     """
     amplitude = np.log(gaussians.amplitudes / parameters.amplitude_scale)
     in_amplitude = amplitude[:, None] - np.log(candidates.amplitudes)
-    in_width = gaussians.rows[:, _LN_WIDTH, None] - np.log(candidates.radii)
+    in_width = gaussians.rows[:, LN_WIDTH, None] - np.log(candidates.radii)
     misfit = (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
     penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
     return candidates.numbers[_shared_choice(misfit, penalty)]
@@ -163,13 +143,6 @@ def amplitude_ratios(gaussians: Gaussians, numbers: np.ndarray, radii: np.ndarra
     reconstructions is the ``amplitude_scale`` to identify with. ``radii`` (95,) in Å, indexed by Z.
     """
     return gaussians.amplitudes / Candidates(np.asarray(numbers), radii[numbers]).amplitudes
-
-
-def evaluate(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Return the density (G, G, G) of Gaussians (n, 5) at the voxel centres ``axes``, three (G,) in Å."""
-    x, y, z = (_factors(rows, axes, axis)[0] for axis in range(3))
-    planes = (y[:, :, None] * z[:, None, :]).reshape(len(rows), -1)
-    return ((np.exp(rows[:, :1]) * x).T @ planes).reshape([len(axis) for axis in axes])
 
 
 def _shared_choice(misfit: np.ndarray, penalty: float) -> np.ndarray:
@@ -189,11 +162,6 @@ def _shared_choice(misfit: np.ndarray, penalty: float) -> np.ndarray:
     for group, total in zip(groups, totals, strict=True):
         choice[group] = total.argmin()
     return choice
-
-
-def _axes(shape: tuple[int, ...], edges: np.ndarray) -> list[np.ndarray]:
-    centres = voxel_positions(np.arange(shape[0])[:, None], np.asarray(edges), shape[0])
-    return [centres[:, axis] for axis in range(3)]
 
 
 def _starting_rows(density, axes, sites, parameters) -> np.ndarray:
@@ -226,7 +194,7 @@ def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
     """Add the atoms that the residual shows, all at once, then take away those the fit can do without."""
     if fitted.residual < parameters.exact:
         return fitted
-    missing = _missing_atoms(density - evaluate(fitted.rows, axes), axes, parameters)
+    missing = _missing_atoms(density - density_of(fitted.rows, axes), axes, parameters)
     if not len(missing):
         return fitted
     grown = _settle(density, axes, np.vstack([fitted.rows, missing]), parameters)
@@ -254,22 +222,22 @@ def _missing_atoms(residual, axes, parameters) -> np.ndarray:
         exclude_border=False,
     )
     rows, gain = np.zeros((len(peaks), 5)), 0.0
-    rows[:, _LN_WIDTH] = np.log(parameters.peak_width)
-    rows[:, _POSITION] = np.column_stack([axes[axis][peaks[:, axis]] for axis in range(3)])
+    rows[:, LN_WIDTH] = np.log(parameters.peak_width)
+    rows[:, POSITION] = np.column_stack([axes[axis][peaks[:, axis]] for axis in range(3)])
     for row in rows:
-        unit = evaluate(row[None], axes)
+        unit = density_of(row[None], axes)
         overlap, norm = np.sum(unit * residual), np.sum(unit**2)
-        row[_LN_AMPLITUDE] = np.log(max(overlap / norm, 1e-6))
+        row[LN_AMPLITUDE] = np.log(max(overlap / norm, 1e-6))
         gain += overlap**2 / norm
     return rows if gain > parameters.peak_gain * np.sum(residual**2) else rows[:0]
 
 
 def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
     """The atom whose removal would raise the residual least, the others adapting (to second order)."""
-    matrix = _normal_matrix(rows, axes)
+    matrix = normal_matrix(rows, axes)
     ridge = 1e-9 * np.trace(matrix) / len(matrix)  # two atoms in one place make the matrix singular
     variance = np.diag(np.linalg.inv(matrix + ridge * np.eye(len(matrix))))
-    return int(variance[_LN_AMPLITUDE::5].argmax())
+    return int(variance[LN_AMPLITUDE::5].argmax())
 
 
 def _settle(density, axes, start: np.ndarray, parameters) -> Gaussians:
@@ -294,7 +262,7 @@ def _refine(density, axes, start: np.ndarray, parameters) -> Gaussians:
     weight, rows = parameters.max_prior, start
     for _ in range(_PRIOR_ROUNDS):
         rows = _minimise(density, axes, rows, start, weight, parameters)
-        residual = float(np.sum((density - evaluate(rows, axes)) ** 2) / np.sum(density**2))
+        residual = float(np.sum((density - density_of(rows, axes)) ** 2) / np.sum(density**2))
         if parameters.prior * residual > weight / 2 or weight == _MIN_PRIOR:
             break
         weight = max(parameters.prior * residual, _MIN_PRIOR)
@@ -309,48 +277,14 @@ def _minimise(density, axes, rows, start, weight, parameters) -> np.ndarray:
 
     def value_and_gradient(flat):
         current = flat.reshape(-1, 5)
-        error = evaluate(current, axes) - density
+        error = density_of(current, axes) - density
         away = flat - start.ravel()
         value = 0.5 * scale * np.sum(error**2) + 0.5 * np.sum(pull * away**2)
-        return value, scale * _gradient(error, current, axes) + pull * away
+        return value, scale * gradient(error, current, axes) + pull * away
 
     def gauss_newton(flat):
-        return scale * _normal_matrix(flat.reshape(-1, 5), axes) + np.diag(pull)
+        return scale * normal_matrix(flat.reshape(-1, 5), axes) + np.diag(pull)
 
     options = {"gtol": 1e-8, "maxiter": parameters.iterations, "initial_trust_radius": 0.3, "max_trust_radius": 2.0}
     fit = minimize(value_and_gradient, rows.ravel(), jac=True, hess=gauss_newton, method="dogleg", options=options)
     return fit.x.reshape(-1, 5)
-
-
-def _factors(rows: np.ndarray, axes: list[np.ndarray], axis: int) -> np.ndarray:
-    """The factor e of each Gaussian along one axis and its two derivatives, (3, n, G)."""
-    width = np.exp(rows[:, _LN_WIDTH, None])
-    offset = (axes[axis][None] - rows[:, 2 + axis, None]) / width
-    value = np.exp(-0.5 * offset**2)
-    return np.stack([value, value * offset / width, value * offset**2])
-
-
-def _products(rows: np.ndarray, axes: list[np.ndarray]) -> list[np.ndarray]:
-    """Per axis, the factors of the seven derivative products of every Gaussian, (n * 7, G)."""
-    return [
-        _factors(rows, axes, axis)[_FACTORS[axis]].swapaxes(0, 1).reshape(-1, len(axes[axis])) for axis in range(3)
-    ]
-
-
-def _gradient(error: np.ndarray, rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Derivative of half the sum of squared errors by the flattened rows, (5 n,)."""
-    x, y, z = _products(rows, axes)
-    along_z = (error.reshape(-1, error.shape[2]) @ z.T).reshape(*error.shape[:2], -1)
-    along_yz = np.einsum("xyk,ky->kx", along_z, y)
-    products = np.sum(along_yz * x, axis=1).reshape(len(rows), 7)
-    return (np.exp(rows[:, :1]) * (products @ _FOLD.T)).ravel()
-
-
-def _normal_matrix(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Gauss-Newton matrix J^T J of the fit, (5 n, 5 n): inner products factor over the axes."""
-    x, y, z = _products(rows, axes)
-    n = len(rows)
-    overlaps = ((x @ x.T) * (y @ y.T) * (z @ z.T)).reshape(n, 7, n, 7)
-    folded = np.einsum("pk,ikjl,ql->ipjq", _FOLD, overlaps, _FOLD, optimize=True).reshape(5 * n, 5 * n)
-    amplitude = np.repeat(np.exp(rows[:, _LN_AMPLITUDE]), 5)
-    return amplitude[:, None] * folded * amplitude

@@ -105,7 +105,7 @@ def test_labels_are_finite_and_physical(rows):
     for name, low, high in (
         ("formation_energy_per_atom", -6, 2),
         ("bulk_modulus_eos", 1, 600),
-        ("convergence", 0, 1),
+        ("convergence", 0, 0.2),
         ("a_conv", 2, 10),
     ):
         values = np.array([float(row[name]) for row in rows])

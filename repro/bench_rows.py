@@ -1,0 +1,174 @@
+"""What ``python -m repro.bench`` measures, on crystals made for it and on the laptop preset's networks."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import keras
+import numpy as np
+from pymatgen.core import Lattice, Structure
+from tqdm import tqdm
+
+from data_prep.crystal import Crystal, crystal_from_structure
+from data_prep.element_features import element_features
+from data_prep.elements import ionic_radii
+from data_prep.embedded.prototypes import PROTOTYPES
+from data_prep.graphs import crystal_graph
+from data_prep.shards import VoxelStore, build_shards, write_shard
+from data_prep.voxelize import coordinate_grid, voxelize
+from models.atoms import decode_atoms
+from models.cgcnn import build_cgcnn
+from models.gaussian_fit import candidate_elements
+from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
+from models.vae import CondDFCVAE
+from repro.bench_reference import cdist_maps, per_voxel_maps, separable_maps
+from repro.feeds import SampleOrder, UNetFeed, VAEFeed
+from repro.flop import forward_flop, training_flop
+from repro.presets import LAPTOP
+from repro.timing import Row, row, time_in_turn
+from repro.train import Budget, compile_model
+from repro.train_cgcnn import predict
+
+GRID = LAPTOP.voxels.grid
+SYMBOLS = ("Li", "Na", "Mg", "Al", "Ca", "Ti", "Fe", "Ni", "Cu", "Zn", "Sr", "Ag", "Cs", "Ba", "O", "F", "S", "Cl")
+
+
+def measure_all() -> tuple[float, list[Row]]:
+    """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline."""
+    crystals = made_crystals(192)
+    peak = matmul_peak()
+    with TemporaryDirectory() as folder:
+        path = Path(folder)
+        build_shards(path, crystals, GRID, "ionic", 96, processes=1)
+        store = VoxelStore(path)
+        parts: list[Callable[[], Iterable[Row]]] = [
+            voxel_rows,
+            partial(file_rows, crystals, store, path),
+            partial(training_rows, store, peak),
+            partial(decode_rows, store),
+            partial(graph_rows, crystals),
+        ]
+        return peak, [line for part in tqdm(parts, desc="bench", unit=" parts") for line in part()]
+
+
+def made_crystals(count: int, seed: int = 0) -> list[Crystal]:
+    """Return ``count`` cubic crystals of five structure types with random elements, touching spheres."""
+    rng = np.random.default_rng(seed)
+    crystals = []
+    for index in range(count):
+        prototype = tuple(PROTOTYPES.values())[index % len(PROTOTYPES)]
+        kinds = {2: (0, 1), 4: (0, 0, 1, 2), 5: (0, 1, 2, 2, 2)}[len(prototype.fractional)]
+        symbols = rng.choice(SYMBOLS, max(kinds) + 1, replace=False)
+        species = tuple(str(symbols[kind]) for kind in kinds)
+        structure = prototype.structure(species, prototype.guess(species))
+        crystals.append(crystal_from_structure(structure, f"made-{index}", rng.uniform(-3, 0)))
+    return crystals
+
+
+def sized_crystals() -> dict[int, Crystal]:
+    """Return crystals of 2, 8 and 40 sites: rocksalt in both cells, and 2 x 2 x 2 cells of a perovskite."""
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    titanate = PROTOTYPES["perovskite"].structure(("Sr", "Ti", "O", "O", "O"), 3.905)
+    structures = (salt.get_primitive_structure(), salt, titanate.make_supercell(2, in_place=False))
+    return {len(structure): crystal_from_structure(structure, f"{len(structure)} sites") for structure in structures}
+
+
+def voxel_rows() -> Iterable[Row]:
+    """Time the four ways to draw a crystal; the per-voxel loop once."""
+    fast = {"this project (numba separable)": voxelize, "NumPy separable": separable_maps, "scipy cdist": cdist_maps}
+    for n_sites, crystal in sized_crystals().items():
+        arguments = (crystal.numbers, crystal.fractional, crystal.lengths, ionic_radii(), GRID)
+        timings = time_in_turn({name: partial(method, *arguments) for name, method in fast.items()}, repeats=15)
+        timings |= time_in_turn({"loop over voxels (release)": partial(per_voxel_maps, *arguments)}, 1, warm_up=0)
+        ours = next(iter(timings.values())).cpu
+        for name, timing in timings.items():
+            note = f"{timing.cpu / ours:,.0f} x the CPU" if timing.cpu > 1.5 * ours else ""
+            yield row(f"voxels at {GRID}^3, {n_sites} sites", name, timing, 1, "structure", note)
+
+
+def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Iterable[Row]:
+    """Time writing shards (drawing included) and feeding the VAE with rotated copies from them."""
+    part, path = crystals[:96], folder / "written-again.npz"
+    written = time_in_turn({"write": partial(write_shard, path, part, GRID, "ionic")}, repeats=5)["write"]
+    rate = path.stat().st_size / written.wall / 1e6
+    note = f"{len(part) / written.wall:,.0f} structures/s, {rate:.0f} MB/s on one core"
+    yield row("files", "draw and write shards", written, len(part), "structure", note)
+    order = SampleOrder(range(len(store)), 10, 20, 8, seed=0)
+    feed = VAEFeed(store, np.zeros(len(store), dtype=int), LAPTOP.vae.conditions, order, 0)
+    fed = time_in_turn({"feed": lambda: [feed[step] for step in range(len(feed))]}, repeats=5)["feed"]
+    samples = len(feed) * order.batch_size
+    yield row("files", "feed the VAE", fed, samples, "sample", f"{samples / fed.wall:,.0f} samples/s on one thread")
+
+
+def training_rows(store: VoxelStore, peak: float) -> Iterable[Row]:
+    """Time a training step of each network with the laptop preset's widths and batches."""
+    indices, bins = range(len(store)), np.zeros(len(store), dtype=int)
+    vae, unet = LAPTOP.vae, LAPTOP.unet
+    order = SampleOrder(indices, 0, vae.batch_size, 1, seed=0)
+    maps = VAEFeed(store, bins, vae.conditions, order, 0)[0]
+    down_path = [layer for layer in build_unet(unet, GRID).layers if layer.name.startswith(("down", "bottleneck"))]
+    plain = CondDFCVAE(replace(vae, alpha=0.0), GRID, None, seed=0)
+    flop = forward_flop([*plain.encoder.layers, *plain.decoder.layers])
+    yield _training_row("VAE", plain, maps, vae.batch_size, flop, peak)
+    consistent = CondDFCVAE(vae, GRID, perceptual_features(build_unet(unet)), seed=0)
+    flop += forward_flop(down_path)
+    name = f"VAE + DFC (UNet of {unet.filters} filters)"
+    yield _training_row(name, consistent, maps, vae.batch_size, flop, peak)
+    order = SampleOrder(indices, 0, unet.batch_size, 1, seed=0)
+    crops = UNetFeed(store, order, unet.crop, 0)[0]
+    flop = forward_flop(build_unet(unet, unet.crop).layers)
+    name = f"UNet of {unet.filters} filters, crops of {unet.crop}^3"
+    yield _training_row(name, build_unet(unet), crops, unet.batch_size, flop, peak)
+
+
+def _training_row(name: str, model: keras.Model, batch: tuple, size: int, forward: int, peak: float) -> Row:
+    heads = {"species": WeightedCategoricalCrossentropy(np.ones(95)), "occupied": keras.losses.BinaryCrossentropy()}
+    losses = {} if isinstance(model, CondDFCVAE) else {"loss": heads}
+    compile_model(model, Budget(1, 1, 1e-4, "constant", 0), **losses)
+    timing = time_in_turn({name: partial(model.train_on_batch, *batch)}, repeats=5, warm_up=2)[name]
+    rate = training_flop(forward) * size / timing.wall / 1e9
+    note = f"{training_flop(forward) / 1e9:.2f} GFLOP, {rate:.0f} GFLOP/s, {100 * rate / peak:.0f} % of the peak"
+    return row("training step, laptop preset", f"{name}, batch {size}", timing, size, "sample", note)
+
+
+def decode_rows(store: VoxelStore, count: int = 10) -> Iterable[Row]:
+    """Time voxels to atoms on true maps, the species by vote or by fit."""
+    chosen = range(count)
+    maps = [(store.density(i), coordinate_grid(store.lengths[i], store.grid), store.species(i)) for i in chosen]
+    elements = candidate_elements(ionic_radii())
+
+    def decode(species_from: str) -> None:
+        for density, coordinates, species in maps:
+            occupied = (species > 0).astype(np.float32)
+            decode_atoms(density, coordinates, species, occupied, species_from=species_from, candidates=elements)
+
+    timings = time_in_turn({way: partial(decode, way) for way in ("unet", "fit")}, repeats=3)
+    names = {"unet": "watershed, species by vote", "fit": "watershed, species by fit"}
+    for way, timing in timings.items():
+        yield row("voxels to atoms", names[way], timing, count, "structure")
+
+
+def graph_rows(crystals: list[Crystal]) -> Iterable[Row]:
+    """Time building crystal graphs and the CGCNN's inference on them."""
+    built = time_in_turn({"graphs": lambda: [crystal_graph(crystal) for crystal in crystals]}, repeats=3)["graphs"]
+    note = f"{len(crystals) / built.wall:,.0f} structures/s on one core"
+    yield row("CGCNN", "build graphs (2 to 5 sites)", built, len(crystals), "structure", note)
+    graphs = [crystal_graph(crystal) for crystal in crystals] * 4
+    model = build_cgcnn(LAPTOP.cgcnn, element_features())
+    timing = time_in_turn({"predict": partial(predict, model, graphs)}, repeats=5)["predict"]
+    note = f"{len(graphs) / timing.wall:,.0f} structures/s"
+    yield row("CGCNN", "inference, batch 256", timing, len(graphs), "structure", note)
+
+
+def matmul_peak(size: int = 2048) -> float:
+    """Return the best rate of a float32 matrix product in GFLOP/s, by the backend that trains."""
+    matrix = keras.random.uniform((size, size), seed=0)
+    product = keras.ops.matmul
+
+    def once() -> float:
+        return float(product(matrix, matrix)[0, 0])  # reading a number waits for the result
+
+    best = min(time_in_turn({"product": once}, repeats=1)["product"].wall for _ in range(5))
+    return 2 * size**3 / best / 1e9
