@@ -18,22 +18,27 @@ from data_prep.elements import MAX_Z
 ANGLES = (60.0, 90.0)
 _SHAPE = {60.0: 2**-0.5, 90.0: 1.0}  # volume over a b c
 _TOLERANCE = 2.0  # degrees
+ANY = 0  # stands for numbers of sites with too few crystals for statistics of their own
+ENOUGH = 20
 
 
 @dataclass(frozen=True)
 class AngleRule:
-    """``volumes`` (95,) in Å^3 per element, ``spread`` of log V, ``counts`` of each angle by number of sites."""
+    """``volumes`` (95,) in Å^3 per element; by number of sites, ``counts`` of each angle and ``log_ratio``, mean
+    and deviation of ln(V / summed volumes): perovskites are more open than binaries of the same elements.
+    """
 
     volumes: np.ndarray
-    spread: float
+    log_ratio: dict[int, tuple[float, float]]
     counts: dict[int, tuple[int, int]]
 
     def choose(self, numbers: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
         """Return the angle in degrees of a cell with these species and lengths (Å), and its probability."""
-        expected = np.log(max(float(self.volumes[numbers].sum()), 1.0))
+        shift, spread = self.log_ratio.get(len(numbers), self.log_ratio[ANY])
+        expected = np.log(float(self.volumes[numbers].sum())) + shift
         seen = self.counts.get(len(numbers), (0, 0))
         scores = [
-            np.log(count + 1) - 0.5 * ((np.log(np.prod(lengths) * _SHAPE[angle]) - expected) / self.spread) ** 2
+            np.log(count + 1) - 0.5 * ((np.log(np.prod(lengths) * _SHAPE[angle]) - expected) / spread) ** 2
             for angle, count in zip(ANGLES, seen, strict=True)
         ]
         probability = 1.0 / (1.0 + np.exp(scores[1] - scores[0]))  # of 60 degrees
@@ -55,10 +60,19 @@ def fit_angle_rule(crystals: Sequence[Crystal]) -> AngleRule:
     volumes, _ = nnls(composition / volume[:, None], np.ones(len(crystals)))
     known = volumes[volumes > 0].mean()
     volumes = np.where(volumes > 0, volumes, known)  # elements never seen take the mean
-    spread = float(np.std(np.log(volume / (composition @ volumes))))
+    residual = np.log(volume / (composition @ volumes))
+    sites = np.array([crystal.n_sites for crystal in crystals])
+    log_ratio = {ANY: _mean_and_deviation(residual)}
+    for number in np.unique(sites):
+        if (sites == number).sum() >= ENOUGH:
+            log_ratio[int(number)] = _mean_and_deviation(residual[sites == number])
     counts: dict[int, list[int]] = {}
     for crystal in crystals:
         angle = angle_class(crystal)
         if angle is not None:
             counts.setdefault(crystal.n_sites, [0, 0])[ANGLES.index(angle)] += 1
-    return AngleRule(volumes, max(spread, 0.02), {sites: tuple(pair) for sites, pair in counts.items()})
+    return AngleRule(volumes, log_ratio, {number: tuple(pair) for number, pair in counts.items()})
+
+
+def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
+    return float(values.mean()), max(float(values.std()), 0.02)
