@@ -4,25 +4,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
-from pymatgen.core import Lattice, Structure
 from tqdm import tqdm
 
-from data_prep.crystal import Crystal, crystal_from_structure
+from data_prep.crystal import Crystal
 from data_prep.element_features import element_features
 from data_prep.elements import ionic_radii
-from data_prep.embedded.prototypes import PROTOTYPES
 from data_prep.graphs import crystal_graph
-from data_prep.shards import VoxelStore, build_shards, write_shard
+from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import coordinate_grid, voxelize
 from models.atoms import decode_atoms
 from models.cgcnn import build_cgcnn
 from models.gaussian_fit import candidate_elements
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
 from models.vae import CondDFCVAE
+from repro.bench_crystals import sized_crystals
 from repro.bench_reference import cdist_maps, per_voxel_maps, separable_maps
 from repro.feeds import SampleOrder, UNetFeed, VAEFeed
 from repro.flop import forward_flop, training_flop
@@ -32,47 +30,23 @@ from repro.train import Budget, compile_model
 from repro.train_cgcnn import predict
 
 GRID = LAPTOP.voxels.grid
-SYMBOLS = ("Li", "Na", "Mg", "Al", "Ca", "Ti", "Fe", "Ni", "Cu", "Zn", "Sr", "Ag", "Cs", "Ba", "O", "F", "S", "Cl")
 
 
-def measure_all() -> tuple[float, list[Row]]:
-    """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline."""
-    crystals = made_crystals(192)
-    peak = matmul_peak()
-    with TemporaryDirectory() as folder:
-        path = Path(folder)
-        build_shards(path, crystals, GRID, "ionic", 96, processes=1)
-        store = VoxelStore(path)
-        parts: list[Callable[[], Iterable[Row]]] = [
-            voxel_rows,
-            partial(file_rows, crystals, store, path),
-            partial(training_rows, store, peak),
-            partial(decode_rows, store),
-            partial(graph_rows, crystals),
-        ]
-        return peak, [line for part in tqdm(parts, desc="bench", unit=" parts") for line in part()]
+def measure_all(crystals: list[Crystal], folder: Path) -> tuple[float, list[Row]]:
+    """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline.
 
-
-def made_crystals(count: int, seed: int = 0) -> list[Crystal]:
-    """Return ``count`` cubic crystals of five structure types with random elements, touching spheres."""
-    rng = np.random.default_rng(seed)
-    crystals = []
-    for index in range(count):
-        prototype = tuple(PROTOTYPES.values())[index % len(PROTOTYPES)]
-        kinds = {2: (0, 1), 4: (0, 0, 1, 2), 5: (0, 1, 2, 2, 2)}[len(prototype.fractional)]
-        symbols = rng.choice(SYMBOLS, max(kinds) + 1, replace=False)
-        species = tuple(str(symbols[kind]) for kind in kinds)
-        structure = prototype.structure(species, prototype.guess(species))
-        crystals.append(crystal_from_structure(structure, f"made-{index}", rng.uniform(-3, 0)))
-    return crystals
-
-
-def sized_crystals() -> dict[int, Crystal]:
-    """Return crystals of 2, 8 and 40 sites: rocksalt in both cells, and 2 x 2 x 2 cells of a perovskite."""
-    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    titanate = PROTOTYPES["perovskite"].structure(("Sr", "Ti", "O", "O", "O"), 3.905)
-    structures = (salt.get_primitive_structure(), salt, titanate.make_supercell(2, in_place=False))
-    return {len(structure): crystal_from_structure(structure, f"{len(structure)} sites") for structure in structures}
+    ``folder`` holds the crystals' shards, built before Keras was started: a process that runs
+    TensorFlow's threads should not be forked.
+    """
+    peak, store = matmul_peak(), VoxelStore(folder)
+    parts: list[Callable[[], Iterable[Row]]] = [
+        voxel_rows,
+        partial(file_rows, crystals, store, folder),
+        partial(training_rows, store, peak),
+        partial(decode_rows, store),
+        partial(graph_rows, crystals),
+    ]
+    return peak, [line for part in tqdm(parts, desc="bench", unit=" parts") for line in part()]
 
 
 def voxel_rows() -> Iterable[Row]:

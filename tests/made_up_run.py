@@ -1,4 +1,4 @@
-"""A run that never was: stamps, histories and results with made-up numbers, for the tests of what is drawn from them."""
+"""A run that never was: stamps, histories, results with made-up numbers, to test what is drawn from them."""
 
 import json
 from pathlib import Path

@@ -1,0 +1,125 @@
+"""What the benchmark compares with is the same computation, and its arithmetic is counted right."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_prep.elements import ionic_radii, unit_radii
+from data_prep.shards import build_shards, write_shard
+from data_prep.voxelize import voxelize
+from models.table6 import UNetParameters, VAEParameters
+from models.unet import build_unet
+from models.vae import build_decoder, build_encoder
+from repro import bench, bench_rows
+from repro.bench_crystals import made_crystals, sized_crystals
+from repro.bench_reference import cdist_maps, per_voxel_maps, separable_maps
+from repro.flop import forward_flop, training_flop
+from repro.presets import SMOKE
+from repro.timing import Timing, row, time_in_turn
+
+
+def assert_same_maps(method, *arguments):
+    for found, expected in zip(method(*arguments), voxelize(*arguments), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("method", [per_voxel_maps, cdist_maps, separable_maps])
+@pytest.mark.parametrize("n_sites", [2, 8, 40])
+def test_reference_methods_equal_voxelize(method, n_sites):
+    crystal = sized_crystals()[n_sites]
+    grid = 10 if method is per_voxel_maps else 32
+    for radii in (ionic_radii(), unit_radii()):
+        assert_same_maps(method, crystal.numbers, crystal.fractional, crystal.lengths, radii, grid)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1_000_000), n_sites=st.integers(1, 12), edges=st.tuples(*[st.floats(2.0, 12.0)] * 3))
+def test_reference_methods_equal_voxelize_on_any_crystal(seed, n_sites, edges):
+    rng = np.random.default_rng(seed)
+    arguments = (rng.integers(1, 95, n_sites), rng.random((n_sites, 3)), np.array(edges), ionic_radii(), 8)
+    for method in (per_voxel_maps, cdist_maps, separable_maps):
+        assert_same_maps(method, *arguments)
+
+
+def test_arithmetic_at_the_papers_size():
+    """GFLOP of a forward pass at 32^3: VAE 2.3, UNet 126, of which the perceptual features are 9.3 (F14)."""
+    encoder, decoder = build_encoder(VAEParameters()), build_decoder(VAEParameters())
+    assert forward_flop([*encoder.layers, *decoder.layers]) / 1e9 == pytest.approx(2.3, abs=0.05)
+    unet = build_unet(UNetParameters(), grid=32)
+    assert forward_flop(unet.layers) / 1e9 == pytest.approx(126, abs=0.5)
+    down_path = [layer for layer in unet.layers if layer.name.startswith(("down", "bottleneck"))]
+    assert forward_flop(down_path) / 1e9 == pytest.approx(9.3, abs=0.05)
+    assert training_flop(10) == 30
+
+
+def test_an_open_shape_has_no_count():
+    with pytest.raises(ValueError, match="open shape"):
+        forward_flop(build_unet(UNetParameters(filters=2)).layers)
+
+
+def test_functions_are_timed_in_turn_after_a_warm_up():
+    calls = []
+    timings = time_in_turn({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=3)
+    assert "".join(calls) == "ab" * 4
+    assert all(0 <= timing.wall < 1 and timing.repeats == 3 for timing in timings.values())
+    line = row("part", "what", Timing(wall=2.0, cpu=3.0, repeats=5), 10, "sample")
+    assert (line.wall_ms, line.cpu_ms, line.repeats) == (200.0, 300.0, 5)
+
+
+def test_crystals_made_for_the_benchmark():
+    assert {n: crystal.n_sites for n, crystal in sized_crystals().items()} == {2: 2, 8: 8, 40: 40}
+    made = made_crystals(10)
+    assert {crystal.family for crystal in made} == {"AB", "ABX3", "ABX2"}
+    assert [crystal.formula for crystal in made] == [crystal.formula for crystal in made_crystals(10)]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The benchmark's own sizes, reduced: 8^3 maps for drawing, tiny networks on 16^3 maps, no compilation."""
+    vae, unet = replace(SMOKE.vae, filters=(2, 2, 2, 2), latent=4), replace(SMOKE.unet, filters=1)
+    monkeypatch.setattr(bench_rows, "LAPTOP", replace(SMOKE, vae=vae, unet=unet))
+    monkeypatch.setattr(bench_rows, "GRID", 16)
+    monkeypatch.setattr(bench, "GRID", 16)
+    monkeypatch.setattr(bench, "made_crystals", lambda count: made_crystals(6))
+    eager = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(eager)
+
+
+def write_shards_here(folder, crystals, grid, radii, shard_size):
+    """Build shards in this process: it runs TensorFlow and is not to be forked."""
+    write_shard(folder / "shard-0000.npz", crystals, grid, radii)
+    return build_shards(folder, crystals, grid, radii, shard_size)
+
+
+def test_the_command_prints_and_writes_every_row(small, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(bench, "build_shards", write_shards_here)
+    path = tmp_path / "published" / "bench.json"
+    assert bench.main(["--json", str(path)]) == 0
+    written = json.loads(path.read_text())
+    assert written["matmul_gflop_per_s"] > 0 and written["machine"]["cores"] > 0
+    assert all(line["wall_ms"] > 0 and line["cpu_ms"] > 0 for line in written["rows"])
+    parts = Counter(line["part"].split(",")[0] for line in written["rows"])
+    expected = {"voxels at 16^3": 12, "files": 2, "training step": 3, "voxels to atoms": 2, "CGCNN": 2}
+    assert parts == expected
+    shown = capsys.readouterr().out
+    assert all(line["what"] in shown for line in written["rows"])
+    assert shown.count("of the peak") == 3 and "measured elsewhere" in shown
+
+
+def test_a_file_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):
+    rows = [row("a", "b", Timing(1.0, 1.0, 1), 1, "sample")]
+    monkeypatch.setattr(bench, "build_shards", lambda *_, **__: None)
+    monkeypatch.setattr(bench_rows, "measure_all", lambda *_: (1.0, rows))
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "bench.json"
+    assert bench.main(["--json", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err

@@ -1,0 +1,124 @@
+"""The whole way at the smoke preset, stage by stage as a user runs it, and what each leaves behind."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from pymatgen.core import Structure
+
+from repro.__main__ import main
+from tests.pipeline import small_source
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("data", "voxelize", "train-unet", "train-vae", "train-cgcnn", "evaluate", "generate", "report")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which every stage has run on a small table of made-up crystals."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    small_source(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in STAGES:
+            assert repro(stage) == 0, stage
+        yield folder
+
+
+def repro(*arguments):
+    return main([*arguments, "--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--shared", "nowhere"])
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def test_every_stage_is_stamped_with_versions_counts_and_duration(finished):
+    for stage in STAGES:
+        stamp = read_json(finished / "runs/test" / stage / "done.json")
+        assert stamp["versions"]["keras"].startswith("3.")
+        assert stamp["seconds"] >= 0
+        assert stamp["counts"], stage
+    assert not list(finished.rglob(".writing-*"))
+
+
+def test_losses_are_logged_by_name(finished):
+    header = (finished / "runs/test/train-vae/history.csv").read_text().splitlines()[0]
+    assert {"mse", "perceptual", "kld", "val_mse"} <= set(header.split(","))
+    header = (finished / "runs/test/train-unet/history.csv").read_text().splitlines()[0]
+    assert {"species_loss", "occupied_loss"} <= set(header.split(","))
+
+
+def test_the_evaluation_counts_every_held_out_structure(finished):
+    summary = read_json(finished / "results/test/evaluation.json")
+    count = summary["vae"]["ours"]["all"]["count"]
+    assert count == read_json(finished / "runs/test/evaluate/done.json")["counts"]["structures"]
+    assert summary["vae"]["ours"]["all"]["mse"] > 0
+    assert len(summary["vae"]["ours"]["all"]["lattice_error"]) == 3
+    for groups in summary["routes"].values():
+        everything = groups["all"]
+        assert everything["count"] == count
+        assert everything["decoded"] + sum(everything["failures"].values()) == count
+        assert sum(groups[family]["count"] for family in ("AB", "ABX3", "ABX2")) == count
+    ceiling = summary["routes"]["true species"]["all"]
+    assert ceiling["exact_fraction"] > 0.5
+    assert ceiling["emd"] < 0.3
+
+
+def test_generation_writes_a_cif_for_every_valid_candidate(finished):
+    out = finished / "results/test/generate"
+    with open(out / "candidates.csv") as file:
+        rows = list(csv.DictReader(file))
+    summary = read_json(out / "summary.json")
+    assert len(rows) == summary["all"]["samples"] == 3 * 2 + 10
+    assert {row["condition"] for row in rows if row["target"].startswith("random")} == {str(c) for c in range(10)}
+    valid = [row for row in rows if row["valid"] == "True"]
+    assert len(valid) == summary["all"]["valid"] == len(list((out / "cifs").glob("*.cif")))
+    assert rows[: len(valid)] == valid
+    for row in valid[:5]:
+        structure = Structure.from_file(out / row["file"])
+        assert len(structure) == int(row["n_sites"])
+        assert structure.composition.reduced_formula == row["formula"]
+        assert structure.lattice.alpha == pytest.approx(float(row["angle"]), abs=0.01)
+        assert np.isfinite(float(row["formation_energy_per_atom"]))
+
+
+def test_generating_again_gives_the_same_candidates(finished):
+    before = (finished / "results/test/generate/candidates.csv").read_bytes()
+    assert repro("generate", "--again") == 0
+    assert (finished / "results/test/generate/candidates.csv").read_bytes() == before
+
+
+def test_generation_around_a_base_of_the_users_own(finished, capsys):
+    with open("crystals.csv") as file:
+        base = next(row for row in csv.DictReader(file) if row["id"] == "made-001")
+    assert repro("generate", "--base", "made-001", "--count", "3", "--out", "mine") == 0
+    assert "decile" in capsys.readouterr().out
+    with open(finished / "mine/candidates.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["base"] for row in rows] == [base["formula"]] * 3
+    assert repro("generate", "--base", base["formula"] + "x", "--out", "mine") == 2
+    assert base["formula"] in capsys.readouterr().err
+    assert repro("generate", "--random", "--formation-energy", "-99", "--count", "2", "--out", "other") == 0
+    with open(finished / "other/candidates.csv") as file:
+        assert [row["condition"] for row in csv.DictReader(file)] == ["0", "0"]
+
+
+def test_the_report_stands_on_its_own(finished):
+    page = (finished / "results/test/report.html").read_text()
+    assert "<html" in page
+    assert 'src="http' not in page and 'href="http://' not in page
+    assert (finished / "results/test/report.md").exists()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(finished, capsys):
+    stamp = finished / "runs/test/train-vae/done.json"
+    kept = stamp.read_text()
+    changed = json.loads(kept)
+    changed["identity"], changed["config"]["beta"] = "other", 0.1
+    stamp.write_text(json.dumps(changed))
+    assert repro("evaluate", "--again") == 2
+    assert "beta = 0.1 instead of 0.0005" in capsys.readouterr().err
+    stamp.write_text(kept)
