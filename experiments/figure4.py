@@ -62,7 +62,8 @@ def render(errors: dict[str, Errors], path: Path) -> None:
     }
     write_json(path.with_name(path.name + ".json"), {"measured": ours, "paper": {"mean": PAPER_MEANS}})
     with style.styled():
-        figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
+        figure = Figure(figsize=(style.WIDTH, 4.6))
+        figure.subplots_adjust(left=0.07, right=0.99, bottom=0.09, top=0.95, wspace=0.17, hspace=0.4)
         for axes, panel, letter in zip(figure.subplots(2, 2).flat, PANELS, "abcd", strict=True):
             _draw_panel(axes, panel, errors)
             axes.set_title(f"({letter})", loc="left", fontweight="bold")
@@ -75,6 +76,7 @@ def _draw_panel(axes: Axes, panel: str, errors: dict[str, Errors]) -> None:
     values = {model: part.values[panel] for model, part in errors.items() if len(part.values[panel])}
     if not values:
         axes.text(0.5, 0.5, "no structure could be decoded", transform=axes.transAxes, ha="center")
+        axes.set(xticks=[], yticks=[])
         return
     end = max(*(np.percentile(part, SHOWN) for part in values.values()), 2.5 * PAPER_MEANS[panel])
     edges = np.linspace(0, end, BINS + 1)

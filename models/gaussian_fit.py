@@ -30,13 +30,14 @@ class FitParameters:
     iterations: int = 60  # per fit; a true map takes about 6
     rounds: int = 3  # attempts to add atoms
     max_added: int = 4  # atoms added at once
-    exact: float = 1e-6  # relative residual under which nothing is missing
+    exact: float = 1e-8  # relative residual under which nothing is missing
     accept: float = 0.75  # each further atom must bring the residual below this share of what it was
     peak_width: float = 0.6  # Å, width of a missing atom as the residual shows it
     peak_share: float = 0.5  # of the residual's highest peak, from which a peak may be an atom
     peak_gain: float = 0.12  # share of the squared residual that the peaks must explain to be tried
     merge_distance: float = 0.5  # Å, closer atoms are one
     min_electrons: float = 0.5  # weaker atoms are dropped (hydrogen has 1)
+    min_added: float = 2.0  # electrons of an added atom: an error of the map is no hydrogen
     amplitude_tolerance: float = 0.05  # F33
     width_tolerance: float = 0.03  # F33
     shared_species: float = 4.0  # misfit at which a further element is preferred to a shared one
@@ -114,8 +115,7 @@ def fit_gaussians(
     fitted = _cleaned(density, axes, fitted, parameters)
     for _ in range(parameters.rounds):
         grown = _grown(density, axes, fitted, parameters)
-        added = len(grown.rows) - len(fitted.rows)
-        if added < 1 or grown.residual > parameters.accept**added * fitted.residual:
+        if not _is_better(grown, fitted, parameters):
             break
         fitted = grown
     return fitted
@@ -205,6 +205,13 @@ def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
             break
         grown = fewer
     return _cleaned(density, axes, grown, parameters)
+
+
+def _is_better(grown: Gaussians, fitted: Gaussians, parameters) -> bool:
+    """Whether ``grown`` has further atoms, each worth its five parameters and each an atom's electrons."""
+    added = len(grown.rows) - len(fitted.rows)
+    heavier = np.sum(grown.electrons >= parameters.min_added) - np.sum(fitted.electrons >= parameters.min_added)
+    return bool(0 < added <= heavier and grown.residual <= parameters.accept**added * fitted.residual)
 
 
 def _missing_atoms(residual, axes, parameters) -> np.ndarray:

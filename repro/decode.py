@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
-from models.atoms import Decoded, Undecodable, decode_atoms
 
+from models.atoms import Decoded, Undecodable, decode_atoms
 from models.gaussian_fit import Candidates
 
 if TYPE_CHECKING:

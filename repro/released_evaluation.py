@@ -85,7 +85,7 @@ def evaluate_vae(vae: Vae, crystals: Sequence[Crystal], bin_of: dict[str, int], 
     """Return, per cell choice and family, the errors of reconstructions; ``tick(n)`` is told of progress.
 
     MSE over all voxels and channels and of the density alone, divergence in nats, mean absolute error
-    of (a, b, c) in Å by both formulas; means over structures, with the standard error of the MSE.
+    of (a, b, c) in Å by both formulas; means over structures, with median and standard error of the MSE.
     """
     results = {}
     for cell in CELLS:
@@ -130,6 +130,7 @@ def _means(records: Sequence[dict]) -> dict:
     return {
         "count": len(records),
         "mse": mse.mean(),
+        "mse_median": np.median(mse),  # a few crystals in rare, elongated cells make up much of the mean
         "mse_standard_error": mse.std(ddof=1) / np.sqrt(len(mse)) if len(mse) > 1 else None,
         **{name: float(np.mean([record[name] for record in records])) for name in ("density_mse", "kld")},
         "lattice_mae": {

@@ -31,7 +31,7 @@ def generated(material: Material) -> Section:
     title = "Generated crystals"
     if not material.generated:
         return absent(title, "generate")
-    blocks = [_counts(material.generated)]
+    blocks = [*_counts(material.generated)]
     valid = [row for row in material.candidates if row["valid"] == "True" and row["file"]]
     if not valid:
         return Section(title, (*blocks, Text("None of the samples became a valid crystal.")))
@@ -40,52 +40,72 @@ def generated(material: Material) -> Section:
     shown = choose(valid)
     render([(row["formula"], read_cif(material.folder / "generate" / row["file"])) for row in shown], path)
     named = ", ".join(row["formula"] for row in shown)
-    caption = f"Cells of {named}, as generated, not relaxed. Sites on a face are repeated on the opposite one."
+    caption = (
+        f"Cells of {named}, as generated, not relaxed. Sites on a face are repeated on the opposite one; colours hold "
+        "within a cell, sizes follow the ionic radii."
+    )
     blocks.append(Figure(path, caption, f"Generated unit cells of {named}"))
     return Section(title, tuple(blocks))
 
 
-def _counts(groups: dict[str, dict]) -> Table:
+def _counts(groups: dict[str, dict]) -> tuple[Table, Text]:
+    """Return the counts of each way of sampling with the paper's shares beside them, and why samples failed."""
     printed = {
-        "random": (TEXT["random_samples"].value, TEXT["random_valid_share"].value, TEXT["negative_share"].value),
-        "around a base": (None, TEXT["targeted_valid_share"].value, None),
+        "around a base": {"valid_share": TEXT["targeted_valid_share"]},
+        "random": {"valid_share": TEXT["random_valid_share"], "negative_share": TEXT["negative_share"]},
     }
-    rows = []
+    columns: list[str] = []
+    cells: list[tuple[str, ...]] = []
     for name, counts in groups.items():
-        _, valid, negative = printed.get(name, (None, None, None))
-        valid_share = counts["valid"] / counts["samples"] if counts["samples"] else None
-        negative_share = counts["negative_formation_energy"] / counts["valid"] if counts["valid"] else None
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts["reasons"].items()))
-        rows.append(
-            (
-                name,
-                *(number(counts[key]) for key in ("samples", "decoded", "valid")),
-                percent(valid_share),
-                "–" if valid is None else f"{valid} %",
-                percent(negative_share),
-                "–" if negative is None else f"{negative} %",
-                *(number(counts[key]) for key in ("distinct_formulas", "new_formula")),
-                reasons or "–",
-            )
-        )
-    columns = (
-        "samples drawn", "samples", "decoded", "valid", "valid share", "paper", "Ef < 0 of the valid", "paper",
-        "distinct formulas", "with a formula not in the data", "not decoded because",
-    )  # fmt: skip
-    return Table("Validity: all sites more than 0.5 Å apart. Ef: predicted by our CGCNN", columns, rows)
+        columns.append(name)
+        cells.append(_group_cells(counts))
+        if name in printed:
+            columns.append("paper")
+            stated = {key: f"{fact.value} %" for key, fact in printed[name].items()}
+            cells.append(tuple(stated.get(key, "–") for key in _QUANTITIES))
+    rows = list(zip(_QUANTITIES.values(), *cells, strict=True))
+    reasons = groups.get("all", {}).get("reasons", {})
+    failed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items())) or "none"
+    caption = "Samples drawn. Valid: all sites more than 0.5 Å apart; Ef: formation energy predicted by our CGCNN"
+    return Table(caption, ("", *columns), rows), Text(
+        f"Samples that gave no crystal or no energy, by reason: {failed}."
+    )
+
+
+_QUANTITIES = {
+    "samples": "samples", "decoded": "decoded", "valid": "valid", "valid_share": "valid, share of samples",
+    "negative_share": "Ef below 0, share of valid", "distinct_formulas": "distinct formulas, of valid",
+    "new_formula": "formula not in the data, of valid",
+}  # fmt: skip
+
+
+def _group_cells(counts: dict) -> tuple[str, ...]:
+    shares = {
+        "valid_share": percent(counts["valid"] / counts["samples"] if counts["samples"] else None),
+        "negative_share": percent(counts["negative_formation_energy"] / counts["valid"] if counts["valid"] else None),
+    }
+    return tuple(shares[key] if key in shares else number(counts[key]) for key in _QUANTITIES)
 
 
 def _best(valid: Sequence[dict[str, str]]) -> Table:
     shown = {key: label for key, label in _COLUMNS.items() if key in valid[0]}
     rows = [
-        (*(_WORDS.get(row[key], row[key]) or "–" for key in shown), Link("CIF", f"generate/{row['file']}"))
-        for row in valid[:LISTED]
+        (*(_shown(key, row[key]) for key in shown), Link("CIF", f"generate/{row['file']}")) for row in valid[:LISTED]
     ]
     caption = f"The {len(rows)} best of {len(valid):,} valid candidates (all in generate/candidates.csv)"
     return Table(caption, (*shown.values(), "file"), rows)
 
 
-_WORDS = {"True": "yes", "False": "no"}
+def _shown(column: str, value: str) -> str:
+    """Return a cell of the CSV as the report writes it."""
+    if column == "condition":
+        return str(int(value) + 1)  # the first decile is condition 0
+    if column in _MEASURED and value:
+        return number(float(value))
+    return {"True": "yes", "False": "no"}.get(value, value) or "–"
+
+
+_MEASURED = {"formation_energy_per_atom", "a", "angle", "min_distance"}
 
 
 def choose(valid: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -115,7 +135,7 @@ def render(structures: Sequence[tuple[str, Structure]], path: Path) -> None:
         drawing = Drawing(figsize=(style.WIDTH, 2.35 * rows))
         for place, (name, structure) in enumerate(structures, start=1):
             _draw(drawing.add_subplot(rows, columns, place, projection="3d"), name, structure)
-        drawing.subplots_adjust(left=0, right=1, bottom=0, top=0.94, wspace=0, hspace=0.1)
+        drawing.subplots_adjust(left=0, right=1, bottom=0.01, top=0.94, wspace=0, hspace=0.12)
         style.save(drawing, path)
 
 
@@ -127,15 +147,15 @@ def _draw(axes: Axes, name: str, structure: Structure) -> None:
     elements = list(dict.fromkeys(site.specie for site in structure))
     for element, colour in zip(elements, _PALETTE * (len(elements) // len(_PALETTE) + 1), strict=False):
         sites = with_images(np.array([site.frac_coords for site in structure if site.specie == element])) @ matrix
-        size = 160 * ionic_radii()[element.Z] ** 2
+        size = 110 * ionic_radii()[element.Z] ** 2
         axes.scatter(*sites.T, s=size, color=colour, edgecolors="black", linewidths=0.3, depthshade=False)
         axes.scatter([], [], [], s=25, color=colour, label=element.symbol)
     corners = np.array(list(product((0, 1), repeat=3))) @ matrix
-    axes.set_box_aspect(np.ptp(corners, axis=0), zoom=1.15)
+    axes.set_box_aspect(np.ptp(corners, axis=0), zoom=1.0)
     axes.view_init(elev=18, azim=-62)
     axes.set_axis_off()
-    axes.set_title(name, y=0.98)
-    axes.legend(loc="lower left", frameon=False, ncols=1, handletextpad=0.1)
+    axes.set_title(name, y=1.0)
+    axes.legend(loc="lower center", frameon=False, ncols=4, handletextpad=0.1, columnspacing=1, borderpad=0)
 
 
 def cell_edges() -> list[tuple[np.ndarray, np.ndarray]]:

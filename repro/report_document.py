@@ -1,12 +1,14 @@
 """What a report is made of, and its two forms: one HTML file that needs nothing else, and Markdown."""
 
 import base64
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
 _TEMPLATE = "report.html.j2"
+_NUMBER = re.compile(r"-?\d|–|O\(")  # how a cell with a number begins: 0.013, -1.2, a dash for none, O(10²)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under ``columns``; the first column is the row's name, the others are set as numbers."""
+    """Rows of cells under ``columns``; the first column is the row's name, columns of numbers are set to the right."""
 
     caption: str
     columns: tuple[str, ...]
@@ -41,6 +43,15 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"the row {row!r} does not fit the columns {self.columns!r}")
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether each column, the first apart, holds nothing but numbers."""
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
+        return [
+            place > 0 and all(isinstance(cell, str) and _NUMBER.match(cell) is not None for cell in column)
+            for place, column in enumerate(columns)
+        ]
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,8 @@ def to_markdown(document: Document) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [_row(table.columns), _row(("---", *["---:"] * (len(table.columns) - 1)))]
+    rules = tuple("---:" if numeric else "---" for numeric in table.numeric)
+    lines = [_row(tuple(_escaped(column) for column in table.columns)), _row(rules)]
     lines += [_row(tuple(_cell(cell) for cell in row)) for row in table.rows]
     return f"**{table.caption}**\n\n" + "\n".join(lines)
 
@@ -127,12 +139,12 @@ _BLOCKS = {"text": lambda block: block.text, "table": _table, "figure": _figure}
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number for a table: ``digits`` significant digits, a dash for what was not measured."""
+    """Return a measured number for a table: ``digits`` significant digits, a dash for what was not measured."""
     if value is None or value != value:
         return "–"
     if isinstance(value, int) or abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
+    return f"{value:#.{digits}g}"
 
 
 def percent(share: float | None) -> str:

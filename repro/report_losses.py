@@ -12,8 +12,15 @@ from repro.report_material import Material
 from repro.report_results import absent
 
 HELD_OUT = "val_"
-_COLUMNS = 5
-_UNITS = {"kld": "KLD (nats)", "mse": "MSE", "density_mse": "density MSE", "mean_absolute_error": "MAE (eV/atom)"}
+_COLUMNS = 3
+_LOGARITHMIC = 20  # a panel whose values span more than this factor has a logarithmic axis
+_NETWORKS = {"train-unet": "UNet", "train-vae": "VAE", "train-cgcnn": "CGCNN"}
+_LABELS = {
+    ("train-vae", "kld"): "KLD (nats)",
+    ("train-vae", "mse"): "MSE",
+    ("train-vae", "density_mse"): "MSE of the density",
+    ("train-cgcnn", "loss"): "MAE (eV/atom)",
+}
 
 
 def losses(material: Material) -> Section:
@@ -24,8 +31,8 @@ def losses(material: Material) -> Section:
     path = material.folder / "losses"
     render(compute(material.histories), path)
     caption = (
-        "Every loss term over the epochs, one row per network: on the training part (solid, mean over the epoch) and "
-        "on the validation part (dashed, at its end). The vertical axis is logarithmic."
+        "Every loss term over the epochs: on the training part (solid, mean over the epoch) and on the validation "
+        f"part (dashed, at its end). An axis is logarithmic where its values span more than a factor of {_LOGARITHMIC}."
     )
     return Section(title, (Figure(path, caption, "Loss curves of " + ", ".join(material.histories)),))
 
@@ -46,28 +53,29 @@ def compute(histories: dict[str, list[dict[str, float]]]) -> dict[str, dict[str,
 
 
 def render(curves: dict[str, dict[str, dict[str, list[float]]]], path: Path) -> None:
-    """Draw one row of panels per network into ``path``.svg and .png."""
-    columns = min(_COLUMNS, max(len(terms) for terms in curves.values()))
+    """Draw one panel per network and term into ``path``.svg and .png."""
+    panels = [(name, term, values) for name, terms in curves.items() for term, values in terms.items()]
+    rows = -(-len(panels) // _COLUMNS)
     with style.styled():
-        drawing = Drawing(figsize=(style.WIDTH, 1.75 * len(curves)), layout="constrained")
-        grid = drawing.subplots(len(curves), columns, squeeze=False)
-        for row, (name, terms) in zip(grid, curves.items(), strict=True):
-            for axes in row[len(terms) :]:
-                axes.set_axis_off()
-            for axes, (term, values) in zip(row, terms.items(), strict=False):
-                _draw(axes, term, values)
-            row[0].set_ylabel(name.removeprefix("train-").upper(), fontweight="bold")
-            row[0].set_xlabel("epoch", loc="right")
+        drawing = Drawing(figsize=(style.WIDTH, 1.75 * rows))
+        drawing.subplots_adjust(
+            left=0.07, right=0.99, bottom=0.22 / rows, top=1 - 0.18 / rows, wspace=0.24, hspace=0.62
+        )
+        for place, (name, term, values) in enumerate(panels, start=1):
+            axes = drawing.add_subplot(rows, _COLUMNS, place)
+            _draw(axes, values)
+            axes.set_title(f"{_NETWORKS.get(name, name)}: {_LABELS.get((name, term), term.replace('_', ' '))}")
+        drawing.axes[0].legend(frameon=False)
         style.save(drawing, path)
 
 
-def _draw(axes: Axes, term: str, values: dict[str, list[float]]) -> None:
+def _draw(axes: Axes, values: dict[str, list[float]]) -> None:
     epochs = range(1, len(values["train"]) + 1)
     marker = "." if len(epochs) < 3 else None  # a line of one point is not seen
-    axes.plot(epochs, values["train"], color=style.OURS, marker=marker)
-    axes.plot(epochs, values["validation"], color=style.ORANGE, linestyle="--", marker=marker)
-    axes.set_title(_UNITS.get(term, term.replace("_", " ")))
-    if min(*values["train"], *values["validation"]) > 0:
+    axes.plot(epochs, values["train"], color=style.OURS, marker=marker, label="training")
+    axes.plot(epochs, values["validation"], color=style.ORANGE, linestyle="--", marker=marker, label="validation")
+    low, high = (extreme(*values["train"], *values["validation"]) for extreme in (min, max))
+    if low > 0 and high / low > _LOGARITHMIC:
         axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
-    axes.yaxis.set_minor_formatter("")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

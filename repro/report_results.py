@@ -48,7 +48,7 @@ def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:
 
     rows = [
         row("structures", f"{TEXT['validation_structures'].value:,}", lambda part: number(part["count"])),
-        row("VAE, MSE", number(FULL.mse), lambda part: _with_interval(part, "mse")),
+        row("VAE, MSE", f"{FULL.mse:g}", lambda part: _with_interval(part, "mse")),
         row("VAE, MSE of the density channel", "–", lambda part: number(part.get("density_mse"))),
         row("VAE, KLD (nats)", "O(10²)", lambda part: number(part.get("kld"))),
     ]
@@ -78,7 +78,7 @@ def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]
         ("structures decoded", "–", *(f"{part['decoded']:,} of {part['count']:,}" for part in parts)),
         ("EMD of the sites (Å)", f"{FULL.emd:.3f}", *(_with_interval(part, "emd") for part in parts)),
         ("|ΔN| (sites per cell)", f"{FULL.delta_n:.3f}", *(_with_interval(part, "delta_n") for part in parts)),
-        ("species right, per site", "–", *(percent(part.get("species_right")) for part in parts)),
+        ("sites with the right species", "–", *(percent(part.get("species_right")) for part in parts)),
         ("all sites and species right", "–", *(percent(part.get("exact_fraction")) for part in parts)),
     ]
 
@@ -88,7 +88,7 @@ def _rows_of_the_cgcnn(material: Material, models: list[str]) -> list[tuple[str,
     blank = ("–",) * (len(models) - 1)
     guess = f" (guessing the mean: {number(counts['baseline_mae'])})" if "baseline_mae" in counts else ""
     ours = number(counts.get("test_mae")) + guess
-    return [("CGCNN, formation energy MAE (eV/atom)", number(TABLE1[0].mae), ours, *blank)]
+    return [("CGCNN, formation energy MAE (eV/atom)", f"{TABLE1[0].mae:g}", ours, *blank)]
 
 
 def _with_interval(part: dict, name: str) -> str:
@@ -144,7 +144,7 @@ def by_route(material: Material) -> Section:
 
 def _route_cells(part: dict) -> tuple[str, ...]:
     failures = ", ".join(f"{reason} {count:,}" for reason, count in sorted(part["failures"].items()))
-    shares = (percent(part[key]) for key in ("species_right", "exact_fraction"))
+    shares = (percent(part[key] if part["count"] else None) for key in ("species_right", "exact_fraction"))
     decoded = f"{part['decoded']:,} of {part['count']:,}"
     return (decoded, number(part.get("emd")), number(part.get("delta_n")), *shares, failures or "–")
 
@@ -157,7 +157,7 @@ def ceiling(material: Material) -> Section:
         return absent(title, "evaluate")
     note = (
         "The true species maps, cut into connected regions and turned back into atoms: no network takes part. "
-        "No result above can be better than this, for these voxels."
+        "It is what faultless labels of these voxels give."
     )
     rows = [(family, *_route_cells(part)) for family, part in groups.items()]
     columns = ("family", "decoded", "EMD (Å)", "|ΔN|", "species right", "all right", "not decoded because")

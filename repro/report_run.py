@@ -40,14 +40,14 @@ def _budget(stamp: dict) -> str:
     epochs, batch = stamp["counts"]["epochs"], stamp["config"]["batch_size"]
     steps = stamp["counts"]["samples"] / max(epochs * batch, 1)
     crop = stamp["config"].get("crop")
-    return f"{epochs} epochs x {steps:,.0f} steps x {batch}" + (f", crops of {crop}^3 voxels" if crop else "")
+    return f"{epochs} epochs × {steps:,.0f} steps × {batch}" + (f", crops of {crop}³ voxels" if crop else "")
 
 
 def _reduced_data(material: Material) -> list[str]:
     found = []
     grid = material.stamps.get("voxelize", {}).get("config", {}).get("grid", PAPER.voxels.grid)
     if grid != PAPER.voxels.grid:
-        found.append(f"The maps have {grid}^3 voxels, the paper's {PAPER.voxels.grid}^3: errors are not comparable.")
+        found.append(f"The maps have {grid}³ voxels, the paper's {PAPER.voxels.grid}³: errors are not comparable.")
     left_out = material.stamps.get("data", {}).get("counts", {}).get("left out by the preset's limit", 0)
     if left_out:
         found.append(f"{left_out:,} usable crystals were left out by the preset's limit.")
@@ -68,7 +68,7 @@ def _facts(material: Material) -> Table:
         rows += _data_facts(stamp)
     for name, stamp in list(material.stamps.items())[-1:]:
         versions = ", ".join(f"{package} {version}" for package, version in stamp["versions"].items())
-        rows += [("Last finished stage", f"{name}, {stamp['finished']}"), ("Versions", versions)]
+        rows += [("Last finished stage", f"{name}, {_when(stamp)} UTC"), ("Versions", versions)]
     return Table("Data and versions", ("", "this run"), rows)
 
 
@@ -97,11 +97,11 @@ def _stages(material: Material) -> Table:
         if stamp is None:
             rows.append((name, "not run", "–", "–", "–", "–"))
             continue
-        counts = stamp["counts"]
+        counts = stamp["counts"] if name.startswith("train-") else {}
         trained = sum(epoch.get("seconds", 0) for epoch in material.histories.get(name, []))
         seconds = max(stamp["seconds"], trained)  # a resumed training: the stamp knows the last sitting only
         sizes = (number(counts.get(key)) for key in ("parameters", "epochs", "samples"))
-        rows.append((name, stamp["finished"], duration(seconds), *sizes))
+        rows.append((name, _when(stamp), duration(seconds), *sizes))
     return Table("Stages", ("stage", "finished (UTC)", "took", "parameters", "epochs", "samples seen"), rows)
 
 
@@ -119,6 +119,10 @@ def hyperparameters(material: Material) -> Section:
         "Settings of this run that differ from the preset 'paper'", ("setting", "paper preset", "this run"), changed
     )
     return Section("Table 6: hyperparameters", (table, more if changed else Text(note)))
+
+
+def _when(stamp: dict) -> str:
+    return stamp["finished"][:16].replace("T", " ")
 
 
 def _changed(material: Material) -> list[tuple[str, str, str]]:

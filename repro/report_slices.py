@@ -107,7 +107,10 @@ def render(arrays: dict[str, np.ndarray], path: Path) -> None:
     rows = [name for name in ROWS if name in arrays]
     count = len(arrays["formulas"])
     with style.styled():
-        drawing = Drawing(figsize=(style.WIDTH, 0.35 + 1.15 * len(rows)), layout="constrained")
+        drawing = Drawing(figsize=(style.WIDTH, 0.4 + 1.15 * len(rows)))
+        drawing.subplots_adjust(
+            left=0.035, right=0.995, bottom=0.01, top=1 - 0.4 / (0.4 + 1.15 * len(rows)), wspace=0.05, hspace=0.05
+        )
         grid = drawing.subplots(len(rows), count, squeeze=False)
         for panels, name in zip(grid, rows, strict=True):
             panels[0].set_ylabel(ROWS[name])

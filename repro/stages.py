@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
+from data_prep.embedded import TABLE as EMBEDDED
 from data_prep.errors import InputError
 from data_prep.shards import file_sha256
 from repro import stamps
@@ -43,7 +44,7 @@ class Stage:
 
 def _source_identity(run: Run) -> str:
     """A source file counts by its content, a folder by its listing, a service by its name."""
-    path = Path(run.source)
+    path = EMBEDDED if run.source == "embedded" else Path(run.source)
     if path.is_file():
         return file_sha256(path)
     if path.is_dir():

@@ -47,7 +47,13 @@ def sized_batches(indices: np.ndarray, sizes: np.ndarray, batch_size: int, seed:
     ):
         ordered = run[np.argsort(sizes[run], kind="stable")]
         batches += [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-    return [batches[position] for position in rng.permutation(len(batches))]
+    shuffled = [batches[position] for position in rng.permutation(len(batches))]
+    # TensorFlow takes the shapes of a feed from its first two batches: let them be the largest and the smallest.
+    largest = max(range(len(shuffled)), key=lambda position: sizes[shuffled[position]].max())
+    shuffled.insert(0, shuffled.pop(largest))
+    smallest = min(range(len(shuffled)), key=lambda position: sizes[shuffled[position]].max())
+    shuffled.insert(min(1, smallest), shuffled.pop(smallest))
+    return shuffled
 
 
 def train_cgcnn(run: Run, options: Namespace) -> dict:

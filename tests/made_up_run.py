@@ -11,7 +11,6 @@ from repro import stamps
 from repro.presets import LAPTOP
 from repro.run import Run
 from repro.stages import STAGES
-from repro.train import _as_csv
 from tests.crystals import made_up_crystals
 
 COUNTS = {
@@ -66,6 +65,8 @@ def _site(rng: np.random.Generator, crystal: dict) -> dict:
 
 def finished_stages(run: Run, names=tuple(COUNTS)) -> None:
     """Leave the stamps, and for trainings the histories, of ``names`` behind."""
+    from repro.train import _as_csv  # imports TensorFlow
+
     identities: dict[str, str] = {}
     for name in names:
         config = json.loads(json.dumps(STAGES[name].config(run)))

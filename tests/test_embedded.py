@@ -15,7 +15,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from data_prep.crystal import family_of
 from data_prep.embedded import CARD, TABLE
-from data_prep.embedded.__main__ import main, relax_all, write_table
+from data_prep.embedded.__main__ import judge, main, relax_all, write_table
 from data_prep.embedded.candidates import Candidate, enumerate_candidates
 from data_prep.embedded.card import BEGIN, END, with_generated
 from data_prep.embedded.elements import elemental_structure
@@ -114,12 +114,13 @@ def test_labels_are_finite_and_physical(rows):
 
 
 def test_a_sample_has_the_stated_space_group_and_no_close_atoms(rows):
-    sample = [row for name in SHAPES for row in [r for r in rows if r["prototype"] == name][:3]]
+    sample = [row for name in SHAPES for row in [r for r in rows if r["prototype"] == name][:2]]
     for row in sample:
         structure = structure_of(row)
-        assert SpacegroupAnalyzer(structure, symprec=1e-3).get_space_group_number() == int(row["spacegroup"])
+        analyzer = SpacegroupAnalyzer(structure, symprec=1e-3)
+        assert analyzer.get_space_group_number() == int(row["spacegroup"])
         assert structure.is_valid(tol=1.0)
-        conventional = SpacegroupAnalyzer(structure).get_conventional_standard_structure()
+        conventional = analyzer.get_conventional_standard_structure()
         assert conventional.lattice.a == pytest.approx(float(row["a_conv"]), abs=1e-4)
 
 
@@ -154,11 +155,6 @@ def test_enumeration_is_deterministic_and_the_table_is_part_of_it(rows, candidat
         assert tuple(row["species"].split()) == candidate.species
 
 
-def test_another_seed_chooses_other_compounds(candidates):
-    others = {(c.formula, c.prototype) for c in enumerate_candidates(seed=1)}
-    assert 0.2 < np.mean([(c.formula, c.prototype) in others for c in candidates]) < 0.95
-
-
 def test_every_prefix_is_a_fair_sample(candidates):
     shares = [Counter(c.family for c in candidates[:n])["ABX2"] / n for n in (200, len(candidates))]
     assert abs(shares[0] - shares[1]) < 0.1
@@ -168,7 +164,7 @@ def test_every_prefix_is_a_fair_sample(candidates):
 def test_elements_have_plausible_distances_and_densities(symbol):
     structure = elemental_structure(symbol)
     nearest = min(neighbor.nn_distance for site in structure for neighbor in structure.get_neighbors(site, 5))
-    expected = {"Na": 3.66, "Mg": 3.20, "La": 3.73, "S": 2.04, "O": 1.24, "Cl": 1.95, "Mn": 2.24,
+    expected = {"Na": 3.66, "Mg": 3.20, "La": 3.73, "S": 2.04, "O": 1.21, "Cl": 1.99, "Mn": 2.24,
                 "B": 1.71, "Pu": 2.57, "H": 0.74, "Te": 2.84, "Sm": 3.59}  # fmt: skip
     assert nearest == pytest.approx(expected[symbol], abs=0.03)
 
@@ -296,6 +292,23 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
     assert len(lines) == 5 and lines[0] == {"version": 1}
     with pytest.raises(InputError, match="other settings or versions"):
         Journal(path, {"version": 2})
+
+
+def test_judging_a_journal_yields_rows_and_reasons(tmp_path):
+    def springs_or_nothing(structures):
+        dissolving = np.array(["Ni" in structure.composition for structure in structures])
+        volumes = np.array([structure.volume for structure in structures])
+        return np.where(dissolving, -volumes, springs(structures))
+
+    journal = Journal(tmp_path / "journal.jsonl", {})
+    relax_all(springs_or_nothing, some_candidates(), DEFAULT_SEARCH, journal)
+    elements = dict.fromkeys(["Na", "Cl", "Ni", "Al", "Ga", "As", "Co", "Mn", "Si"], -0.5)
+    elements["As"] = -6.0
+    rows, reasons = judge(some_candidates(), elements, journal)
+    assert [row["id"] for row in rows] == ["1", "4"] and list(rows[0]) == COLUMNS
+    assert reasons == ["no bracketed minimum", "absurd formation energy"]
+    assert rows[0]["formation_energy_per_atom"] == pytest.approx(-0.5, abs=1e-4)
+    assert rows[0]["a_conv"] == pytest.approx(5.0, abs=5e-3)
 
 
 def test_written_bytes_depend_on_the_rows_alone(tmp_path):

@@ -86,3 +86,13 @@ def test_sized_batches_show_every_crystal_once_and_keep_sizes_together():
     padded = sum(len(batch) * sizes[batch].max() for batch in batches)
     shuffled = sum(len(b) * sizes[b].max() for b in np.array_split(rng.permutation(1000), 32))
     assert padded < 0.6 * shuffled
+
+
+def test_the_first_two_batches_show_tensorflow_every_shape():
+    sizes = np.array([2] * 90 + [5] * 5 + [40] * 5)
+    for epoch in range(20):
+        first, second = sized_batches(np.arange(100), sizes, 10, seed=0, epoch=epoch)[:2]
+        assert sizes[first].max() == 40
+        assert sizes[second].max() == 2
+    (only,) = sized_batches(np.arange(7), sizes, 10, seed=0, epoch=0)
+    assert sorted(only) == list(range(7))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.voxelize import coordinate_grid
@@ -12,11 +12,13 @@ from models.lattice import lattice_least_squares, lattice_minmax, voxel_edges, v
 lengths = st.lists(st.floats(2.0, 12.0), min_size=3, max_size=3).map(np.array)
 
 
+@settings(max_examples=20, deadline=None)
 @given(lengths, st.sampled_from([16, 32]))
 def test_least_squares_is_exact_on_a_perfect_grid(cell, grid):
     assert np.allclose(lattice_least_squares(coordinate_grid(cell, grid)), cell, rtol=1e-5)
 
 
+@settings(max_examples=20, deadline=None)
 @given(lengths)
 def test_the_release_formula_is_one_part_in_32_short_on_a_perfect_grid(cell):
     assert np.allclose(lattice_minmax(coordinate_grid(cell, 32)), cell * (1 - 1 / 32), rtol=1e-5)

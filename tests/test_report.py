@@ -2,6 +2,7 @@
 
 import re
 from argparse import Namespace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import keras
@@ -14,10 +15,12 @@ from repro import report_slices, stamps
 from repro.prepare import data, voxelize
 from repro.presets import SMOKE
 from repro.report import report
-from repro.report_crystals import cell_edges, choose, with_images
-from repro.report_document import Table, duration, number
+from repro.report_crystals import cell_edges, choose, generated, with_images
+from repro.report_document import Document, Link, Section, Table, duration, number, to_html, to_markdown
 from repro.report_losses import compute as loss_curves
 from repro.report_material import gather
+from repro.report_results import paper_beside_us
+from repro.report_run import warnings
 from repro.run import Run
 from tests import made_up_run
 from tests.pipeline import small_source
@@ -109,7 +112,7 @@ def test_the_paper_and_we_stand_in_columns_of_our_own(whole):
     assert row(markdown, "EMD of the sites (Å)")[1].startswith(number(emd))
     assert row(markdown, "UNet, non-zero recall (probability above 0.5)") == ["87 %", "55.0 %", "–"]
     assert row(markdown, "UNet, non-zero recall (most probable element)") == ["–", "60.0 %", "–"]
-    assert row(markdown, "CGCNN, formation energy MAE (eV/atom)") == ["0.102", "0.25 (guessing the mean: 0.75)", "–"]
+    assert row(markdown, "CGCNN, formation energy MAE (eV/atom)") == ["0.102", "0.250 (guessing the mean: 0.750)", "–"]
 
 
 def test_failures_are_counted_by_reason(whole):
@@ -124,26 +127,23 @@ def test_a_short_training_is_said_before_any_number(whole):
     _, html, markdown = whole
     warning = markdown.split("\n## ")[0]
     assert "Short training, not the paper's" in warning
-    assert "the VAE saw 1,200 samples (4 epochs x 60 steps x 5)" in warning
+    assert "the VAE saw 1,200 samples (4 epochs × 60 steps × 5)" in warning
     assert "3,143,520" in warning
     assert html.index("Short training") < html.index("<main>")
 
 
 def test_a_training_of_the_papers_length_carries_no_warning(empty, monkeypatch):
-    counts = made_up_run.COUNTS | {
-        name: made_up_run.COUNTS[name] | {"samples": 3_143_000} for name in ("train-unet", "train-vae")
-    }
-    monkeypatch.setattr(made_up_run, "COUNTS", counts)
-    made_up_run.finished_stages(empty, ("data", "voxelize", "train-unet", "train-vae"))
-    made_up_run.slices(empty)
-    assert report(empty, NOTHING)["warnings"] == []
+    long = {name: made_up_run.COUNTS[name] | {"samples": 3_143_000} for name in ("train-unet", "train-vae")}
+    monkeypatch.setattr(made_up_run, "COUNTS", made_up_run.COUNTS | long)
+    made_up_run.finished_stages(empty)
+    assert warnings(gather(empty)) == []
 
 
 def test_the_data_are_counted(whole):
     markdown = whole[2]
     assert row(markdown, "Rejected") == ["20 (no label 15, too many sites 5)"]
     assert row(markdown, "Split") == ["by formula: train 230, validation 10, test 60"]
-    assert row(markdown, "train-vae") == ["2026-01-01T00:00:00Z", "1 min 15 s", "826,840", "4", "1,200"]
+    assert row(markdown, "train-vae") == ["2026-01-01 00:00", "1 min 15 s", "826,840", "4", "1,200"]
 
 
 def test_what_the_preset_changes_is_listed(whole):
@@ -156,8 +156,14 @@ def test_candidates_lead_to_their_files(whole):
     run, _, markdown = whole
     best = gather(run).candidates[0]
     assert row(markdown, best["formula"])[-1] == f"[CIF](generate/{best['file']})"
-    assert row(markdown, "random")[3:5] == ["60.0 %", "76 %"]  # 3 of 5 valid
-    assert row(markdown, "around a base")[3:5] == ["100.0 %", "89 %"]
+    assert row(markdown, "valid, share of samples") == [
+        "75.0 %",
+        "100.0 %",
+        "89 %",
+        "60.0 %",
+        "76 %",
+    ]  # 3 of 5 at random
+    assert "no crystal or no energy, by reason: no occupied voxels 2." in markdown
 
 
 def test_rendering_again_computes_nothing_and_changes_nothing(whole, monkeypatch):
@@ -186,23 +192,25 @@ def test_an_empty_run_is_reported_as_such(empty):
 def test_a_run_without_generation_or_released_weights(empty):
     made_up_run.finished_stages(empty, ("data", "voxelize", "train-unet", "train-vae", "evaluate"))
     made_up_run.evaluated(empty, models=("ours",))
-    made_up_run.slices(empty)
-    report(empty, NOTHING)
-    markdown = (empty.results / "report.md").read_text()
-    assert len(row(markdown, "VAE, MSE")) == 2  # no third column
-    assert "the stage generate has left no result" in markdown
-    assert row(markdown, "CGCNN, formation energy MAE (eV/atom)") == ["0.102", "–"]
+    material = gather(empty)
+    table = paper_beside_us(material).blocks[0]
+    assert table.columns[1:] == ("paper", "ours")
+    assert table.rows[-1][1:] == ("0.102", "–")  # no CGCNN
+    assert "the stage generate has left no result" in generated(material).blocks[0].text
 
 
 def test_an_outdated_result_is_named(empty):
-    made_up_run.finished_stages(empty, ("data", "voxelize", "train-unet", "train-vae"))
-    made_up_run.slices(empty)
+    made_up_run.finished_stages(empty)
     stamps.finish(empty.folder("voxelize"), {"grid": 32}, {}, 0.0, {})
-    report(empty, NOTHING)
-    assert (
-        "The result of train-unet was made from an earlier result of voxelize"
-        in (empty.results / "report.md").read_text()
+    assert "The result of train-unet was made from an earlier result of voxelize: run train-unet again." in warnings(
+        gather(empty)
     )
+
+
+def test_a_coarse_grid_and_a_limit_are_said(empty):
+    small = replace(empty, preset=SMOKE)
+    made_up_run.finished_stages(small, ("data", "voxelize"))
+    assert any(warning.startswith("The maps have 16³ voxels") for warning in warnings(gather(small)))
 
 
 def test_a_damaged_result_is_named(empty):
@@ -212,12 +220,16 @@ def test_a_damaged_result_is_named(empty):
         report(empty, NOTHING)
 
 
-def test_a_formula_cannot_inject_markup(empty):
-    made_up_run.generated(empty)
-    table = empty.results / "generate" / "candidates.csv"
-    table.write_text(table.read_text().replace("NaCl", "<b>x</b>"))
-    report(empty, NOTHING)
-    assert "&lt;b&gt;x&lt;/b&gt;" in (empty.results / "report.html").read_text()
+def test_names_cannot_inject_markup():
+    table = Table("<i>", ("<u>", "b"), [("<b>x</b>", Link("<s>", "a&b.cif"))])
+    html = to_html(Document("<h1>", "<p>", ["<q>"], [Section("<em>", (table,))]))
+    assert not {"i", "u", "b", "s", "q", "em"} & {tag for tag, _ in tags(html)}
+    assert "&lt;b&gt;x&lt;/b&gt;" in html
+
+
+def test_a_bar_in_a_name_does_not_end_its_cell():
+    text = to_markdown(Document("", "", [], [Section("", (Table("", ("a", "|ΔN|"), [("|Δa|", "1")]),))]))
+    assert "| a | \\|ΔN\\| |\n| --- | ---: |\n| \\|Δa\\| | 1 |" in text
 
 
 def test_a_row_that_does_not_fit_is_refused():

@@ -55,8 +55,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    complete = options.limit is None
-    if not complete and options.out == TABLE:
+    if options.limit is not None and options.out == TABLE:
         raise InputError("--limit needs --out: a part of the table must not replace the whole one.")
     model = load_model(options.threads)
     candidates = enumerate_candidates()[: options.limit]
@@ -77,13 +76,17 @@ def _run(options: argparse.Namespace) -> None:
 
 def relax_elements(model: Any, symbols: Iterable[str], journal: Journal) -> dict[str, float]:
     """Return the energy (eV/atom) of each element's relaxed structure, from the journal where it is known."""
+    energies = {}
     for symbol in symbols:
-        key = f"element {symbol}"
+        structure = elemental_structure(symbol)
+        # The cell is in the name, so that another starting structure is not taken for this one.
+        key = f"element {symbol}: {len(structure)} sites in {structure.volume:.1f} cubic angstrom"
         if key not in journal.items:
-            energy = relax_element(model, elemental_structure(symbol), relax_cell=not is_molecule(symbol))
+            energy = relax_element(model, structure, relax_cell=not is_molecule(symbol))
             journal.add([{"key": key, "energy": energy}])
-            print(f"{key}: {energy:.4f} eV/atom", flush=True)
-    return {symbol: journal.items[f"element {symbol}"]["energy"] for symbol in symbols}
+            print(f"element {symbol}: {energy:.4f} eV/atom", flush=True)
+        energies[symbol] = journal.items[key]["energy"]
+    return energies
 
 
 def relax_all(

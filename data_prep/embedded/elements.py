@@ -27,11 +27,10 @@ _DOUBLE_HCP = {"La": (3.77, 12.14), "Pr": (3.67, 11.83), "Nd": (3.66, 11.80), "P
 _ARSENIC = {"As": (3.76, 10.55, 0.227), "Sb": (4.31, 11.27, 0.2335), "Bi": (4.55, 11.86, 0.2339)}
 _SELENIUM = {"Se": (4.37, 4.95, 0.2254), "Te": (4.46, 5.93, 0.2633)}
 _BODY_CENTRED_TETRAGONAL = {"In": (3.25, 4.95), "Pa": (3.93, 3.24)}
-# Space group 64, one site (0, y, z): black phosphorus, gallium and the solid halogens.
+# Space group 64, one site (0, y, z): black phosphorus, gallium, bromine and iodine.
 _ORTHORHOMBIC = {
     "P": (3.3136, 10.478, 4.3763, 0.1017, 0.0806),
     "Ga": (4.519, 7.659, 4.526, 0.1549, 0.0810),
-    "Cl": (6.145, 4.395, 8.154, 0.1173, 0.1016),
     "Br": (6.67, 4.48, 8.72, 0.135, 0.110),
     "I": (7.136, 4.686, 9.784, 0.1543, 0.1174),
 }
@@ -39,8 +38,6 @@ _ORTHORHOMBIC = {
 _SINGLE = {
     "B": (166, Lattice.hexagonal(4.908, 12.567), ((0.1177, -0.1177, 0.8927), (0.1961, -0.1961, 0.0245))),
     "C": (194, Lattice.hexagonal(2.46, 6.70), ((0, 0, 0.25), (1 / 3, 2 / 3, 0.25))),
-    "N": (205, Lattice.cubic(5.661), ((0.056, 0.056, 0.056),)),
-    "O": (12, Lattice.monoclinic(5.403, 3.429, 5.086, 132.53), ((0.0466, 0, 0.1494),)),
     "S": (
         "Fddd:2",  # number 70 alone means origin choice 1
         Lattice.orthorhombic(10.4646, 12.8660, 24.4860),
@@ -67,13 +64,13 @@ _SINGLE = {
         ),
     ),
 }  # fmt: skip
-# Bond lengths (Å) of gases whose crystals are held by dispersion alone: one molecule in a box.
-_MOLECULES = {"H": 0.74, "F": 1.42}
+# Bond lengths (Å) of the elements whose standard state is a gas: one molecule in a box.
+_MOLECULES = {"H": 0.74, "N": 1.10, "O": 1.21, "F": 1.42, "Cl": 1.99}
 _BOX = Lattice.orthorhombic(10.0, 10.5, 11.0)
 
 
 def elemental_structure(symbol: str) -> Structure:
-    """Return the primitive cell of an element's ground-state structure (a molecule in a box for H and F).
+    """Return the primitive cell of an element's ground-state structure, for a gas its molecule in a box.
 
     Raises ``KeyError`` for an element without an entry.
     """
