@@ -57,7 +57,8 @@ def decode_atoms(
     mask. The lattice is the least-squares slope of the coordinates (F16). Regions of occupied voxels
     are atoms (F24). ``species_from="unet"`` takes the majority label of each region, the paper's way;
     ``"fit"`` fits one Gaussian per region to the density and takes the element among ``candidates``
-    whose amplitude and width agree best (F33); it may add or drop atoms.
+    whose amplitude and width agree best (F33); it may add or drop atoms, and starts at the highest
+    voxel where nothing is occupied.
 
     Raises ValueError where ``species_from`` is unknown or what it needs was not given. A map that
     cannot be decoded is no error: it returns ``Undecodable``.
@@ -69,21 +70,25 @@ def decode_atoms(
     if not np.all(lengths > parameters.min_length):
         return Undecodable("no lattice")
     regions = find_regions(occupied, species, parameters.watershed)
-    if len(regions) == 0:
-        return Undecodable("no occupied voxels")
     if len(regions) > parameters.max_sites:
         return Undecodable("too many regions")
+    if len(regions) == 0 and species_from == "unet":
+        return Undecodable("no occupied voxels")
     if species_from == "fit" and np.max(density) <= 0:
         return Undecodable("no density")
     grid = len(density)
     edges = voxel_edges(lengths, grid)
-    sites = voxel_positions(regions.centres, edges, grid)
+    sites = voxel_positions(regions.centres if len(regions) else _highest_voxel(density), edges, grid)
     numbers, sites = (
         _by_vote(regions, sites) if species_from == "unet" else _by_fit(density, edges, sites, parameters, candidates)
     )
     if len(numbers) == 0:
         return Undecodable("no species in any region")
     return Decoded(numbers, sites, sites / lengths, lengths)
+
+
+def _highest_voxel(density: np.ndarray) -> np.ndarray:
+    return np.array([np.unravel_index(np.argmax(density), density.shape)], dtype=np.float64)
 
 
 def _check(species_from: str, species: np.ndarray | None, candidates: Candidates | None) -> None:

@@ -23,7 +23,7 @@ _PACKAGES = ("keras", "tensorflow", "numpy", "numba", "scipy")
 # Quoted, not measured here: times of other implementations on other machines do not mix with these.
 QUOTED = (
     "For comparison, measured elsewhere (2 cores, AVX2, November 2026): a Numba prototype of the separable method "
-    "took 0.20, 0.18 and 1.16 CPU-ms for 2, 8 and 40 sites, the release's loop 1,298, 1,143 and 8,660."
+    "took 0.20, 0.18 and 1.16 CPU-ms for 2, 8 and 40 sites."
 )
 
 

@@ -13,19 +13,31 @@ _TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed firs
 
 
 def per_voxel_maps(numbers, fractional, lengths, radii, grid=32):
-    """As the release does: all distances, then a Python loop over voxels and sites for the species."""
+    """As the release does: all distances, then voxels assigned to sites in a Python loop over both.
+
+    The release decides a voxel within reach of several sites for the nearest of *all* sites; here, as
+    in ``voxelize``, for the nearest of those within reach (F7).
+    """
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     distances = cdist(_points(lengths, grid), positions)  # (G^3, n)
-    species = np.zeros(len(distances), dtype=np.uint8)
-    for voxel in range(len(distances)):
-        nearest = np.inf
-        for site in range(len(widths)):
-            distance = distances[voxel, site]
-            if distance < widths[site] and distance**2 < nearest - _TIE:
-                nearest = distance**2
-                species[voxel] = numbers[site]
+    assigned = np.zeros(distances.shape)
+    for voxel, row in enumerate(distances):
+        for site, _ in enumerate(row):
+            if distances[voxel, site] < widths[site]:
+                if sum(assigned[voxel, :]) > 0:
+                    only = np.zeros(len(row))
+                    only[_nearest(row**2, widths)] = 1
+                    assigned[voxel, :] = only
+                else:
+                    assigned[voxel, site] = 1
     density = np.exp(-(distances**2) / (2 * widths**2)) @ (numbers / (_NORM * widths**3))
-    return density.reshape((grid,) * 3), species.reshape((grid,) * 3)
+    return density.reshape((grid,) * 3), (assigned @ numbers).reshape((grid,) * 3).astype(np.uint8)
+
+
+def _nearest(squared, widths):
+    """Return the index of the nearest site (last axis) within its width, the first listed of equally near ones."""
+    inside = np.where(squared < widths**2, squared, np.inf)
+    return np.argmax(inside <= inside.min(axis=-1, keepdims=True) + _TIE, axis=-1)
 
 
 def cdist_maps(numbers, fractional, lengths, radii, grid=32):
@@ -33,10 +45,8 @@ def cdist_maps(numbers, fractional, lengths, radii, grid=32):
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     squared = cdist(_points(lengths, grid), positions, "sqeuclidean")  # (G^3, n)
     density = np.exp(-squared / (2 * widths**2)) @ (numbers / (_NORM * widths**3))
-    inside = np.where(squared < widths**2, squared, np.inf)
-    nearest = inside.min(axis=1, keepdims=True)
-    first = np.argmax(inside <= nearest + _TIE, axis=1)
-    species = np.where(np.isfinite(nearest[:, 0]), numbers[first], 0)
+    occupied = (squared < widths**2).any(axis=1)
+    species = np.where(occupied, numbers[_nearest(squared, widths)], 0)
     return density.reshape((grid,) * 3), species.reshape((grid,) * 3).astype(np.uint8)
 
 

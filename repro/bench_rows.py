@@ -30,6 +30,8 @@ from repro.train import Budget, compile_model
 from repro.train_cgcnn import predict
 
 GRID = LAPTOP.voxels.grid
+TRAINING_REPEATS = 5
+DECODED = 10  # structures
 
 
 def measure_all(crystals: list[Crystal], folder: Path) -> tuple[float, list[Row]]:
@@ -101,15 +103,15 @@ def _training_row(name: str, model: keras.Model, batch: tuple, size: int, forwar
     heads = {"species": WeightedCategoricalCrossentropy(np.ones(95)), "occupied": keras.losses.BinaryCrossentropy()}
     losses = {} if isinstance(model, CondDFCVAE) else {"loss": heads}
     compile_model(model, Budget(1, 1, 1e-4, "constant", 0), **losses)
-    timing = time_in_turn({name: partial(model.train_on_batch, *batch)}, repeats=5, warm_up=2)[name]
+    timing = time_in_turn({name: partial(model.train_on_batch, *batch)}, TRAINING_REPEATS, warm_up=2)[name]
     rate = training_flop(forward) * size / timing.wall / 1e9
     note = f"{training_flop(forward) / 1e9:.2f} GFLOP, {rate:.0f} GFLOP/s, {100 * rate / peak:.0f} % of the peak"
     return row("training step, laptop preset", f"{name}, batch {size}", timing, size, "sample", note)
 
 
-def decode_rows(store: VoxelStore, count: int = 10) -> Iterable[Row]:
+def decode_rows(store: VoxelStore) -> Iterable[Row]:
     """Time voxels to atoms on true maps, the species by vote or by fit."""
-    chosen = range(count)
+    chosen = range(min(DECODED, len(store)))
     maps = [(store.density(i), coordinate_grid(store.lengths[i], store.grid), store.species(i)) for i in chosen]
     elements = candidate_elements(ionic_radii())
 
@@ -121,7 +123,7 @@ def decode_rows(store: VoxelStore, count: int = 10) -> Iterable[Row]:
     timings = time_in_turn({way: partial(decode, way) for way in ("unet", "fit")}, repeats=3)
     names = {"unet": "watershed, species by vote", "fit": "watershed, species by fit"}
     for way, timing in timings.items():
-        yield row("voxels to atoms", names[way], timing, count, "structure")
+        yield row("voxels to atoms", names[way], timing, len(chosen), "structure")
 
 
 def graph_rows(crystals: list[Crystal]) -> Iterable[Row]:
@@ -144,5 +146,5 @@ def matmul_peak(size: int = 2048) -> float:
     def once() -> float:
         return float(product(matrix, matrix)[0, 0])  # reading a number waits for the result
 
-    best = min(time_in_turn({"product": once}, repeats=1)["product"].wall for _ in range(5))
+    best = min(time_in_turn({"product": once}, repeats=1, warm_up=0)["product"].wall for _ in range(6))
     return 2 * size**3 / best / 1e9

@@ -42,6 +42,7 @@ def compute(histories: dict[str, list[dict[str, float]]]) -> dict[str, dict[str,
     curves = {}
     for name, history in histories.items():
         terms = [key for key in history[0] if HELD_OUT + key in history[0]]
+        terms.sort(key=lambda term: term != "loss")  # the whole before its parts
         curves[name] = {
             term: {
                 "train": [epoch[term] for epoch in history],

@@ -95,7 +95,8 @@ def _stages(material: Material) -> Table:
     for name in MEASURED:
         stamp = material.stamps.get(name)
         if stamp is None:
-            rows.append((name, "not run", "–", "–", "–", "–"))
+            state = "not finished" if name in material.histories else "not run"
+            rows.append((name, state, "–", "–", "–", "–"))
             continue
         counts = stamp["counts"] if name.startswith("train-") else {}
         trained = sum(epoch.get("seconds", 0) for epoch in material.histories.get(name, []))

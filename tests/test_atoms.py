@@ -128,3 +128,18 @@ def test_arguments_and_outcomes_travel_between_processes():
     again = pickle.loads(pickle.dumps((decode_atoms, decoded, DecodeParameters(), candidate_elements(RADII))))
     assert np.array_equal(again[1].numbers, decoded.numbers)
     assert again[0] is decode_atoms
+
+
+def test_the_fit_finds_the_atoms_where_the_unet_marks_no_voxel():
+    """A map decodes without a network (F33): the fit starts at the highest voxel and adds what is missing."""
+    numbers, sites, lengths = np.array([11, 17]), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.full(3, 4.0)
+    density, _ = voxelize(numbers, sites, lengths, ionic_radii())
+    decoded = decode_atoms(
+        density,
+        coordinate_grid(lengths, 32),
+        None,
+        np.zeros(density.shape),
+        species_from="fit",
+        candidates=candidate_elements(ionic_radii()),
+    )
+    assert sorted(decoded.numbers) == [11, 17]

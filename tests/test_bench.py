@@ -30,10 +30,15 @@ def assert_same_maps(method, *arguments):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
 
 
+@pytest.fixture(scope="module")
+def sized():
+    return sized_crystals()
+
+
 @pytest.mark.parametrize("method", [per_voxel_maps, cdist_maps, separable_maps])
 @pytest.mark.parametrize("n_sites", [2, 8, 40])
-def test_reference_methods_equal_voxelize(method, n_sites):
-    crystal = sized_crystals()[n_sites]
+def test_reference_methods_equal_voxelize(sized, method, n_sites):
+    crystal = sized[n_sites]
     grid = 10 if method is per_voxel_maps else 32
     for radii in (ionic_radii(), unit_radii()):
         assert_same_maps(method, crystal.numbers, crystal.fractional, crystal.lengths, radii, grid)
@@ -73,8 +78,8 @@ def test_functions_are_timed_in_turn_after_a_warm_up():
     assert (line.wall_ms, line.cpu_ms, line.repeats) == (200.0, 300.0, 5)
 
 
-def test_crystals_made_for_the_benchmark():
-    assert {n: crystal.n_sites for n, crystal in sized_crystals().items()} == {2: 2, 8: 8, 40: 40}
+def test_crystals_made_for_the_benchmark(sized):
+    assert {n: crystal.n_sites for n, crystal in sized.items()} == {2: 2, 8: 8, 40: 40}
     made = made_crystals(10)
     assert {crystal.family for crystal in made} == {"AB", "ABX3", "ABX2"}
     assert [crystal.formula for crystal in made] == [crystal.formula for crystal in made_crystals(10)]
@@ -86,6 +91,7 @@ def small(monkeypatch):
     vae, unet = replace(SMOKE.vae, filters=(2, 2, 2, 2), latent=4), replace(SMOKE.unet, filters=1)
     monkeypatch.setattr(bench_rows, "LAPTOP", replace(SMOKE, vae=vae, unet=unet))
     monkeypatch.setattr(bench_rows, "GRID", 16)
+    monkeypatch.setattr(bench_rows, "TRAINING_REPEATS", 1)
     monkeypatch.setattr(bench, "GRID", 16)
     monkeypatch.setattr(bench, "made_crystals", lambda count: made_crystals(6))
     eager = tf.config.functions_run_eagerly()
@@ -100,6 +106,7 @@ def write_shards_here(folder, crystals, grid, radii, shard_size):
     return build_shards(folder, crystals, grid, radii, shard_size)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_every_row(small, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench, "build_shards", write_shards_here)
     path = tmp_path / "published" / "bench.json"
