@@ -70,7 +70,8 @@ def normal_matrix(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
     """Return the Gauss-Newton matrix J^T J of the fit, (5 n, 5 n): inner products factor over the axes."""
     x, y, z = _products(rows, axes)
     n = len(rows)
-    overlaps = ((x @ x.T) * (y @ y.T) * (z @ z.T)).reshape(n, 7, n, 7)
-    folded = np.einsum("pk,ikjl,ql->ipjq", _FOLD, overlaps, _FOLD, optimize=True).reshape(5 * n, 5 * n)
+    overlaps = (x @ x.T) * (y @ y.T) * (z @ z.T)  # (7 n, 7 n)
+    folded = _FOLD @ overlaps.reshape(n, 7, 7 * n)
+    folded = (folded.reshape(5 * n, n, 7) @ _FOLD.T).reshape(5 * n, 5 * n)
     amplitude = np.repeat(np.exp(rows[:, LN_AMPLITUDE]), 5)
     return amplitude[:, None] * folded * amplitude

@@ -90,12 +90,12 @@ def _split(components: np.ndarray, parameters: WatershedParameters) -> np.ndarra
         count = labels.max()
         for index, window in enumerate(ndimage.find_objects(labels), start=1):
             region = labels[window] == index
-            if index in settled or convexity(region) >= parameters.convexity:
-                settled.add(index)
+            if index in settled:
                 continue
             pieces = _pieces(region, parameters, min_marker)
             number = pieces.max()
-            if number < 2:
+            # The convex hull is the costly test: only a region that would come apart is put to it.
+            if number < 2 or convexity(region) >= parameters.convexity:
                 settled.add(index)
                 continue
             # The first piece keeps the region's label, the others take new ones.

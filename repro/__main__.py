@@ -68,7 +68,7 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--count", type=int, help="how many latent vectors to draw")
     command.add_argument("--spread", type=float, help="standard deviation around the base (default: 0.5)")
     command.add_argument("--seed", type=int, help="seed of the draws (default: the preset's)")
-    command.add_argument("--out", type=Path, help="folder for CIFs and candidates.csv (default: results/RUN/generate)")
+    command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")
 
 
 _STAGE_OPTIONS = {"generate": _generate_options}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
-from models.atoms import Decoded, Undecodable
 from tqdm import tqdm
 
 from data_prep.atomic import write_json
@@ -20,6 +19,7 @@ from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
 from data_prep.voxelize import box_positions
+from models.atoms import Decoded, Undecodable
 from models.gaussian_fit import candidate_elements
 from models.lattice import lattice_least_squares, lattice_minmax, voxel_edges, voxel_positions
 from models.released import load_released_vae

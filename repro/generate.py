@@ -44,7 +44,7 @@ def generate(run: Run, options: Namespace) -> dict:
     """Sample the targets and write CIFs of the valid structures, ``candidates.csv`` and ``summary.json``."""
     dataset = load_dataset(run)
     targets = _targets(run, dataset, options)
-    out = options.out or run.results / "generate"
+    out = options.out or run.results / (f"generate-{targets[0].name}" if on_demand(options) else "generate")
     for target in targets if on_demand(options) else ():
         print(f"{target.name}: {target.count} samples, {describe_condition(target.condition, dataset.edges)}")
     records = _sample(run, dataset, targets, out / "parts")

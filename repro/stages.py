@@ -102,11 +102,12 @@ STAGES = {
         on_demand=lambda options: bool(options.base or options.random),
     ),
     "report": Stage(
-        "repro.report:report",
-        ("evaluate", "generate"),
+        "repro.reporting.report:report",
+        (),  # it says itself which part has not been run
         lambda run: {},
         "write results/RUN/report.html and report.md from what has been measured",
         verified=True,
+        networks=False,
     ),
 }
 

@@ -142,7 +142,7 @@ def test_a_decoder_that_shrinks_all_amplitudes_is_corrected_by_its_measured_scal
 
 
 def test_sites_share_an_element_on_a_map_with_errors_only():
-    """Cobalt (Z = 27) 4 % too bright looks like its neighbour; its twin beside it does not."""
+    """Cobalt drawn 3 % too bright looks like nickel (28 / 27 is 3.7 % more); its twin beside it does not."""
     allowed = candidate_elements(np.where(np.arange(95) > 0, 1.0, np.nan), np.array([27, 28]))
     rows = np.zeros((2, 5))
     rows[:, 0] = np.log(allowed.amplitudes[0] * np.array([1.0, 1.03]))

@@ -11,16 +11,17 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments.paper import FULL
-from repro import report_slices, stamps
+from repro import stamps
 from repro.prepare import data, voxelize
 from repro.presets import SMOKE
-from repro.report import report
-from repro.report_crystals import cell_edges, choose, generated, with_images
-from repro.report_document import Document, Link, Section, Table, duration, number, to_html, to_markdown
-from repro.report_losses import compute as loss_curves
-from repro.report_material import gather
-from repro.report_results import paper_beside_us
-from repro.report_run import warnings
+from repro.reporting import slices
+from repro.reporting.document import Document, Link, Section, Table, duration, number, to_html, to_markdown
+from repro.reporting.facts import warnings
+from repro.reporting.generated import cell_edges, choose, generated, with_images
+from repro.reporting.losses import compute as loss_curves
+from repro.reporting.material import gather
+from repro.reporting.report import report
+from repro.reporting.results import paper_beside_us
 from repro.run import Run
 from tests import made_up_run
 from tests.pipeline import small_source
@@ -168,7 +169,7 @@ def test_candidates_lead_to_their_files(whole):
 
 def test_rendering_again_computes_nothing_and_changes_nothing(whole, monkeypatch):
     run, html, markdown = whole
-    monkeypatch.setattr(report_slices, "compute", lambda *_: pytest.fail("the slices were computed again"))
+    monkeypatch.setattr(slices, "compute", lambda *_: pytest.fail("the slices were computed again"))
     report(run, NOTHING)
     assert (run.results / "report.html").read_text() == html
     assert (run.results / "report.md").read_text() == markdown
@@ -274,12 +275,12 @@ def test_the_slices_come_from_the_trained_vae(tmp_path, monkeypatch):
     data(run, NOTHING)
     voxelize(run, NOTHING)
     _untrained_vae(run)
-    arrays = report_slices.compute(run, "the training's identity")
+    arrays = slices.compute(run, "the training's identity")
     assert arrays["true"].shape == arrays["ours"].shape == (len(arrays["ids"]), 16, 16)
     assert 3 <= len(arrays["ids"]) <= 6
     assert np.isfinite(arrays["ours"]).all() and (arrays["ours"] >= 0).all()
-    report_slices.write(tmp_path / "slices.npz", arrays)
-    again = report_slices.read(tmp_path / "slices.npz")
+    slices.write(tmp_path / "slices.npz", arrays)
+    again = slices.read(tmp_path / "slices.npz")
     np.testing.assert_array_equal(again["true"], arrays["true"])
     assert str(again["identity"]) == "the training's identity"
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from experiments import paper, table6
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from repro.presets import PAPER
-from repro.report_document import Section, Table, Text, duration, number
-from repro.report_material import MEASURED, Material, stale
+from repro.reporting.document import Section, Table, Text, duration, number
+from repro.reporting.material import MEASURED, Material, stale
 from repro.stages import STAGES
 
 _TRAININGS = {VAEParameters: "train-vae", UNetParameters: "train-unet", CGCNNParameters: "train-cgcnn"}

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from data_prep.atomic import write_text
 from experiments import figure4
-from repro.report_crystals import generated
-from repro.report_document import Document, Figure, Section, Text, to_html, to_markdown
-from repro.report_losses import losses
-from repro.report_material import Material, gather
-from repro.report_results import absent, by_family, by_route, ceiling, paper_beside_us
-from repro.report_run import hyperparameters, warnings, what_was_run
-from repro.report_slices import slices
+from repro.reporting.document import Document, Figure, Section, Text, to_html, to_markdown
+from repro.reporting.facts import hyperparameters, warnings, what_was_run
+from repro.reporting.generated import generated
+from repro.reporting.losses import losses
+from repro.reporting.material import Material, gather
+from repro.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
+from repro.reporting.slices import slices
 from repro.run import Run
 
 INTRODUCTION = (

@@ -15,9 +15,9 @@ from experiments import style
 from models.lattice import BOX, MARGIN
 from repro.backend import start_backend
 from repro.datasets import Dataset, load_dataset, load_store
-from repro.report_document import Figure, Section
-from repro.report_material import Material
-from repro.report_results import absent
+from repro.reporting.document import Figure, Section
+from repro.reporting.material import Material
+from repro.reporting.results import absent
 from repro.run import Run
 
 PER_FAMILY = 2

@@ -13,9 +13,9 @@ from data_prep.elements import ionic_radii
 from data_prep.errors import InputError
 from experiments import style
 from experiments.paper import TEXT
-from repro.report_document import Figure, Link, Section, Table, Text, number, percent
-from repro.report_material import Material
-from repro.report_results import absent
+from repro.reporting.document import Figure, Link, Section, Table, Text, number, percent
+from repro.reporting.material import Material
+from repro.reporting.results import absent
 
 LISTED, DRAWN = 12, 6
 _PALETTE = (style.BLUE, style.ORANGE, style.GREEN, style.VERMILION, style.PURPLE, style.SKY, style.YELLOW, style.BLACK)

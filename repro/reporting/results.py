@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from experiments.paper import FULL, TABLE1, TEXT, Stated
-from repro.report_document import Section, Table, Text, number, percent
-from repro.report_material import Material
+from repro.reporting.document import Section, Table, Text, number, percent
+from repro.reporting.material import Material
 
 PAPERS_WAY = "unet"  # species from the UNet's arg-max
 NAMES = {"ours": "ours", "released": "released VAE"}
