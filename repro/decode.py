@@ -43,12 +43,13 @@ def segment(unet: "keras.Model", maps: np.ndarray) -> tuple[list[Segmented], np.
 
 
 def decoder_pool(processes: int | None = None) -> ProcessPoolExecutor:
-    """Return a pool of workers for ``decode_all``; spawned, because TensorFlow's threads do not survive a fork."""
-    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"), initializer=_one_thread)
+    """Return a pool of workers for ``decode_all``, one thread of linear algebra each.
 
-
-def _one_thread() -> None:
+    Spawned, because TensorFlow's threads do not survive a fork. A worker reads the number of threads
+    when it imports NumPy, before any initializer could run: it has to inherit it.
+    """
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
 
 
 def decode_all(
