@@ -16,12 +16,13 @@ from data_prep.voxelize import voxelize
 from models.table6 import UNetParameters, VAEParameters
 from models.unet import build_unet
 from models.vae import build_decoder, build_encoder
-from repro import bench, bench_rows
-from repro.bench_crystals import made_crystals, sized_crystals
-from repro.bench_reference import cdist_maps, per_voxel_maps, separable_maps
-from repro.flop import forward_flop, training_flop
+from repro.bench import __main__ as bench
+from repro.bench import rows as bench_rows
+from repro.bench.crystals import made_crystals, sized_crystals
+from repro.bench.flop import forward_flop, training_flop
+from repro.bench.reference import cdist_maps, per_voxel_maps, separable_maps
+from repro.bench.timing import Timing, row, time_in_turn
 from repro.presets import SMOKE
-from repro.timing import Timing, row, time_in_turn
 
 
 def assert_same_maps(method, *arguments):

@@ -15,10 +15,11 @@ from models.released import load_released_unet, load_released_vae
 from models.table6 import UNetParameters
 from models.unet import build_unet
 from models.weights_error import WeightsError
-from repro import released, released_measure
-from repro.released_evaluation import GRID, labelled_sample, property_labels, reconstruct
-from repro.released_files import find_released, read_oracle
-from repro.released_oracle import TOLERANCE, Agreement, compare_vae
+from repro.released import __main__ as released
+from repro.released import measure as released_measure
+from repro.released.evaluation import GRID, labelled_sample, property_labels, reconstruct
+from repro.released.files import find_released, read_oracle
+from repro.released.oracle import TOLERANCE, Agreement, compare_vae
 from tests.crystals import made_up_crystals
 from tests.real_structures import table_crystals
 

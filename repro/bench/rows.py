@@ -20,12 +20,12 @@ from models.cgcnn import build_cgcnn
 from models.gaussian_fit import candidate_elements
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
 from models.vae import CondDFCVAE
-from repro.bench_crystals import sized_crystals
-from repro.bench_reference import cdist_maps, per_voxel_maps, separable_maps
+from repro.bench.crystals import sized_crystals
+from repro.bench.flop import forward_flop, training_flop
+from repro.bench.reference import cdist_maps, per_voxel_maps, separable_maps
+from repro.bench.timing import Row, row, time_in_turn
 from repro.feeds import SampleOrder, UNetFeed, VAEFeed
-from repro.flop import forward_flop, training_flop
 from repro.presets import LAPTOP
-from repro.timing import Row, row, time_in_turn
 from repro.train import Budget, compile_model
 from repro.train_cgcnn import predict
 

@@ -19,7 +19,7 @@ from data_prep.shards import file_sha256
 from data_prep.sources import read_source
 from models.released import load_released_unet, load_released_vae
 from models.released_cgcnn import released_cgcnn
-from repro.released_evaluation import (
+from repro.released.evaluation import (
     Vae,
     choose_per_family,
     evaluate_cgcnn,
@@ -27,8 +27,8 @@ from repro.released_evaluation import (
     labelled_sample,
     released_graphs,
 )
-from repro.released_files import OPTIONAL, ReleasedFiles, read_oracle
-from repro.released_oracle import TOLERANCE, compare_cgcnn, compare_vae
+from repro.released.files import OPTIONAL, ReleasedFiles, read_oracle
+from repro.released.oracle import TOLERANCE, compare_cgcnn, compare_vae
 
 CACHE = Path("data")
 UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}  # no table has true energies per atom

@@ -15,7 +15,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import pad_batch
 from models.released_cgcnn import predict_released
-from repro.released_evaluation import Vae, reconstruct, released_graphs
+from repro.released.evaluation import Vae, reconstruct, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout
 # eV/atom or ln(GPa). Smaller properties are compared with this: the reference prints five decimals, and

@@ -16,7 +16,7 @@ from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from models.weights_error import WeightsError
 from repro.backend import start_backend
-from repro.released_files import find_released
+from repro.released.files import find_released
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         for role, path in files.named().items():
             print(f"{role}: {path}", flush=True)
         start_backend()
-        measure = import_module("repro.released_measure")
+        measure = import_module("repro.released.measure")
         sample = measure.Sample(options.structures, options.crystals, options.seed)
         metrics = measure.measure(files, sample)
         write_json(options.out / "metrics.json", metrics)

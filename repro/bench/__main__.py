@@ -14,9 +14,9 @@ import repro  # noqa: F401  (sets TensorFlow's switches before anything imports 
 from data_prep.atomic import write_json
 from data_prep.shards import build_shards
 from repro.backend import start_backend
-from repro.bench_crystals import made_crystals
+from repro.bench.crystals import made_crystals
+from repro.bench.timing import Row
 from repro.presets import LAPTOP
-from repro.timing import Row
 
 GRID = LAPTOP.voxels.grid
 _PACKAGES = ("keras", "tensorflow", "numpy", "numba", "scipy")
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     with TemporaryDirectory() as folder:
         build_shards(Path(folder), crystals, GRID, "ionic", shard_size=96)
         start_backend()
-        peak, rows = import_module("repro.bench_rows").measure_all(crystals, Path(folder))
+        peak, rows = import_module("repro.bench.rows").measure_all(crystals, Path(folder))
     print(table(rows))
     print(f"\nMatrix product, the machine's peak here: {peak:.0f} GFLOP/s (float32, {os.cpu_count()} cores).\n{QUOTED}")
     if options.json:

@@ -1,0 +1,1 @@
+"""python -m repro.bench: how fast each leg is on this machine."""

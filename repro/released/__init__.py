@@ -1,0 +1,1 @@
+"""python -m repro.released: the authors' released weights in our networks, compared and measured."""
