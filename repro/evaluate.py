@@ -21,13 +21,14 @@ from data_prep.shards import VoxelStore
 from data_prep.voxelize import box_positions
 from models.atoms import Decoded, Undecodable
 from models.gaussian_fit import candidate_elements
-from models.lattice import lattice_least_squares, lattice_minmax, voxel_edges, voxel_positions
+from models.lattice import voxel_edges, voxel_positions
 from models.released import load_released_vae
 from models.watershed import components_by_species
 from repro import metrics
 from repro.datasets import Dataset, load_dataset, load_store
 from repro.decode import Segmented, batches, decode_all, decoder_pool, segment
 from repro.feeds import input_maps
+from repro.reconstruction import Vae, reconstruct, reconstruction_errors
 from repro.run import Run
 from repro.train_unet import trained_unet
 from repro.train_vae import trained_vae
@@ -75,7 +76,7 @@ def measure(
     chunk: np.ndarray,
     dataset: Dataset,
     store: VoxelStore,
-    vaes: dict[str, tuple[keras.Model, keras.Model]],
+    vaes: dict[str, Vae],
     unet: keras.Model,
     decode: Callable[[list[Segmented], str], list[Decoded | Undecodable]],
 ) -> None:
@@ -87,11 +88,10 @@ def measure(
     segmented, probability = segment(unet, true)
     records.voxels += metrics.voxel_counts(species, probability)
     sources = {"true map": segmented}
-    for name, (encoder, decoder) in vaes.items():
-        z_mean, z_log_var = encoder.predict_on_batch({"maps": true, "condition": condition})
-        maps = decoder.predict_on_batch({"z": z_mean, "condition": condition})
-        records.reconstructions[name] += _reconstruction_errors(crystals, true, maps, z_mean, z_log_var)
-        sources[name] = segment(unet, maps)[0]
+    for name, vae in vaes.items():
+        found = reconstruct(vae, true, condition)
+        records.reconstructions[name] += reconstruction_errors(crystals, found)
+        sources[name] = segment(unet, found.maps)[0]
     for name, maps in sources.items():
         for species_from in SPECIES_FROM:
             outcomes = decode(maps, species_from)
@@ -99,25 +99,6 @@ def measure(
             records.routes[f"{name}, {species_from}"] += [compare(crystal, outcome) for crystal, outcome in pairs]
     ceiling = [_from_true_species(crystal, labels) for crystal, labels in zip(crystals, species, strict=True)]
     records.routes["true species"] += [compare(c, outcome) for c, outcome in zip(crystals, ceiling, strict=True)]
-
-
-def _reconstruction_errors(crystals, true, maps, z_mean, z_log_var) -> list[dict]:
-    """Return the errors of reconstructed maps: MSE, divergence, lattice by both formulas (F14 to F16)."""
-    fitted, spanned = lattice_least_squares(maps[..., 1:]), lattice_minmax(maps[..., 1:])
-    squared = np.square(maps - true)
-    kld = 0.5 * np.sum(np.square(z_mean) + np.exp(z_log_var) - 1 - z_log_var, axis=1)
-    return [
-        {
-            "id": crystal.id,
-            "family": crystal.family,
-            "mse": squared[i].mean(),
-            "density_mse": squared[i, ..., 0].mean(),
-            "kld": kld[i],
-            "lattice_error": np.abs(fitted[i] - crystal.lengths),
-            "lattice_error_minmax": np.abs(spanned[i] - crystal.lengths),
-        }
-        for i, crystal in enumerate(crystals)
-    ]
 
 
 def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:

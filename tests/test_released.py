@@ -17,7 +17,7 @@ from models.unet import build_unet
 from models.weights_error import WeightsError
 from repro.released import __main__ as released
 from repro.released import measure as released_measure
-from repro.released.evaluation import GRID, labelled_sample, property_labels, reconstruct
+from repro.released.evaluation import GRID, labelled_sample, property_labels, reconstruct_crystals
 from repro.released.files import find_released, read_oracle
 from repro.released.oracle import TOLERANCE, Agreement, compare_vae
 from tests.crystals import made_up_crystals
@@ -79,7 +79,7 @@ def test_the_vae_agrees_with_the_oracle_on_every_quantity(vae, crystals, entries
 
 def test_lattice_formulas_agree_with_the_oracle(vae, crystals, entries):
     some = entries[::12]
-    found = reconstruct(vae, [crystals[e["mp_id"]] for e in some], [e["condition_bin"] for e in some])
+    found = reconstruct_crystals(vae, [crystals[e["mp_id"]] for e in some], [e["condition_bin"] for e in some])
     coordinates = found.maps[..., 1:]
     np.testing.assert_allclose(lattice_minmax(coordinates), [e["lattice_minmax"] for e in some], rtol=1e-4)
     np.testing.assert_allclose(

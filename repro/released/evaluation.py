@@ -1,7 +1,6 @@
 """Measures the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -13,10 +12,9 @@ from data_prep.graphs import Graph, build_graphs, pad_batch
 from data_prep.quarantine import Rejected, count_reasons, screen
 from data_prep.sources.cells import CELLS, to_conventional
 from data_prep.voxelize import voxelize
-from models.lattice import lattice_least_squares, lattice_minmax
 from models.released_cgcnn import predict_released
-from models.vae import kl_divergence
 from repro.feeds import input_maps
+from repro.reconstruction import Reconstruction, Vae, reconstruct, reconstruction_errors
 
 GRID = 32  # of the released VAE
 VAE_BATCH = 20
@@ -24,50 +22,15 @@ CGCNN_BATCHES = (1, 32, 256)  # F27: the answer depends on the batch
 MAX_SITES_VAE = 40  # Methods
 MAX_SITES_CGCNN = 50  # F26
 MAX_MODULUS = 1000.0  # GPa; the tables hold unphysical values beyond it
-LATTICE_FORMULAS = {"least_squares": lattice_least_squares, "release": lattice_minmax}
-
-Vae = tuple[keras.Model, keras.Model]
+LATTICE_ERRORS = {"least_squares": "lattice_error", "release": "lattice_error_minmax"}  # F16
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """B structures through the VAE with z = z_mean.
-
-    ``true`` and ``maps`` (B, G, G, G, 4) float32; ``density`` (B, G, G, G) float64 before rounding;
-    ``z_mean`` and ``z_log_var`` (B, 256).
-    """
-
-    true: np.ndarray
-    maps: np.ndarray
-    density: np.ndarray
-    z_mean: np.ndarray
-    z_log_var: np.ndarray
-
-    @property
-    def squared_errors(self) -> np.ndarray:
-        """(B, G, G, G, 4)."""
-        return np.square(self.maps - self.true)
-
-    @property
-    def divergence(self) -> np.ndarray:
-        """(B,) in nats (F14)."""
-        return keras.ops.convert_to_numpy(kl_divergence(self.z_mean, self.z_log_var))
-
-    @property
-    def lattices(self) -> dict[str, np.ndarray]:
-        """Cell lengths (B, 3) in Å by formula (F16)."""
-        return {name: formula(self.maps[..., 1:]) for name, formula in LATTICE_FORMULAS.items()}
-
-
-def reconstruct(vae: Vae, crystals: Sequence[Crystal], bins: Sequence[int]) -> Reconstruction:
-    """Encode and decode crystals under the conditions ``bins`` (B,), without sampling."""
-    encoder, decoder = vae
-    maps = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
-    true = np.stack([input_maps(density, c.lengths) for density, c in zip(maps, crystals, strict=True)])
-    condition = one_hot(np.asarray(bins), encoder.input["condition"].shape[-1])
-    z_mean, z_log_var = encoder.predict_on_batch({"maps": true, "condition": condition})
-    decoded = decoder.predict_on_batch({"z": z_mean, "condition": condition})
-    return Reconstruction(true, np.asarray(decoded), np.stack(maps), np.asarray(z_mean), np.asarray(z_log_var))
+def reconstruct_crystals(vae: Vae, crystals: Sequence[Crystal], bins: Sequence[int]) -> Reconstruction:
+    """Draw, encode and decode crystals under the conditions ``bins`` (B,), without sampling."""
+    densities = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
+    true = np.stack([input_maps(density, c.lengths) for density, c in zip(densities, crystals, strict=True)])
+    n_conditions = vae[0].input["condition"].shape[-1]
+    return reconstruct(vae, true, one_hot(np.asarray(bins), n_conditions))
 
 
 def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
@@ -93,7 +56,8 @@ def evaluate_vae(vae: Vae, crystals: Sequence[Crystal], bin_of: dict[str, int], 
         records = []
         for start in range(0, len(used), VAE_BATCH):
             chunk = used[start : start + VAE_BATCH]
-            records += _errors(chunk, reconstruct(vae, chunk, [bin_of[crystal.id] for crystal in chunk]))
+            found = reconstruct_crystals(vae, chunk, [bin_of[crystal.id] for crystal in chunk])
+            records += reconstruction_errors(chunk, found)
             tick(len(chunk))
         groups = {family: [record for record in records if record["family"] == family] for family in FAMILIES}
         results[cell] = {"all": _means(records)} | {name: _means(group) for name, group in groups.items()}
@@ -109,20 +73,6 @@ def _in_cell(crystals: Sequence[Crystal], cell: str) -> tuple[list[Crystal], lis
     return kept, unconverted + unusable
 
 
-def _errors(crystals: Sequence[Crystal], found: Reconstruction) -> list[dict]:
-    squared, divergence, lattices = found.squared_errors, found.divergence, found.lattices
-    return [
-        {
-            "family": crystal.family,
-            "mse": squared[i].mean(dtype=np.float64),
-            "density_mse": squared[i, ..., 0].mean(dtype=np.float64),
-            "kld": divergence[i],
-            "lattice_mae": {name: np.abs(lengths[i] - crystal.lengths) for name, lengths in lattices.items()},
-        }
-        for i, crystal in enumerate(crystals)
-    ]
-
-
 def _means(records: Sequence[dict]) -> dict:
     if not records:
         return {"count": 0}
@@ -134,7 +84,7 @@ def _means(records: Sequence[dict]) -> dict:
         "mse_standard_error": mse.std(ddof=1) / np.sqrt(len(mse)) if len(mse) > 1 else None,
         **{name: float(np.mean([record[name] for record in records])) for name in ("density_mse", "kld")},
         "lattice_mae": {
-            name: np.mean([record["lattice_mae"][name] for record in records], axis=0) for name in LATTICE_FORMULAS
+            name: np.mean([record[error] for record in records], axis=0) for name, error in LATTICE_ERRORS.items()
         },
     }
 

@@ -15,7 +15,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import pad_batch
 from models.released_cgcnn import predict_released
-from repro.released.evaluation import Vae, reconstruct, released_graphs
+from repro.released.evaluation import Vae, reconstruct_crystals, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout
 # eV/atom or ln(GPa). Smaller properties are compared with this: the reference prints five decimals, and
@@ -45,16 +45,16 @@ class Agreement:
 def compare_vae(vae: Vae, crystals: dict[str, Crystal], entries: Sequence[dict[str, Any]]) -> list[Agreement]:
     """Return the agreement of every quantity, under the reference's own conditions; ``crystals`` by id."""
     ids = [entry["mp_id"] for entry in entries]
-    found = reconstruct(vae, pick(crystals, ids), [entry["condition_bin"] for entry in entries])
+    found = reconstruct_crystals(vae, pick(crystals, ids), [entry["condition_bin"] for entry in entries])
     ours = {
-        "density_sum": found.density.sum(axis=(1, 2, 3)),
-        "density_max": found.density.max(axis=(1, 2, 3)),
+        "density_sum": found.true[..., 0].sum(axis=(1, 2, 3), dtype=np.float64),
+        "density_max": found.true[..., 0].max(axis=(1, 2, 3)),
         "z_mean_norm": np.linalg.norm(found.z_mean, axis=1),
         "z_mean_first4": found.z_mean[:, :4],
         "reconstruction_mse": found.squared_errors.mean(axis=(1, 2, 3, 4), dtype=np.float64),
         "kld": found.divergence,
-        "lattice_minmax": found.lattices["release"],
-        "lattice_least_squares": found.lattices["least_squares"],
+        "lattice_minmax": found.spanned_lengths,
+        "lattice_least_squares": found.fitted_lengths,
     }
     return [_agreement(f"VAE {name}", values, [entry[name] for entry in entries], ids) for name, values in ours.items()]
 

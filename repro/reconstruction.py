@@ -1,0 +1,74 @@
+"""Maps through a VAE and back without sampling, and how far they come out off (FINDINGS F14 to F16)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from data_prep.crystal import Crystal
+from models.lattice import lattice_least_squares, lattice_minmax
+from models.vae import kl_divergence
+
+Vae = tuple[keras.Model, keras.Model]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """B structures through a VAE with z = z_mean.
+
+    ``true`` and ``maps`` (B, G, G, G, 4) float32; ``z_mean`` and ``z_log_var`` (B, L).
+    """
+
+    true: np.ndarray
+    maps: np.ndarray
+    z_mean: np.ndarray
+    z_log_var: np.ndarray
+
+    @property
+    def squared_errors(self) -> np.ndarray:
+        """(B, G, G, G, 4)."""
+        return np.square(self.maps - self.true)
+
+    @property
+    def divergence(self) -> np.ndarray:
+        """(B,) in nats (F14)."""
+        return keras.ops.convert_to_numpy(kl_divergence(self.z_mean, self.z_log_var))
+
+    @property
+    def fitted_lengths(self) -> np.ndarray:
+        """Cell lengths (B, 3) in Å by least squares (F16)."""
+        return lattice_least_squares(self.maps[..., 1:])
+
+    @property
+    def spanned_lengths(self) -> np.ndarray:
+        """Cell lengths (B, 3) in Å by the release's formula (F16)."""
+        return lattice_minmax(self.maps[..., 1:])
+
+
+def reconstruct(vae: Vae, true: np.ndarray, condition: np.ndarray) -> Reconstruction:
+    """Encode and decode maps (B, G, G, G, 4) under conditions (B, K)."""
+    encoder, decoder = vae
+    z_mean, z_log_var = encoder.predict_on_batch({"maps": true, "condition": condition})
+    maps = decoder.predict_on_batch({"z": z_mean, "condition": condition})
+    return Reconstruction(true, np.asarray(maps), np.asarray(z_mean), np.asarray(z_log_var))
+
+
+def reconstruction_errors(crystals: Sequence[Crystal], found: Reconstruction) -> list[dict]:
+    """Return per structure the MSE of all channels and of the density, the divergence in nats, and the
+    absolute errors (3,) of the cell lengths in Å by least squares and by the release's formula (F14 to F16).
+    """
+    squared, divergence = found.squared_errors, found.divergence
+    fitted, spanned = found.fitted_lengths, found.spanned_lengths
+    return [
+        {
+            "id": crystal.id,
+            "family": crystal.family,
+            "mse": squared[i].mean(dtype=np.float64),
+            "density_mse": squared[i, ..., 0].mean(dtype=np.float64),
+            "kld": divergence[i],
+            "lattice_error": np.abs(fitted[i] - crystal.lengths),
+            "lattice_error_minmax": np.abs(spanned[i] - crystal.lengths),
+        }
+        for i, crystal in enumerate(crystals)
+    ]
