@@ -75,7 +75,7 @@ report: evaluate generate tables figures  ## 8. results/RUN/report.html and repo
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
 bench: setup  ## speed of voxelisation, feeding and training steps (2 min)
-	$(PY) -m repro.bench
+	$(PY) -m repro.bench --json results/bench.json
 embedded-data:  ## compute the embedded crystals anew with CHGNet (extra environment; about an hour)
 	test -x .venv-embedded/bin/python || $(PYTHON) -m venv .venv-embedded
 	.venv-embedded/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded-data]'

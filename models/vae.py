@@ -87,6 +87,14 @@ class Sampling(layers.Layer):
         super().__init__(**kwargs)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    def save_own_variables(self, store):
+        """Save the state of the noise, so that a resumed training draws what an undisturbed one would."""
+        store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        """Load the state of the noise."""
+        self.seed_generator.state.assign(store["seed_state"])
+
     def call(self, z_mean, z_log_var):
         """Return z (B, L)."""
         noise = keras.random.normal(ops.shape(z_mean), seed=self.seed_generator)

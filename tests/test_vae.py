@@ -91,3 +91,14 @@ def test_weights_come_back_into_a_fresh_model(model, batch, tmp_path):
     fresh.load_weights(tmp_path / "vae.weights.h5")
     first, second = (keras.ops.convert_to_numpy(m(batch, training=False)["maps"]) for m in (model, fresh))
     np.testing.assert_array_equal(first, second)
+
+
+def test_the_state_of_the_noise_is_saved_with_the_weights(model, tmp_path):
+    """Otherwise a training that was killed and resumed would not end with the same weights."""
+    zeros = np.zeros((2, 6), np.float32)
+    model.sampling(zeros, zeros)
+    model.save_weights(tmp_path / "vae.weights.h5")
+    fresh = CondDFCVAE(SMALL, grid=16, seed=99)
+    fresh.load_weights(tmp_path / "vae.weights.h5")
+    first, second = (keras.ops.convert_to_numpy(m.sampling(zeros, zeros)) for m in (model, fresh))
+    np.testing.assert_array_equal(first, second)
