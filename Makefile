@@ -22,7 +22,7 @@ help:  ## this list
 	@echo "make TARGET [PRESET=smoke|laptop|paper] [SOURCE=embedded|materials-project|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  \1|\2/p' Makefile | column -t -s '|'
 
-setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time 3 min, 2 GB)
+setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time some minutes, 3 GB)
 
 .venv/ready: requirements.lock setup.cfg
 	@echo "Setting up .venv with the versions of requirements.lock ..."
@@ -32,7 +32,7 @@ setup: .venv/ready  ## virtual environment in .venv with the locked versions (fi
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 30 min on 2 cores; paper hours on a GPU)
+reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 30 to 45 min on 2 cores; paper needs a GPU)
 	@$(PY) -m repro.announce --preset $(PRESET) --source $(SOURCE) --run $(RUN) --gpu "$(GPU)"
 	@$(MAKE) --no-print-directory report PRESET=$(PRESET) SOURCE=$(SOURCE) RUN=$(RUN) SHARED=$(SHARED)
 
@@ -53,13 +53,13 @@ data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
 	@$(STAGE)
 voxelize: data  ## 2. density and species maps in NPZ shards (under a minute)
 	@$(STAGE)
-train-unet: voxelize  ## 3. the UNet (laptop 8 min; paper needs a GPU)
+train-unet: voxelize  ## 3. the UNet (laptop 6 min; paper needs a GPU)
 	@$(STAGE)
-train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 12 min; paper needs a GPU)
+train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 18 min; paper needs a GPU)
 	@$(STAGE)
-train-cgcnn: data  ## 5. the CGCNN on formation energy (laptop 2 min)
+train-cgcnn: data  ## 5. the CGCNN on formation energy (laptop 3 min)
 	@$(STAGE)
-evaluate: train-unet train-vae  ## 6. every network on the held-out crystals (laptop 4 min)
+evaluate: train-unet train-vae  ## 6. every network on the held-out crystals (laptop 6 min)
 	@$(STAGE)
 generate: train-unet train-vae train-cgcnn  ## 7. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
 	@$(STAGE)
