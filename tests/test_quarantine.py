@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import DummySpecies, Lattice, Structure
 
-from data_prep.crystal import Crystal
+from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import (
     Rejected,
@@ -171,4 +171,6 @@ def test_species_that_no_crystal_can_hold(species, expected):
 
 
 def test_charged_ordered_species_pass():
-    refuse_species(Structure(Lattice.cubic(4.1), ["Cs+", "Cl-"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+    structure = Structure(Lattice.cubic(4.1), ["Cs+", "Cl-"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    refuse_species(structure)
+    assert crystal_from_structure(structure, "charged").numbers.tolist() == [55, 17]
