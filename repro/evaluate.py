@@ -118,7 +118,7 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
     arguments = (crystal.numbers, true, outcome.numbers, outcome.cartesian)
     return record | {
         "emd": metrics.emd(true, outcome.cartesian),
-        "delta_n": abs(len(outcome.numbers) - crystal.n_sites),
+        "delta_n": metrics.delta_n(true, outcome.cartesian),
         "species_right": metrics.species_right_per_site(*arguments),
         "exact": bool(metrics.exact_match(*arguments)),
     }
