@@ -12,6 +12,7 @@ from data_prep.graphs import Graph, build_graphs, load_graphs, pad_batch, save_g
 from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.datasets import load_dataset
+from repro.feeds import WORKERS
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 
@@ -23,7 +24,7 @@ class GraphFeed(keras.utils.PyDataset):
     """Batches of padded graphs with their targets (B, 1) for one epoch."""
 
     def __init__(self, graphs: Sequence[Graph], targets: np.ndarray, batches: list[np.ndarray]):
-        super().__init__()
+        super().__init__(workers=WORKERS)
         self.graphs, self.targets, self.batches = graphs, targets, batches
 
     def __len__(self) -> int:
