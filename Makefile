@@ -15,8 +15,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 STAGE = $(PY) -m repro $@ --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
 
-.PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae train-cgcnn evaluate \
-	generate tables figures table6 figure4 report released bench embedded-data clean
+.PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae graphs train-cgcnn evaluate \
+	evaluate-properties generate tables figures table1 table6 figure4 figure5 calibration report publish released \
+	bench embedded-data clean
 
 help:  ## this list
 	@echo "make TARGET [PRESET=smoke|laptop|paper] [SOURCE=embedded|materials-project|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
@@ -57,21 +58,33 @@ train-unet: voxelize  ## 3. the UNet (laptop 6 min; paper needs a GPU)
 	@$(STAGE)
 train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 18 min; paper needs a GPU)
 	@$(STAGE)
-train-cgcnn: data  ## 5. the CGCNN on formation energy (laptop 3 min)
+graphs: setup  ## 5. crystal graphs and labels of every kind of crystal in SOURCE (seconds; 45,000 crystals 2 min)
 	@$(STAGE)
-evaluate: train-unet train-vae  ## 6. every network on the held-out crystals (laptop 6 min)
+train-cgcnn: graphs  ## 6. the CGCNN on each property with labels (laptop 5 min; 45,000 crystals COST_TRAIN)
 	@$(STAGE)
-generate: train-unet train-vae train-cgcnn  ## 7. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
+evaluate-properties: train-cgcnn  ## 7. the property networks on the held-out crystals (seconds to minutes)
 	@$(STAGE)
-tables: evaluate table6  ## every table that is built: table6
-figures: evaluate figure4  ## every figure that is built: figure4
+evaluate: train-unet train-vae  ## 8. VAE and UNet on the held-out crystals (laptop 6 min)
+	@$(STAGE)
+generate: train-unet train-vae train-cgcnn  ## 9. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
+	@$(STAGE)
+tables: table1 table6  ## every table that is built: table1, table6
+figures: figure4 figure5 calibration  ## every figure that is built: figure4, figure5, calibration
+table1: evaluate-properties  ## Table 1: eight properties on the held-out crystals of SOURCE
+	@$(PY) -m experiments.table1 --results results/$(RUN)
 table6: setup  ## Table 6: the code's hyperparameters beside the paper's
 	@$(PY) -m experiments.table6 --out results/$(RUN)
 figure4: evaluate  ## Figure 4: errors of lattice and sites on the held-out crystals
 	@$(PY) -m experiments.figure4 --results results/$(RUN)
-report: evaluate generate tables figures  ## 8. results/RUN/report.html and report.md
+figure5: evaluate-properties  ## Figure 5: predicted against true properties
+	@$(PY) -m experiments.figure5 --results results/$(RUN)
+calibration: evaluate-properties  ## the spread of the formation-energy networks against their error
+	@$(PY) -m experiments.calibration --results results/$(RUN)
+report: evaluate generate tables figures  ## 10. results/RUN/report.html and report.md
 	@$(STAGE)
 
+publish: table1 figure5 calibration  ## this run's property networks to weights/cgcnn, its numbers to results/published
+	@$(STAGE)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
 bench: setup  ## speed of voxelisation, feeding and training steps (2 min)

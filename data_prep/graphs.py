@@ -156,14 +156,36 @@ def build_graphs(
 
     Raises the InputError of the first crystal that has no graph (see ``crystal_graph``).
     """
-    one = partial(crystal_graph, radius=radius, n_neighbours=n_neighbours, ties=ties)
-    progress = partial(tqdm, total=len(crystals), desc="graphs", unit="crystal", disable=None)
+    graphs = try_graphs(crystals, processes, radius, n_neighbours, ties)
+    for graph in graphs:
+        if isinstance(graph, InputError):
+            raise graph
+    return graphs
+
+
+def try_graphs(
+    crystals: Sequence[Crystal],
+    processes: int | None = None,
+    radius: float = RADIUS,
+    n_neighbours: int = NEIGHBOURS,
+    ties: str = "species",
+) -> list[Graph | InputError]:
+    """Return, as ``build_graphs``, the graph of every crystal, or the error that says why it has none."""
+    one = partial(_try_graph, radius=radius, n_neighbours=n_neighbours, ties=ties)
+    progress = partial(tqdm, total=len(crystals), desc="graphs", unit=" crystals", disable=None)
     processes = min(processes or os.cpu_count() or 1, -(-len(crystals) // _CHUNK))
     if processes < 2:
         return list(progress(map(one, crystals)))
     # Spawned, not forked: a forked copy of a process that has started TensorFlow's threads can hang.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         return list(progress(pool.map(one, crystals, chunksize=_CHUNK)))
+
+
+def _try_graph(crystal: Crystal, **arguments) -> Graph | InputError:
+    try:
+        return crystal_graph(crystal, **arguments)
+    except InputError as error:
+        return error
 
 
 def save_graphs(graphs: Sequence[Graph], path: Path) -> None:

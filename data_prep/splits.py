@@ -11,18 +11,24 @@ PARTS = ("train", "validation", "test")
 
 
 def split_crystals(
-    crystals: Sequence[Crystal], by: str, test_fraction: float, validation_fraction: float, seed: int
+    crystals: Sequence[Crystal],
+    by: str,
+    test_fraction: float,
+    validation_fraction: float,
+    seed: int,
+    per_family: bool = True,
 ) -> np.ndarray:
     """Return the part of each crystal, (n,) strings ``train``, ``validation`` or ``test``.
 
     ``by="formula"`` keeps all polymorphs of one reduced formula on one side; ``by="id"`` splits by
-    structure as the release does (F10). Each family is cut separately so that its share is the same
-    in every part. ``validation_fraction`` is taken from what is left after the test part. The split
-    precedes augmentation. Raises InputError when a part would be empty.
+    structure as the release does (F10). With ``per_family`` each family is cut separately so that its
+    share is the same in every part; crystals of all kinds are cut as one, since most of their families
+    are too small to cut. ``validation_fraction`` is taken from what is left after the test part. The
+    split precedes augmentation. Raises InputError when a part would be empty.
     """
     rng = np.random.default_rng(seed)
     keys = np.array([crystal.formula if by == "formula" else crystal.id for crystal in crystals])
-    families = np.array([crystal.family for crystal in crystals])
+    families = np.array([crystal.family if per_family else "all" for crystal in crystals])
     parts = np.full(len(crystals), "train", dtype="<U10")
     for family in np.unique(families):
         shuffled = rng.permutation(np.unique(keys[families == family]))

@@ -47,6 +47,10 @@ class CGCNNParameters:
     batch_size: int = 256  # Table 6: CGCNN batch size
     epochs: int = 500  # not in the paper: an upper bound, early stopping decides
     patience: int = 40  # not in the paper: epochs without improvement before stopping
+    schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
+    steps_per_epoch: int = 20  # not in the paper: a property with fewer batches passes over them several times
+    head_epochs: int = 10  # transfer: epochs in which only the head is trained, before the fine-tuning (SI)
+    members: int = 5  # not in the paper: networks for formation energy, whose spread tells the uncertainty
     convolutions: int = 1  # Methods: "a single graph-convolution layer"
     atom_features: int = 64  # F26
     hidden: int = 128  # F26

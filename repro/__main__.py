@@ -4,11 +4,13 @@ import argparse
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.errors import InputError
 from models.weights_error import WeightsError
+from repro.backend import start_backend
 from repro.presets import PRESETS
 from repro.run import Run, default_name
 from repro.stages import STAGES, run_stage
@@ -34,16 +36,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = main.add_subparsers(dest="stage", required=True, metavar="STAGE")
-    for name, stage in STAGES.items():
+    for name, help in ({name: stage.help for name, stage in STAGES.items()} | COMMANDS).items():
         command = commands.add_parser(
             name,
-            help=stage.help,
-            description=stage.help[0].upper() + stage.help[1:] + ".",
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
             epilog=EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        _add_run_options(command)
-        _STAGE_OPTIONS.get(name, lambda command: None)(command)
+        _OPTIONS.get(name, _add_run_options)(command)
     return main
 
 
@@ -61,6 +62,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _generate_options(command: argparse.ArgumentParser) -> None:
+    _add_run_options(command)
     target = command.add_mutually_exclusive_group()
     target.add_argument("--base", help="sample around this compound: a formula, an id of the data, or a CIF file")
     target.add_argument("--random", action="store_true", help="sample the whole latent space")
@@ -71,21 +73,25 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")
 
 
-_STAGE_OPTIONS = {"generate": _generate_options}
+def _predict_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=Path, help="CIF, POSCAR, extended XYZ or table, or a folder of them")
+    command.add_argument("--out", type=Path, help="write the CSV to this file instead of the screen")
+    command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
+
+
+_OPTIONS = {"generate": _generate_options, "predict": _predict_options}
+COMMANDS = {
+    "predict": "predict eight properties of your own structures, with units, as CSV",
+    "publish": "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 2 with one sentence on what to do."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    run = Run(
-        preset=PRESETS[options.preset],
-        source=options.source,
-        name=options.run or default_name(options.preset, options.source),
-        shared=options.shared,
-    )
     try:
-        run_stage(options.stage, run, options)
+        _run(options)
     except (InputError, WeightsError) as error:
         return _stop(str(error))
     except OSError as error:
@@ -93,6 +99,24 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _stop(f"{options.stage} was stopped; the same command goes on from the last completed step.")
     return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.stage == "predict":
+        start_backend()
+        import_module("repro.predict").predict_files(options)
+        return
+    run = Run(
+        preset=PRESETS[options.preset],
+        source=options.source,
+        name=options.run or default_name(options.preset, options.source),
+        shared=options.shared,
+    )
+    if options.stage == "publish":
+        start_backend()
+        import_module("repro.publish").publish_run(run)
+        return
+    run_stage(options.stage, run, options)
 
 
 def _stop(sentence: str) -> int:

@@ -11,14 +11,16 @@ from data_prep.cell_angles import AngleRule
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
+from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Unusable, symmetry
 from models.atoms import Decoded, Undecodable, to_structure
 from repro.metrics import is_valid
+from repro.property_models import predict_properties
 from repro.sampling import Target
-from repro.train_cgcnn import predict
 
+SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
 COLUMNS = (
-    "id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "spacegroup", "n_sites",
+    "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
     "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry", "known_formula",
     "training_formula", "file", "reason",
 )  # fmt: skip
@@ -38,11 +40,11 @@ def candidates(
     outcomes: Iterable[Decoded | Undecodable],
     rule: AngleRule,
     known: Known,
-    cgcnn: keras.Model,
+    networks: dict[str, list[keras.Model]],
 ) -> list[dict]:
     """Return one record per latent vector, numbered from ``start``, each with its ``cif`` text where valid."""
     records = [_record(target, number, outcome, rule, known) for number, outcome in enumerate(outcomes, start=start)]
-    _add_energies(records, cgcnn)
+    _add_properties(records, networks)
     for record in records:
         structure = record.pop("structure", None)
         record["cif"] = structure.to(fmt="cif") if record.get("valid") else None
@@ -106,8 +108,8 @@ def _spacegroup(structure: Structure) -> int | None:
         return None
 
 
-def _add_energies(records: Sequence[dict], cgcnn: keras.Model) -> None:
-    """Predict the formation energy in eV/atom of every valid record that has a graph."""
+def _add_properties(records: Sequence[dict], networks: dict[str, list[keras.Model]]) -> None:
+    """Predict what there are networks for, in the units of ``PROPERTIES``, of every valid record with a graph."""
     graphs, owners = [], []
     for record in records:
         if not record["valid"]:
@@ -117,6 +119,11 @@ def _add_energies(records: Sequence[dict], cgcnn: keras.Model) -> None:
             owners.append(record)
         except InputError as error:
             record["reason"] = str(error)
-    if graphs:
-        for record, energy in zip(owners, predict(cgcnn, graphs), strict=True):
-            record["formation_energy_per_atom"] = float(energy)
+    if not graphs:
+        return
+    for name, found in predict_properties(networks, graphs).items():
+        for record, value in zip(owners, found.values, strict=True):
+            record[name] = float(value) if np.isfinite(value) else None
+        if name == FORMATION_ENERGY and found.spread is not None:
+            for record, value in zip(owners, found.spread, strict=True):
+                record[SPREAD] = float(value)

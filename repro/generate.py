@@ -33,7 +33,7 @@ from repro.sampling import (
     find_base,
     pipeline_targets,
 )
-from repro.train_cgcnn import trained_cgcnn
+from repro.train_cgcnn import trained_networks
 from repro.train_unet import trained_unet
 from repro.train_vae import trained_vae
 
@@ -98,7 +98,7 @@ def _targets(run: Run, dataset: Dataset, options: Namespace) -> list[Target]:
 def _sample(run: Run, dataset: Dataset, targets: Sequence[Target], parts: Path) -> list[dict]:
     """Return the records of all targets; finished batches are kept under ``parts`` and not drawn again."""
     encoder, decoder = trained_vae(run)
-    unet, cgcnn = trained_unet(run), trained_cgcnn(run)
+    unet, networks = trained_unet(run), trained_networks(run)
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     rule = fit_angle_rule(train)
     known = Known(frozenset(c.formula for c in dataset.crystals), frozenset(c.formula for c in train))
@@ -118,7 +118,7 @@ def _sample(run: Run, dataset: Dataset, targets: Sequence[Target], parts: Path) 
                     maps = decoder.predict_on_batch({"z": z, "condition": np.repeat(condition, len(z), axis=0)})
                     segmented, _ = segment(unet, maps)
                     outcomes = decode_all(pool, segmented, run.preset.generate.species_from, allowed)
-                    write_json(part, candidates(target, start, outcomes, rule, known, cgcnn))
+                    write_json(part, candidates(target, start, outcomes, rule, known, networks))
                 records += json.loads(part.read_text())
                 bar.update(stop - start)
     return records

@@ -107,6 +107,12 @@ def smape(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(100 * np.mean(2 * np.abs(predicted - true) / np.where(total > 0, total, 1)))
 
 
+def r2(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the coefficient of determination; NaN where all true values are alike."""
+    total = np.square(true - true.mean()).sum()
+    return float(1 - np.square(predicted - true).sum() / total) if total > 0 else float("nan")
+
+
 def bootstrap_interval(values: Sequence[float], seed: int, n: int = 1000, level: float = 0.95) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the mean; NaN twice below two values."""
     if len(values) < 2:

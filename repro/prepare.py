@@ -39,7 +39,7 @@ def data(run: Run, options: Namespace) -> dict:
     write_crystals(folder / CRYSTALS, crystals)
     split = {crystal.id: part for crystal, part in zip(crystals, parts, strict=True)}
     write_json(folder / SPLIT, {"parts": split, "condition_edges": edges})
-    write_text(folder / "rejected.csv", _rejected_csv(rejected))
+    write_rejected(folder / "rejected.csv", rejected)
     reasons = Counter(item.reason for item in rejected)
     counts = {
         "read": len(found) + len(unreadable),
@@ -56,12 +56,13 @@ def data(run: Run, options: Namespace) -> dict:
     return counts
 
 
-def _rejected_csv(rejected: Sequence[Rejected]) -> str:
+def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
+    """Write what was left out, with reasons, as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=["id", "reason", "detail"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(item) for item in rejected)
-    return text.getvalue()
+    write_text(path, text.getvalue())
 
 
 def voxelize(run: Run, options: Namespace) -> dict:

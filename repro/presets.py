@@ -61,6 +61,9 @@ class Preset:
     name: str
     seed: int = 0
     data: DataParameters = field(default_factory=DataParameters)
+    property_data: DataParameters = DataParameters(
+        max_sites=50, test_fraction=0.16, validation_fraction=0.08
+    )  # Table 1: 6,700 of 42,434
     voxels: VoxelParameters = field(default_factory=VoxelParameters)
     feed: FeedParameters = field(default_factory=FeedParameters)
     unet_feed: FeedParameters = field(default_factory=FeedParameters)
@@ -100,7 +103,7 @@ LAPTOP = replace(
         warmup_steps=20,
         norm_momentum=0.9,
     ),
-    cgcnn=replace(PAPER.cgcnn, epochs=60, patience=20),
+    cgcnn=replace(PAPER.cgcnn, epochs=40, patience=40, schedule="cosine"),
     evaluate=EvaluateParameters(limit=150),
     generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, species_from="fit"),
 )
@@ -109,12 +112,13 @@ SMOKE = replace(
     LAPTOP,
     name="smoke",
     data=DataParameters(limit=60),
+    property_data=replace(PAPER.property_data, limit=60),
     voxels=VoxelParameters(grid=16, shard_size=32),
     feed=FeedParameters(rotations=0, steps_per_epoch=10),
     unet_feed=FeedParameters(rotations=1, steps_per_epoch=10),
     vae=replace(LAPTOP.vae, epochs=2, batch_size=4, warmup_steps=2),
     unet=replace(LAPTOP.unet, filters=2, crop=8, epochs=2, batch_size=8, warmup_steps=2),
-    cgcnn=replace(LAPTOP.cgcnn, epochs=3, batch_size=32),
+    cgcnn=replace(LAPTOP.cgcnn, epochs=3, batch_size=32, steps_per_epoch=1, head_epochs=1, members=2),
     evaluate=EvaluateParameters(limit=8, batch_size=8),
     generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, species_from="fit"),
 )

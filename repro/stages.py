@@ -82,11 +82,28 @@ STAGES = {
         lambda run: asdict(run.preset.vae) | asdict(run.preset.feed) | {"seed": run.preset.seed},
         "train the Cond-DFC-VAE, with the UNet as its perceptual model",
     ),
+    "graphs": Stage(
+        "repro.property_data:graphs",
+        (),
+        lambda run: (
+            asdict(run.preset.property_data)
+            | {"radius": run.preset.cgcnn.radius, "neighbours": run.preset.cgcnn.neighbours}
+            | {"source": run.source, "content": _source_identity(run), "seed": run.preset.seed}
+        ),
+        "read crystals of every kind, draw their graphs, gather the labels of eight properties, split",
+        networks=False,
+    ),
     "train-cgcnn": Stage(
         "repro.train_cgcnn:train_cgcnn",
-        ("data",),
+        ("graphs",),
         lambda run: asdict(run.preset.cgcnn) | {"seed": run.preset.seed},
-        "train the crystal graph network on formation energy",
+        "train the crystal graph networks on every property that the source has labels for",
+    ),
+    "evaluate-properties": Stage(
+        "repro.evaluate_properties:evaluate_properties",
+        ("train-cgcnn",),
+        lambda run: {},
+        "measure the property networks, and the released ones, on the held-out crystals",
     ),
     "evaluate": Stage(
         "repro.evaluate:evaluate",

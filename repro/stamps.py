@@ -16,7 +16,12 @@ from data_prep.atomic import write_json
 from data_prep.errors import InputError
 
 DONE, STARTED = "done.json", "started.json"
-_PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "scikit-image", "pymatgen")
+PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "scikit-image", "pymatgen")
+
+
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Return the versions of Python and of ``packages``."""
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def identity(config: dict, inputs: dict[str, str]) -> str:
@@ -60,7 +65,7 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], started: float, c
             "counts": counts,
             "seconds": round(time.time() - started, 1),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            "versions": versions(),
         },
     )
 

@@ -1,118 +1,132 @@
-"""The stage that trains the CGCNN on formation energy per atom (Methods, "Crystal-Property Prediction")."""
+"""The stage that trains the property networks (Methods, "Crystal-Property Prediction"; FINDINGS F26 to F29).
+
+Formation energy and energy per atom are learned from scratch; every other property starts from the graph
+layers of the formation-energy network, first with these frozen, then all layers together.
+"""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import keras
-import numpy as np
 
-from data_prep.crystal import Crystal
 from data_prep.element_features import element_features
-from data_prep.graphs import Graph, build_graphs, load_graphs, pad_batch, save_graphs
-from models.cgcnn import build_cgcnn, set_target_scale
+from data_prep.errors import InputError
+from data_prep.properties import FORMATION_ENERGY, PROPERTIES
+from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
-from repro.datasets import load_dataset
-from repro.feeds import WORKERS
+from repro.feeds import GraphFeed, sized_batches
+from repro.property_data import PropertyData, load_property_data
+from repro.property_models import load_network, network_names
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 
-GRAPHS = "graphs.npz"
-RUN_BATCHES = 8
+FROM_SCRATCH = (FORMATION_ENERGY, "energy_per_atom")  # Methods: all others "are trained by transfer-learning"
+FEWEST = {"train": 30, "validation": 2, "test": 2}  # labels below which a property is not trained
+_LOSS = "mean_absolute_error"  # F26
 
 
-class GraphFeed(keras.utils.PyDataset):
-    """Batches of padded graphs with their targets (B, 1) for one epoch."""
+@dataclass(frozen=True)
+class Task:
+    """One network to train: its name, property and seed; ``pretrained`` names the one that it starts from."""
 
-    def __init__(self, graphs: Sequence[Graph], targets: np.ndarray, batches: list[np.ndarray]):
-        super().__init__(workers=WORKERS)
-        self.graphs, self.targets, self.batches = graphs, targets, batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, step: int):
-        chosen = self.batches[step]
-        return pad_batch([self.graphs[index] for index in chosen]), self.targets[chosen, None]
+    name: str
+    property: str
+    seed: int
+    pretrained: str | None
 
 
-def sized_batches(indices: np.ndarray, sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Return the batches of one epoch, every index once, crystals of like size together.
-
-    Shuffled, then sorted by ``sizes`` within runs of ``RUN_BATCHES`` batches and shuffled again batch by
-    batch: one crystal of 40 sites no longer pads 255 small ones, at 2 to 5 times the speed.
-    """
-    rng = np.random.default_rng((seed, epoch))
-    batches = []
-    for run in np.split(
-        rng.permutation(indices), range(RUN_BATCHES * batch_size, len(indices), RUN_BATCHES * batch_size)
-    ):
-        ordered = run[np.argsort(sizes[run], kind="stable")]
-        batches += [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-    shuffled = [batches[position] for position in rng.permutation(len(batches))]
-    # TensorFlow takes the shapes of a feed from its first two batches: let them be the largest and the smallest.
-    largest = max(range(len(shuffled)), key=lambda position: sizes[shuffled[position]].max())
-    shuffled.insert(0, shuffled.pop(largest))
-    smallest = min(range(len(shuffled)), key=lambda position: sizes[shuffled[position]].max())
-    shuffled.insert(min(1, smallest), shuffled.pop(smallest))
-    return shuffled
+def plan(data: PropertyData, members: int, seed: int) -> tuple[list[Task], dict[str, str]]:
+    """Return the networks to train, in order, and why the other properties have none."""
+    tasks, left_out = [], {}
+    for name in PROPERTIES:
+        counts = {part: len(data.labelled(name, part)) for part in FEWEST}
+        if any(counts[part] < fewest for part, fewest in FEWEST.items()):
+            had = ", ".join(f"{count} to {part}" for part, count in counts.items())
+            left_out[name] = "no labels" if not any(counts.values()) else f"too few labels ({had})"
+        elif name == FORMATION_ENERGY:
+            names = network_names(name, members)
+            tasks += [Task(one, name, seed + place, None) for place, one in enumerate(names)]
+        else:
+            pretrained = tasks[0].name if tasks and name not in FROM_SCRATCH else None
+            tasks.append(Task(name, name, seed, pretrained))
+    return tasks, left_out
 
 
 def train_cgcnn(run: Run, options: Namespace) -> dict:
-    """Train on the training part with the mean absolute error (F26); early stopping on the validation part."""
-    parameters, seed = run.preset.cgcnn, run.preset.seed
-    dataset, folder = load_dataset(run), run.folder("train-cgcnn")
-    graphs = _graphs(folder, dataset.crystals, parameters)
-    targets = np.array([crystal.formation_energy_per_atom for crystal in dataset.crystals], dtype=np.float32)
-    train, held, test = (dataset.indices(part) for part in ("train", "validation", "test"))
-    keras.utils.set_random_seed(seed)
+    """Train every network that the data have labels for; each in a folder of its own, finished ones once."""
+    data, parameters, folder = load_property_data(run), run.preset.cgcnn, run.folder("train-cgcnn")
+    tasks, left_out = plan(data, parameters.members, run.preset.seed)
+    for name, why in left_out.items():
+        print(f"{PROPERTIES[name].title}: not trained, {why} in {run.source}.")
+    if not tasks:
+        raise InputError(f"{run.source} has no property with enough labels to train a network on.")
+    networks = {}
+    for number, task in enumerate(tasks, start=1):
+        labelled = len(data.labelled(task.property, "train"))
+        print(f"network {number} of {len(tasks)}: {task.name}, {labelled} training crystals", flush=True)
+        networks[task.name] = _train(task, data, parameters, folder)
+    first = networks[tasks[0].name]
+    return {"parameters": first["parameters"], "epochs": first["epochs"], "networks": networks, "not trained": left_out}
+
+
+def _train(task: Task, data: PropertyData, parameters: CGCNNParameters, folder: Path) -> dict:
+    """Train one network and return its counts and the validation error of its best epoch."""
+    keras.utils.set_random_seed(task.seed)
     model = build_cgcnn(parameters, element_features())
-    set_target_scale(model, targets[train])
-    sizes = np.array([graph.n_sites for graph in graphs])
-    steps = len(sized_batches(train, sizes, parameters.batch_size, seed, 0))
-    budget = Budget(parameters.epochs, steps, parameters.learning_rate, "constant", 0, parameters.patience)
-    compile_model(model, budget, loss="mean_absolute_error")
-    history = fit_epochs(
-        model,
-        budget,
-        lambda epoch: GraphFeed(graphs, targets, sized_batches(train, sizes, parameters.batch_size, seed, epoch)),
-        GraphFeed(graphs, targets, sized_batches(held, sizes, parameters.batch_size, seed, 0)),
-        folder,
-    )
-    load_weights(model, folder / BEST)
-    predicted = predict(model, [graphs[index] for index in test])
-    errors = np.abs(predicted - targets[test])
-    baseline = np.abs(targets[test] - targets[train].mean())
+    set_target_scale(model, data.labels[task.property][data.labelled(task.property, "train")])
+    fit = partial(_fit, model, task, data, parameters)
+    if task.pretrained:
+        copy_graph_layers(load_network(parameters, folder / task.pretrained / BEST), model)
+        for layer in graph_layers(model):
+            layer.trainable = False
+        fit(parameters.head_epochs, folder / task.name / "head")
+        load_weights(model, folder / task.name / "head" / BEST)
+        for layer in graph_layers(model):
+            layer.trainable = True
+    history = fit(parameters.epochs, folder / task.name)
+    best = min(history, key=lambda epoch: epoch["val_loss"])
     return {
+        "property": task.property,
+        "pretrained": task.pretrained,
+        "seed": task.seed,
         "parameters": model.count_params(),
         "epochs": len(history),
-        "train": len(train),
-        "test": len(test),
-        "test_mae": float(errors.mean()),
-        "baseline_mae": float(baseline.mean()),
+        "best_epoch": history.index(best) + 1,
+        "validation_mae": best["val_loss"],
+        "seconds": round(sum(epoch["seconds"] for epoch in history)),
     }
 
 
-def _graphs(folder, crystals: Sequence[Crystal], parameters: CGCNNParameters) -> list[Graph]:
-    """Return the graphs of all crystals, building them once."""
-    path = folder / GRAPHS
-    if not path.exists():
-        save_graphs(build_graphs(crystals, radius=parameters.radius, n_neighbours=parameters.neighbours), path)
-    return load_graphs(path)
+def _fit(model, task: Task, data: PropertyData, p: CGCNNParameters, epochs: int, folder: Path) -> list[dict]:
+    """Fit ``epochs`` epochs into ``folder`` with the mean absolute error and early stopping (F26)."""
+    train, held = (data.labelled(task.property, part) for part in ("train", "validation"))
+    passes = -(-p.steps_per_epoch // -(-len(train) // p.batch_size))
+    batches = _batches(data, p.batch_size, task.seed)
+    budget = Budget(epochs, len(batches(train, 0, passes)), p.learning_rate, p.schedule, 0, p.patience)
+    compile_model(model, budget, loss=_LOSS)
+    labels = data.labels[task.property].astype("float32")
+    return fit_epochs(
+        model,
+        budget,
+        lambda epoch: GraphFeed(data.graphs, labels, batches(train, epoch, passes)),
+        GraphFeed(data.graphs, labels, batches(held, 0, 1)),
+        folder,
+    )
 
 
-def predict(model: keras.Model, graphs: Sequence[Graph], batch_size: int = 256) -> np.ndarray:
-    """Return the predicted property (n,) in its own unit; crystals of like size share a batch."""
-    order = np.argsort([graph.n_sites for graph in graphs], kind="stable")
-    predicted = np.empty(len(graphs), dtype=np.float32)
-    for start in range(0, len(graphs), batch_size):
-        chosen = order[start : start + batch_size]
-        batch = pad_batch([graphs[index] for index in chosen])
-        predicted[chosen] = keras.ops.convert_to_numpy(model(batch, training=False))[:, 0]
-    return predicted
+def _batches(data: PropertyData, batch_size: int, seed: int) -> Callable:
+    sizes = data.sizes
+    return lambda indices, epoch, passes: sized_batches(indices, sizes, batch_size, seed, epoch, passes)
 
 
-def trained_cgcnn(run: Run) -> keras.Model:
-    """Return the formation-energy network of a run, with the weights of its best epoch."""
-    model = build_cgcnn(run.preset.cgcnn, element_features())
-    load_weights(model, run.folder("train-cgcnn") / BEST)
-    return model
+def trained_networks(run: Run) -> dict[str, list[keras.Model]]:
+    """Return the networks of a run by property, those of formation energy first, at their best epochs."""
+    parameters, folder = run.preset.cgcnn, run.folder("train-cgcnn")
+    tasks, _ = plan(load_property_data(run), parameters.members, run.preset.seed)
+    networks: dict[str, list[keras.Model]] = {}
+    for task in tasks:
+        networks.setdefault(task.property, []).append(load_network(parameters, folder / task.name / BEST))
+    return networks

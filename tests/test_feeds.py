@@ -6,8 +6,7 @@ import pytest
 from data_prep.conditions import one_hot
 from data_prep.rotations import rotate
 from data_prep.shards import VoxelStore, build_shards
-from repro.feeds import SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps
-from repro.train_cgcnn import sized_batches
+from repro.feeds import SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps, sized_batches
 from tests.crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(9)

@@ -75,7 +75,7 @@ def read_cif(job: Job, cell: str) -> Crystal | Rejected:
     """Return the crystal of one file, or why there is none; never raises on what the file holds."""
     path, label, values = job
     try:
-        structure = _structure(path)
+        structure = read_cif_structure(path)
         refuse_bad_geometry(crystal_from_structure(structure, path.stem))
         structure, spacegroup = in_cell(structure, cell)
     except Unusable as fault:
@@ -83,7 +83,8 @@ def read_cif(job: Job, cell: str) -> Crystal | Rejected:
     return crystal_from_structure(structure, path.stem, label, {**values, "spacegroup": float(spacegroup)})
 
 
-def _structure(path: Path) -> Structure:
+def read_cif_structure(path: Path) -> Structure:
+    """Return the one structure of a CIF as the file gives it; raises ``Unusable`` where there is none to trust."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what matters of them is in parser.warnings
         try:

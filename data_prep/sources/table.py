@@ -44,7 +44,7 @@ PROPERTY_COLUMNS = (
 OTHER_GENERATION = "mp_2021_corrections"
 
 
-def read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
+def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of a table in the cells it deposits, and the rows that cannot be read.
 
     Columns: an id (``mp_id``, ``material_id`` or ``id``), ``a b c`` in Å, ``alpha beta gamma`` in
@@ -54,12 +54,13 @@ def read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
     property. Cells are never changed: a row whose cell is not primitive stays as deposited (F1).
 
     Rejected: no_id, unreadable, unknown_element, isotope, composition_mismatch and
-    other_label_generation (``ef_source`` says the label has later energy corrections, F32).
+    other_label_generation (``ef_source`` says the label has later energy corrections, F32). Where no
+    label is asked for (``labelled=False``) the column may be missing and the last reason does not apply.
     Raises ``InputError`` for a file that is empty, unreadable or lacks a column.
     """
     frame = read_frame(path)
     id_column = _id_column(frame, path)
-    require_columns(frame, (*CELL_COLUMNS, "species", "frac", LABEL), path)
+    require_columns(frame, (*CELL_COLUMNS, "species", "frac", *([LABEL] if labelled else [])), path)
     crystals: list[Crystal] = []
     rejected: list[Rejected] = []
     for number, row in enumerate(_rows(frame, id_column), start=1):
@@ -67,7 +68,7 @@ def read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
         try:
             if not id:
                 raise Unusable("no_id", f"{path.name}: data row {number} has no {id_column}")
-            crystals.append(_crystal(id, row))
+            crystals.append(_crystal(id, row, labelled))
         except Unusable as fault:
             rejected.append(fault.of(id or f"row {number}"))
     return crystals, rejected
@@ -140,9 +141,9 @@ def _rows(frame: pd.DataFrame, id_column: str) -> Iterable[dict[str, Any]]:
     return (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
 
 
-def _crystal(id: str, row: dict[str, Any]) -> Crystal:
+def _crystal(id: str, row: dict[str, Any], labelled: bool) -> Crystal:
     source = _text(row.get("ef_source"))
-    if source == OTHER_GENERATION:
+    if labelled and source == OTHER_GENERATION:
         raise Unusable("other_label_generation", f"ef_source is {source}: do not mix with the others")
     symbols = _text(row["species"]).split()
     numbers = _atomic_numbers(symbols)
@@ -157,7 +158,7 @@ def _crystal(id: str, row: dict[str, Any]) -> Crystal:
         angles=cell[3:],
         numbers=np.array(numbers, dtype=np.int64),
         fractional=fractional,
-        formation_energy_per_atom=np.nan if source == "none" else number(row, LABEL),
+        formation_energy_per_atom=number(row, LABEL) if labelled and source != "none" else np.nan,
         properties=properties(row),
     )
 

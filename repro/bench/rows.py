@@ -26,8 +26,8 @@ from repro.bench.reference import cdist_maps, per_voxel_maps, separable_maps
 from repro.bench.timing import Row, row, time_in_turn
 from repro.feeds import SampleOrder, UNetFeed, VAEFeed
 from repro.presets import LAPTOP
+from repro.property_models import predict
 from repro.train import Budget, compile_model
-from repro.train_cgcnn import predict
 
 GRID = LAPTOP.voxels.grid
 TRAINING_REPEATS = 5

@@ -9,6 +9,7 @@ from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import ionic_radii
 from data_prep.graphs import Graph, build_graphs, pad_batch
+from data_prep.properties import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
 from data_prep.sources.cells import CELLS, to_conventional
 from data_prep.voxelize import voxelize
@@ -21,7 +22,6 @@ VAE_BATCH = 20
 CGCNN_BATCHES = (1, 32, 256)  # F27: the answer depends on the batch
 MAX_SITES_VAE = 40  # Methods
 MAX_SITES_CGCNN = 50  # F26
-MAX_MODULUS = 1000.0  # GPa; the tables hold unphysical values beyond it
 LATTICE_ERRORS = {"least_squares": "lattice_error", "release": "lattice_error_minmax"}  # F16
 
 
@@ -89,25 +89,11 @@ def _means(records: Sequence[dict]) -> dict:
     }
 
 
-def property_labels(crystals: Sequence[Crystal], property: str) -> np.ndarray:
-    """Return the labels (n,) that a released CGCNN predicts, NaN where there is none.
-
-    Formation energy in eV/atom; ``bulk_modulus`` as ln(K/GPa) of 0 < K < 1000 (F28), from ``K_VRH`` or
-    the fitted equation of state.
-    """
-    if property == "formation_energy_per_atom":
-        return np.array([crystal.formation_energy_per_atom for crystal in crystals])
-    known = (crystal.properties for crystal in crystals)
-    moduli = np.array([values.get("K_VRH", values.get("bulk_modulus_eos", np.nan)) for values in known])
-    physical = (moduli > 0) & (moduli < MAX_MODULUS)
-    return np.log(moduli, where=physical, out=np.full(len(moduli), np.nan))
-
-
 def labelled_sample(
     crystals: Sequence[Crystal], property: str, count: int, seed: int
 ) -> tuple[list[Crystal], np.ndarray]:
     """Return at most ``count`` usable crystals that have a label, in a seeded random order, and the labels."""
-    labels = property_labels(crystals, property)
+    labels, _ = property_labels(crystals, property)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(labels)))[:count]
     if not len(order):
         return [], labels[order]

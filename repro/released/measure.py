@@ -31,7 +31,7 @@ from repro.released.files import OPTIONAL, ReleasedFiles, read_oracle
 from repro.released.oracle import TOLERANCE, compare_cgcnn, compare_vae
 
 CACHE = Path("data")
-UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}  # no table has true energies per atom
+UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}
 _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.errors import InputError
+from data_prep.properties import FORMATION_ENERGY
 from repro import stamps
 from repro.run import Run
 from repro.stages import STAGES
 
 MEASURED = tuple(name for name in STAGES if name != "report")
+HISTORY = {"train-cgcnn": f"{FORMATION_ENERGY}-1"}  # of its several networks the first
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Material:
 
     ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings,
     one dict of losses per epoch; ``evaluation`` summed up and ``measured`` per structure; ``generated``
-    the counts and ``candidates`` the rows of the generation. Dicts and lists are empty where a stage
+    the counts and ``candidates`` the rows of the generation; ``properties`` the errors of the property
+    networks. Dicts and lists are empty where a stage
     has not been run.
     """
 
@@ -30,6 +33,7 @@ class Material:
     measured: dict
     generated: dict
     candidates: list[dict[str, str]]
+    properties: dict
 
     @property
     def folder(self) -> Path:
@@ -40,7 +44,7 @@ class Material:
 def gather(run: Run) -> Material:
     """Read stamps, histories and results of ``run``; raises InputError when one of the files is damaged."""
     found = {name: stamps.read(run.folder(name)) for name in MEASURED}
-    histories = {name: _history(run.folder(name) / "history.csv") for name in MEASURED}
+    histories = {name: _history(run.folder(name) / HISTORY.get(name, "") / "history.csv") for name in MEASURED}
     return Material(
         run=run,
         stamps={name: stamp for name, stamp in found.items() if stamp},
@@ -49,6 +53,7 @@ def gather(run: Run) -> Material:
         measured=_json(run.results / "evaluation_structures.json"),
         generated=_json(run.results / "generate" / "summary.json"),
         candidates=_rows(run.results / "generate" / "candidates.csv"),
+        properties=_json(run.results / "properties.json"),
     )
 
 

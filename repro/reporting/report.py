@@ -13,6 +13,7 @@ from repro.reporting.facts import hyperparameters, warnings, what_was_run
 from repro.reporting.generated import generated
 from repro.reporting.losses import losses
 from repro.reporting.material import Material, gather
+from repro.reporting.properties import properties
 from repro.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
 from repro.reporting.slices import slices
 from repro.run import Run
@@ -21,7 +22,7 @@ INTRODUCTION = (
     "A reproduction of Court, Yildirim, Jain and Cole, “3-D Inorganic Crystal Structure Generation and Property "
     "Prediction via Representation Learning”, J. Chem. Inf. Model. 2020, doi:10.1021/acs.jcim.0c00464. A conditional "
     "variational autoencoder learns electron-density maps of cubic crystals, a 3-D UNet turns maps back into atoms, "
-    "and a crystal graph network predicts the formation energy. Columns headed “paper” are what the paper prints; "
+    "and crystal graph networks predict properties. Columns headed “paper” are what the paper prints; "
     "every other number was measured in this run."
 )
 
@@ -79,6 +80,7 @@ SECTIONS: tuple[Callable[[Material], Section], ...] = (
     by_route,
     ceiling,
     figure_4,
+    properties,
     losses,
     slices,
     generated,

@@ -1,0 +1,100 @@
+"""Structures a user has on disk, without labels: CIF, POSCAR, extended XYZ, tables, or a folder of them."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import ase.io
+from pymatgen.core import Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.io.vasp import Poscar
+
+from data_prep.crystal import Crystal, crystal_from_structure
+from data_prep.errors import InputError
+from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
+from data_prep.sources.cif_folder import PARSER_FAULTS, read_cif_structure
+from data_prep.sources.table import SUFFIXES, read_table
+
+XYZ_SUFFIXES = (".xyz", ".extxyz")
+POSCAR_NAMES = ("poscar", "contcar")
+FORMATS = (
+    "CIF (.cif), POSCAR (POSCAR*, CONTCAR*, .vasp), extended XYZ (.xyz, .extxyz) or a table (.csv, .csv.gz, .parquet)"
+)
+
+
+def read_structures(path: Path) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of a file, or of every structure file of a folder, and what cannot be read, with reasons.
+
+    Ids are file names; an extended XYZ of several frames numbers them from 1. Cells are taken as they
+    are. Raises InputError when ``path`` is missing or of no known format, or a folder has no such file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a file or a folder of {FORMATS}.")
+    files = [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file() and _reader(one))
+    if path.is_file() and not _reader(path):
+        raise InputError(f"{path} is of no known format; give {FORMATS}.")
+    if not files:
+        raise InputError(f"{path} has no structure file; give {FORMATS}.")
+    crystals: list[Crystal] = []
+    rejected: list[Rejected] = []
+    for file in files:
+        found, refused = _reader(file)(file)
+        crystals += found
+        rejected += refused
+    return crystals, rejected
+
+
+def _reader(path: Path):
+    """Return the function that reads a file of this name, or None."""
+    name = path.name.lower()
+    if name.endswith(SUFFIXES):
+        return _read_table
+    if name.endswith(".cif"):
+        return lambda file: _read_frames(file, lambda: [read_cif_structure(file)])
+    if name.endswith(XYZ_SUFFIXES):
+        return lambda file: _read_frames(file, lambda: list(_xyz_frames(file)))
+    if name.startswith(POSCAR_NAMES) or name.endswith((".vasp", ".poscar")):
+        return lambda file: _read_frames(file, lambda: [Poscar.from_file(file, check_for_potcar=False).structure])
+    return None
+
+
+def _read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
+    return read_table(path, labelled=False)
+
+
+def _read_frames(path: Path, read) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of one file; whatever its parser raises becomes the reason why there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            frames = read()
+    except Unusable as fault:
+        return [], [fault.of(path.name)]
+    except PARSER_FAULTS as error:
+        problem = " ".join(str(error).split()) or "nothing in it can be read"
+        return [], [Rejected(path.name, "unreadable", f"{type(error).__name__}: {problem}")]
+    crystals, rejected = [], []
+    for number, structure in enumerate(frames, start=1):
+        id = path.name if len(frames) == 1 else f"{path.name}#{number}"
+        try:
+            crystals.append(_checked(structure, id))
+        except Unusable as fault:
+            rejected.append(fault.of(id))
+    return crystals, rejected
+
+
+def _checked(structure: Structure, id: str) -> Crystal:
+    if not len(structure):
+        raise Unusable("no_sites", "the cell is empty")
+    refuse_species(structure)
+    crystal = crystal_from_structure(structure, id)
+    refuse_bad_geometry(crystal)
+    return crystal
+
+
+def _xyz_frames(path: Path) -> Iterator[Structure]:
+    for atoms in ase.io.iread(path, format="extxyz"):
+        if not atoms.pbc.all() or atoms.cell.volume == 0:
+            raise Unusable("degenerate_cell", 'a frame has no periodic cell: give Lattice="..." in its second line')
+        yield AseAtomsAdaptor.get_structure(atoms)

@@ -1,0 +1,105 @@
+"""Figure 5: predicted against true properties of held-out crystals. ``python -m experiments.figure5 --results DIR``."""
+
+import argparse
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from data_prep.atomic import write_json
+from data_prep.errors import InputError
+from data_prep.properties import PROPERTIES
+from experiments import style
+from experiments.table1 import read_measured
+
+SHOWN = (0.2, 99.8)  # percentiles of both axes together; what lies beyond is drawn at the edge
+CELLS = 45  # of the density grid along each axis
+COLOURS = "viridis"  # told apart by colour-blind readers, and in grey
+FEW = 400  # crystals below which points are drawn instead of a density
+
+
+def compute(measured: dict, predictions: Path) -> dict[str, dict]:
+    """Return per property of ``properties.json``: MAE, R^2, and from ``properties_test.npz`` true and predicted (n,).
+
+    Raises InputError when the second file is not there or damaged.
+    """
+    try:
+        with np.load(predictions, allow_pickle=False) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        raise InputError(f"{predictions} is not there: run the stage 'evaluate-properties' first.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{predictions} is damaged ({error}): run 'evaluate-properties' again.") from None
+    return {
+        row["property"]: {key: row[key] for key in ("mae", "r2")}
+        | {kind: values[f"{row['property']}_{kind}"] for kind in ("true", "predicted")}
+        for row in measured["rows"]
+    }
+
+
+def render(panels: dict[str, dict], path: Path) -> None:
+    """Write ``path``.svg, .png and .json (counts, MAE and R^2 of each panel); ``path`` has no suffix."""
+    facts = {
+        name: {
+            "unit": PROPERTIES[name].trained_unit,
+            "count": len(panel["true"]),
+            "mae": panel["mae"],
+            "r2": panel["r2"],
+        }
+        for name, panel in panels.items()
+    }
+    write_json(path.with_name(path.name + ".json"), facts)
+    rows = -(-len(panels) // 4)
+    with style.styled():
+        figure = Figure(figsize=(style.WIDTH, 0.25 + 1.85 * rows))
+        figure.subplots_adjust(
+            left=0.065, right=0.99, bottom=0.36 / (0.25 + 1.85 * rows), top=0.96, wspace=0.38, hspace=0.5
+        )
+        for place, (name, panel) in enumerate(panels.items(), start=1):
+            axes = figure.add_subplot(rows, 4, place)
+            _draw(axes, panel["true"], panel["predicted"])
+            unit = PROPERTIES[name].trained_unit
+            axes.set_title(PROPERTIES[name].title + (f" ({unit})" if unit else ""))
+            axes.text(
+                0.04, 0.96, f"MAE {panel['mae']:.3f}\nR² {panel['r2']:.3f}\nn = {len(panel['true']):,}",
+                transform=axes.transAxes, va="top", fontsize=6.5,
+            )  # fmt: skip
+            axes.set_xlabel("true")
+            if place % 4 == 1:
+                axes.set_ylabel("predicted")
+        style.save(figure, path)
+
+
+def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+    low, high = np.percentile(np.concatenate([true, predicted]), SHOWN)
+    high = high if high > low else low + 1.0
+    x, y = np.clip(true, low, high), np.clip(predicted, low, high)
+    if len(x) < FEW:
+        axes.scatter(x, y, s=5, color=style.OURS, alpha=0.5, linewidths=0)
+    else:
+        counts, edges, _ = np.histogram2d(x, y, bins=CELLS, range=((low, high), (low, high)))
+        shown = np.ma.masked_equal(counts.T, 0)
+        # a picture inside the SVG: two thousand rectangles would make it slow to open
+        axes.pcolormesh(edges, edges, shown, norm=LogNorm(1, shown.max()), cmap=COLOURS, rasterized=True)
+    axes.plot([low, high], [low, high], color=style.BLACK, linewidth=0.6, linestyle="--")
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw Figure 5 of one results folder."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.figure5", description="Figure 5 of one run.")
+    parser.add_argument("--results", type=Path, required=True, help="folder with properties_test.npz")
+    options = parser.parse_args(arguments)
+    try:
+        panels = compute(read_measured(options.results), options.results / "properties_test.npz")
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    render(panels, options.results / "figure5")
+    print(f"Figure 5: {len(panels)} properties; {options.results / 'figure5.svg'}")
+
+
+if __name__ == "__main__":
+    main()

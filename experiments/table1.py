@@ -1,0 +1,110 @@
+"""Table 1: the property networks on held-out crystals. ``python -m experiments.table1 --results DIR``."""
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+
+from data_prep.atomic import write_json, write_text
+from data_prep.errors import InputError
+from data_prep.properties import PROPERTIES
+from experiments.paper import TABLE1
+
+NOTE = (
+    "MAE in the unit given, logarithms natural. SMAPE = 100 mean(2 |p - t| / (|p| + |t|)) of the same values. "
+    "Guess: every crystal gets the mean of the training labels. Released: the authors' weights on the same test "
+    "crystals, most of which they were trained on, alone and in batches of 256, missing neighbours as in their program."
+)
+_PAPER = {row.property: row for row in TABLE1}
+
+
+def compute(measured: dict) -> dict:
+    """Return Table 1 from ``properties.json``: one row per property with a network, the paper's beside it.
+
+    ``rows`` follow the paper's order; ``missing`` names the properties that the source has no labels for.
+    """
+    rows = []
+    for row in measured["rows"]:
+        printed = _PAPER[PROPERTIES[row["property"]].title]
+        released = measured["released"].get(row["property"], {})
+        others = {
+            "released_alone_mae": released.get("alone_filled_mae"),
+            "released_batch_mae": released.get("batch_filled_mae"),
+            "released_alone_masked_mae": released.get("alone_masked_mae"),
+            "released_batch_masked_mae": released.get("batch_masked_mae"),
+            "paper_mae": printed.mae,
+            "paper_smape": printed.smape,
+            "paper_train": printed.train,
+            "paper_test": printed.test,
+        }
+        rows.append(row | others)
+    present = {row["property"] for row in rows}
+    facts = {name: measured[name] for name in ("source", "preset", "split_seed", "split_by", "versions", "data")}
+    return {"rows": rows, "missing": [name for name in PROPERTIES if name not in present], "note": NOTE} | facts
+
+
+def render(table: dict, folder: Path) -> None:
+    """Write ``table1.json``, ``table1.csv`` and ``table1.md`` into ``folder``."""
+    write_json(folder / "table1.json", table)
+    text = io.StringIO()
+    columns = list(dict.fromkeys(name for row in table["rows"] for name in row))
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table["rows"])
+    write_text(folder / "table1.csv", text.getvalue())
+    lines = ["| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * (len(HEADER) - 1)]
+    lines += ["| " + " | ".join(cells(row)) + " |" for row in table["rows"]]
+    missing = ", ".join(PROPERTIES[name].title for name in table["missing"])
+    lines += ["", NOTE] + (["", f"Not trained, for want of labels in this source: {missing}."] if missing else [])
+    write_text(folder / "table1.md", "\n".join(lines) + "\n")
+
+
+HEADER = (
+    "property", "unit", "MAE, paper", "MAE, ours", "95 %", "SMAPE %, paper", "SMAPE %, ours", "guess",
+    "released, alone", "released, 256", "train", "test", "train, paper", "test, paper",
+)  # fmt: skip
+
+
+def cells(row: dict) -> tuple[str, ...]:
+    """Return a row of the table as text, under ``HEADER``."""
+    low, high = (number if number is not None else float("nan") for number in row["mae_interval"])
+    released = (_short(row[f"released_{how}_mae"]) for how in ("alone", "batch"))
+    sizes = (f"{row[name]:,}" for name in ("n_train", "n_test", "paper_train", "paper_test"))
+    return (
+        PROPERTIES[row["property"]].title, row["unit"] or "–", f"{row['paper_mae']:.3f}", _short(row["mae"]),
+        f"{low:.3f}–{high:.3f}", f"{row['paper_smape']:.2f}", f"{row['smape']:.2f}", _short(row["baseline_mae"]),
+        *released, *sizes,
+    )  # fmt: skip
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}" if abs(value) < 0.1 else f"{value:.3f}"
+
+
+def read_measured(results: Path) -> dict:
+    """Read ``properties.json`` of a results folder; raises InputError when it is not there."""
+    path = results / "properties.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} is not there: run the stage 'evaluate-properties' first.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}): run the stage 'evaluate-properties' again.") from None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write Table 1 of one results folder and print it."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.table1", description="Table 1 of one run.")
+    parser.add_argument("--results", type=Path, required=True, help="folder with properties.json")
+    options = parser.parse_args(arguments)
+    try:
+        table = compute(read_measured(options.results))
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    render(table, options.results)
+    print((options.results / "table1.md").read_text() + f"\nTable 1: {options.results / 'table1.md'}, .csv and .json")
+
+
+if __name__ == "__main__":
+    main()

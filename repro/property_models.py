@@ -1,0 +1,68 @@
+"""Trained property networks: read from a folder, one or several a property, and what they predict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.element_features import element_features
+from data_prep.graphs import Graph, pad_batch
+from data_prep.properties import BAND_GAP, PROPERTIES
+from models.cgcnn import build_cgcnn
+from models.table6 import CGCNNParameters
+from repro.train import load_weights
+
+ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
+NEEDS_GAP = ("refractive_index", "dielectric_constant")  # NaN where the band gap is zero (Methods; F29)
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A property of n crystals in its ``unit``: ``values`` (n,) and, from several networks, their ``spread`` (n,)."""
+
+    values: np.ndarray
+    spread: np.ndarray | None
+
+
+def network_names(name: str, members: int) -> list[str]:
+    """Return the names of a property's networks: its own, or numbered ones where there are several."""
+    return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
+
+
+def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:
+    """Return the network whose weights are in ``path``; raises InputError when they are missing or do not fit."""
+    model = build_cgcnn(parameters, element_features())
+    load_weights(model, path)
+    return model
+
+
+def predict(model: keras.Model, graphs: Sequence[Graph], batch_size: int = BATCH) -> np.ndarray:
+    """Return the network's values (n,) as it learns them; crystals of like size share a batch."""
+    order = np.argsort([graph.n_sites for graph in graphs], kind="stable")
+    predicted = np.empty(len(graphs), dtype=np.float32)
+    for start in range(0, len(graphs), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = pad_batch([graphs[index] for index in chosen])
+        predicted[chosen] = keras.ops.convert_to_numpy(model(batch, training=False))[:, 0]
+    return predicted
+
+
+def predict_properties(networks: dict[str, list[keras.Model]], graphs: Sequence[Graph]) -> dict[str, Prediction]:
+    """Return every property's prediction in its ``unit``: the mean of its networks, and their standard deviation.
+
+    Without a band gap a crystal has no refractive index and no dielectric constant (F29).
+    """
+    found = {}
+    for name, members in networks.items():
+        each = np.stack([PROPERTIES[name].physical(predict(model, graphs)) for model in members])
+        found[name] = Prediction(each.mean(axis=0), each.std(axis=0, ddof=1) if len(members) > 1 else None)
+    if BAND_GAP in found:
+        values = np.where(found[BAND_GAP].values < ZERO_GAP, 0.0, found[BAND_GAP].values)
+        found[BAND_GAP] = Prediction(values, found[BAND_GAP].spread)
+        for name in NEEDS_GAP:
+            if name in found:
+                found[name] = Prediction(np.where(values > 0, found[name].values, np.nan), found[name].spread)
+    return found

@@ -1,0 +1,46 @@
+"""python -m repro publish: the property networks of a finished run, with their numbers, into the project."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.atomic import replacing
+from data_prep.coordination import all_coordinations
+from data_prep.errors import InputError
+from repro.evaluate_properties import SUMMARY
+from repro.property_data import load_property_data
+from repro.published_weights import CGCNN_WEIGHTS, publish
+from repro.run import RESULTS, Run
+from repro.train_cgcnn import trained_networks
+
+RENDERED = (
+    "table1.json",
+    "table1.csv",
+    "table1.md",
+    "figure5.json",
+    "figure5.png",
+    "calibration.json",
+    "calibration.png",
+)
+
+
+def publish_run(run: Run) -> None:
+    """Publish a run's networks and results; raises InputError when one of them has not been made."""
+    missing = [name for name in (SUMMARY, *RENDERED) if not (run.results / name).exists()]
+    if missing:
+        raise InputError(f"{run.results / missing[0]} is not there: run make table1 figure5 for this run first.")
+    data = load_property_data(run)
+    training = np.flatnonzero(data.parts == "train")
+    seen = all_coordinations(data.graphs[index] for index in training)
+    facts = {
+        "preset": run.preset.name,
+        "source": Path(run.source).name,
+        "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed},
+        "training_crystals": len(training),
+    }
+    publish(CGCNN_WEIGHTS, trained_networks(run), run.preset.cgcnn, seen, facts)
+    for name in RENDERED:
+        with replacing(RESULTS / "published" / name) as temporary:
+            shutil.copyfile(run.results / name, temporary)
+    print(f"Networks: {CGCNN_WEIGHTS}; results: {RESULTS / 'published'}")
