@@ -25,6 +25,7 @@ TIE = 1e-4  # Å: above what coordinates of six decimals blur
 OVERLAP = 0.01  # Å: closer sites are one site given twice
 TIE_RULES = ("species", "as_found")
 _SITE_FIELDS = ("numbers", "neighbours", "distances", "mask")
+SITES_MULTIPLE = 64  # 2 % of a batch of 256 crystals
 _CHUNK = 64  # crystals sent to a worker at a time
 
 
@@ -245,35 +246,32 @@ def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
         raise InputError(f"{path} does not hold graphs: build the graphs again.")
 
 
-def pad_batch(graphs: Sequence[Graph], sites: int | None = None) -> dict[str, np.ndarray]:
-    """Return the arrays of B crystals of different size as one batch, N sites each.
+def pack_batch(graphs: Sequence[Graph], multiple: int = SITES_MULTIPLE) -> dict[str, np.ndarray]:
+    """Return the arrays of B crystals as one batch: their S sites end to end, nothing padded to the largest.
 
-    ``numbers`` (B, N) int32; ``neighbours`` (B, N, M) int32; ``distances`` (B, N, M) float32 in Å;
-    ``edge_mask`` (B, N, M) and ``site_mask`` (B, N) bool, False in the padding. N is ``sites``, or
-    the largest crystal rounded up to 4 or a multiple of 8: a network compiled per shape then meets few
-    shapes. Raises InputError when a graph does not fit.
+    ``numbers`` (S,) int32; ``neighbours`` (S, M) int32, places in the batch; ``distances`` (S, M) float32
+    in Å; ``edge_mask`` (S, M) and ``site_mask`` (S,) bool; ``crystal`` (S,) int32, whose site it is;
+    ``atoms`` (B,) float32, the number of sites of each. S is rounded up to a ``multiple`` with masked
+    sites, so that a network compiled per shape meets few shapes.
     """
     if not graphs or len({graph.mask.shape[1] for graph in graphs}) != 1:
         raise InputError("A batch needs at least one graph, and the same number of neighbours in each.")
-    largest = max(graphs, key=lambda graph: graph.n_sites)
-    n = sites or _bucket(largest.n_sites)
-    if largest.n_sites > n:
-        raise InputError(f"{largest.id} has {largest.n_sites} sites, more than the {n} of the batch.")
-    shape = (len(graphs), n, graphs[0].mask.shape[1])
-    batch = {
-        "numbers": np.zeros(shape[:2], dtype=np.int32),
-        "neighbours": np.zeros(shape, dtype=np.int32),
-        "distances": np.zeros(shape, dtype=np.float32),
-        "edge_mask": np.zeros(shape, dtype=bool),
-        "site_mask": np.zeros(shape[:2], dtype=bool),
+    sizes = np.array([graph.n_sites for graph in graphs])
+    total = int(sizes.sum())
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)[:, None]
+    spare = -total % multiple
+    return {
+        "atoms": sizes.astype(np.float32),
+        "numbers": _lengthened([graph.numbers for graph in graphs], spare),
+        "neighbours": _lengthened([np.concatenate([graph.neighbours for graph in graphs]) + starts], spare, np.int32),
+        "distances": _lengthened([graph.distances for graph in graphs], spare),
+        "edge_mask": _lengthened([graph.mask for graph in graphs], spare),
+        "site_mask": np.arange(total + spare) < total,
+        "crystal": _lengthened([np.repeat(np.arange(len(graphs), dtype=np.int32), sizes)], spare),
     }
-    for row, graph in enumerate(graphs):
-        for name in ("numbers", "neighbours", "distances"):
-            batch[name][row, : graph.n_sites] = getattr(graph, name)
-        batch["edge_mask"][row, : graph.n_sites] = graph.mask
-        batch["site_mask"][row, : graph.n_sites] = True
-    return batch
 
 
-def _bucket(n_sites: int) -> int:
-    return 4 if n_sites <= 4 else -(-n_sites // 8) * 8
+def _lengthened(arrays: Sequence[np.ndarray], spare: int, dtype: type | None = None) -> np.ndarray:
+    """Return arrays end to end, with ``spare`` rows of zeros after them."""
+    tail = np.zeros((spare, *arrays[0].shape[1:]), dtype=arrays[0].dtype)
+    return np.concatenate([*arrays, tail]).astype(dtype or tail.dtype, copy=False)

@@ -42,12 +42,15 @@ def split_crystals(
     return parts
 
 
-def limit_crystals(crystals: Sequence[Crystal], limit: int, seed: int) -> list[Crystal]:
-    """Return at most ``limit`` crystals (0: all), the proportions of the families kept, order kept."""
+def limit_crystals(crystals: Sequence[Crystal], limit: int, seed: int, per_family: bool = True) -> list[Crystal]:
+    """Return about ``limit`` crystals (0: all), order kept.
+
+    With ``per_family`` the proportions of the families are kept, and one of each at least.
+    """
     if not limit or limit >= len(crystals):
         return list(crystals)
     rng = np.random.default_rng(seed)
-    families = np.array([crystal.family for crystal in crystals])
+    families = np.array([crystal.family if per_family else "all" for crystal in crystals])
     chosen: list[int] = []
     for family in np.unique(families):
         members = np.flatnonzero(families == family)

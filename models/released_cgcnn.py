@@ -7,7 +7,7 @@ Established on the reference outputs of the released weights (agreement to round
 - both normalisations use one scalar mean and variance over all channels of all real edges (real sites)
   of the batch at hand, at prediction time too, epsilon 1e-5, then a scale and shift per channel: **an
   answer depends on the crystals that share its batch** (F27);
-- padded sites take no part, so the release's padding to 50 sites changes nothing and any N is accepted;
+- padded sites take no part, so the release's padding to 50 sites changes nothing;
 - neighbours at equal distance keep the order of the search (``ties="as_found"`` of
   ``data_prep.graphs.crystal_graph``): of two choices for the twelfth, the other moves the answer of a
   cubic perovskite by 0.02 eV/atom;
@@ -20,6 +20,7 @@ For our own predictions use ``models.cgcnn``.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
@@ -27,7 +28,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from models.cgcnn import EdgeLinear, GatedSum, GaussianExpansion, MaskedMean, atom_embedding, graph_inputs
+from models.cgcnn import CrystalMean, EdgeLinear, GatedSum, GaussianExpansion, atom_embedding, graph_inputs
 from models.table6 import CGCNNParameters
 from models.weights_error import WeightsError
 
@@ -59,7 +60,7 @@ class BatchScalarNormalization(layers.Layer):
 
 
 def released_cgcnn(weights: Path, atom_init: Path | None = None) -> keras.Model:
-    """Return the authors' network with their weights: the arrays of a padded batch to the property, (B, 1).
+    """Return the authors' network with their weights: the arrays of a packed batch to the property, (B, 1).
 
     ``weights`` is one of ``cgcnn_weights.*.best.hdf5`` (eV/atom for the energies, ln(GPa) for the bulk
     modulus, F28); ``atom_init`` their element features, by default ``atom_init.json`` beside it. Inputs
@@ -76,25 +77,20 @@ def released_cgcnn(weights: Path, atom_init: Path | None = None) -> keras.Model:
 
 
 def predict_released(
-    model: keras.Model, batch: dict[str, np.ndarray], batch_size: int, fill_missing: bool = False
+    model: keras.Model, batches: Iterable[dict[str, np.ndarray]], fill_missing: bool = False
 ) -> np.ndarray:
-    """Return the released network's predictions (B,), ``batch_size`` crystals at a time, in the order given.
+    """Return the released network's predictions (n,) for the crystals of all batches, in their order.
 
-    ``batch`` holds the arrays of ``data_prep.graphs.pad_batch`` for all B crystals. The answers depend
-    on the batch size and on the order (F27). ``fill_missing`` treats absent neighbours of real
-    sites as the release's program does (see the head of this module).
+    Each batch holds the arrays of ``data_prep.graphs.pack_batch``; the answers depend on which crystals
+    share one (F27). ``fill_missing`` treats absent neighbours of real sites as the release's program
+    does (see the head of this module).
     """
-    if batch_size < 1:
-        raise ValueError(f"The batch size is {batch_size}, it must be at least 1.")
-    if fill_missing:
-        every = np.broadcast_to(batch["site_mask"][..., None], batch["edge_mask"].shape)
-        batch = {**batch, "edge_mask": every}
     answers = []
-    for start in range(0, len(batch["numbers"]), batch_size):
-        rows = slice(start, start + batch_size)
-        sites = np.flatnonzero(batch["site_mask"][rows].any(axis=0))[-1] + 1  # the rest is padding
-        part = model({name: array[rows, :sites] for name, array in batch.items()}, training=False)
-        answers.append(ops.convert_to_numpy(part)[:, 0])
+    for batch in batches:
+        if fill_missing:
+            every = np.broadcast_to(batch["site_mask"][:, None], batch["edge_mask"].shape)
+            batch = {**batch, "edge_mask": every}
+        answers.append(ops.convert_to_numpy(model(batch, training=False))[:, 0])
     return np.concatenate(answers)
 
 
@@ -116,14 +112,14 @@ def load_atom_init(path: Path) -> np.ndarray:
 def _build(p: CGCNNParameters, table: np.ndarray) -> keras.Model:
     inputs = graph_inputs(p.neighbours)
     bonds = GaussianExpansion(p.radius, p.gaussian_step, name="gaussians")(inputs["distances"])
-    sites = atom_embedding(inputs, table, p.atom_features)  # (B, N, 64)
+    sites = atom_embedding(inputs, table, p.atom_features)  # (S, 64)
     linear = EdgeLinear(2 * p.atom_features, name="convolution_1_linear")
-    edges = linear(sites, bonds, inputs["neighbours"])  # (B, N, 12, 128)
+    edges = linear(sites, bonds, inputs["neighbours"])  # (S, 12, 128)
     edges = BatchScalarNormalization(name="convolution_1_edge_norm")(edges, inputs["edge_mask"])
-    messages = GatedSum(name="convolution_1_gated_sum")(edges, inputs["edge_mask"])  # (B, N, 64)
+    messages = GatedSum(name="convolution_1_gated_sum")(edges, inputs["edge_mask"])  # (S, 64)
     messages = BatchScalarNormalization(name="convolution_1_site_norm")(messages, inputs["site_mask"])
     sites = layers.Activation("softplus", name="convolution_1_softplus")(sites + messages)
-    x = MaskedMean(name="readout")(sites, inputs["site_mask"])  # (B, 64)
+    x = CrystalMean(name="readout")(sites, inputs["site_mask"], inputs["crystal"], inputs["atoms"])  # (B, 64)
     x = layers.Activation("softplus", name="readout_softplus")(x)
     x = layers.Dense(p.hidden, activation="softplus", name="hidden")(x)
     return keras.Model(inputs, layers.Dense(1, name="property")(x), name="released_cgcnn")

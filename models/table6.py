@@ -48,7 +48,7 @@ class CGCNNParameters:
     epochs: int = 500  # not in the paper: an upper bound, early stopping decides
     patience: int = 40  # not in the paper: epochs without improvement before stopping
     schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
-    steps_per_epoch: int = 20  # not in the paper: a property with fewer batches passes over them several times
+    steps_per_epoch: int = 30  # not in the paper: a property with fewer batches passes over them several times
     head_epochs: int = 10  # transfer: epochs in which only the head is trained, before the fine-tuning (SI)
     members: int = 5  # not in the paper: networks for formation energy, whose spread tells the uncertainty
     convolutions: int = 1  # Methods: "a single graph-convolution layer"

@@ -7,13 +7,12 @@ from scipy.stats import spearmanr
 
 from data_prep.atomic import replacing, write_json
 from data_prep.errors import InputError
-from data_prep.graphs import pad_batch
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.released_cgcnn import predict_released, released_cgcnn
 from repro import metrics, stamps
 from repro.property_data import PropertyData, load_property_crystals, load_property_data
 from repro.property_models import predict
-from repro.released.evaluation import released_graphs
+from repro.released.evaluation import in_batches, released_graphs
 from repro.released.files import ReleasedFiles, find_released
 from repro.run import Run
 from repro.train_cgcnn import trained_networks
@@ -99,12 +98,12 @@ def measure_released(run: Run, data: PropertyData, names: list[str]) -> dict[str
     for name in (name for name in names if name in files.cgcnn):
         test = data.labelled(name, "test")
         print(f"released network of {PROPERTIES[name].title}: {len(test)} crystals, alone and in batches", flush=True)
-        batch = pad_batch(released_graphs([crystals[index] for index in test]))
+        graphs = released_graphs([crystals[index] for index in test])
         model = released_cgcnn(files.cgcnn[name], files.atom_init)
         errors[name] = {}
         for how, filled in (("filled", True), ("masked", False)):
             for label, size in (("alone", 1), ("batch", RELEASED_BATCH)):
-                found = predict_released(model, batch, size, fill_missing=filled)
+                found = predict_released(model, in_batches(graphs, size), filled)
                 errors[name][f"{label}_{how}_mae"] = float(np.abs(found - data.labels[name][test]).mean())
     return errors
 

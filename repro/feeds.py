@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from data_prep.conditions import one_hot
-from data_prep.graphs import Graph, pad_batch
+from data_prep.graphs import Graph, pack_batch
 from data_prep.rotations import IDENTITY, Rotation, random_rotation, rotate
 from data_prep.shards import VoxelStore
 from data_prep.voxelize import coordinate_grid
@@ -15,7 +15,6 @@ from data_prep.voxelize import coordinate_grid
 # Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner keeps every
 # ``fit`` waiting for seconds after its last batch (16 s after an epoch of 41,000 crystals).
 WORKERS = 2
-RUN_BATCHES = 8  # graph batches that are sorted by size together
 
 
 def input_maps(density: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -130,7 +129,7 @@ def crop_window(species: np.ndarray, edge: int, rng: np.random.Generator) -> tup
 
 
 class GraphFeed(keras.utils.PyDataset):
-    """Batches of padded graphs with their targets (B, 1) for one epoch."""
+    """Batches of packed graphs with their targets (B, 1) for one epoch."""
 
     def __init__(self, graphs: Sequence[Graph], targets: np.ndarray, batches: list[np.ndarray]):
         super().__init__(workers=WORKERS)
@@ -141,28 +140,11 @@ class GraphFeed(keras.utils.PyDataset):
 
     def __getitem__(self, step: int):
         chosen = self.batches[step]
-        return pad_batch([self.graphs[index] for index in chosen]), self.targets[chosen, None]
+        return pack_batch([self.graphs[index] for index in chosen]), self.targets[chosen, None]
 
 
-def sized_batches(
-    indices: np.ndarray, sizes: np.ndarray, batch_size: int, seed: int, epoch: int, passes: int = 1
-) -> list[np.ndarray]:
-    """Return the batches of one epoch, every index ``passes`` times, crystals of like size together.
-
-    Shuffled, then sorted by ``sizes`` within runs of ``RUN_BATCHES`` batches and shuffled again batch by
-    batch: one crystal of 40 sites no longer pads 255 small ones, at 2 to 5 times the speed.
-    """
+def shuffled_batches(indices: np.ndarray, batch_size: int, seed: int, epoch: int, passes: int = 1) -> list[np.ndarray]:
+    """Return the batches of one epoch: every index ``passes`` times, in the order of a seeded shuffle."""
     rng = np.random.default_rng((seed, epoch))
-    batches = []
-    for _ in range(passes):
-        shuffled = rng.permutation(indices)
-        for run in np.split(shuffled, range(RUN_BATCHES * batch_size, len(indices), RUN_BATCHES * batch_size)):
-            ordered = run[np.argsort(sizes[run], kind="stable")]
-            batches += [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-    shuffled = [batches[position] for position in rng.permutation(len(batches))]
-    # TensorFlow takes the shapes of a feed from its first two batches: let them be the largest and the smallest.
-    largest = max(range(len(shuffled)), key=lambda position: sizes[shuffled[position]].max())
-    shuffled.insert(0, shuffled.pop(largest))
-    smallest = min(range(len(shuffled)), key=lambda position: sizes[shuffled[position]].max())
-    shuffled.insert(min(1, smallest), shuffled.pop(smallest))
-    return shuffled
+    shuffled = (rng.permutation(indices) for _ in range(passes))
+    return [part[start : start + batch_size] for part in shuffled for start in range(0, len(part), batch_size)]

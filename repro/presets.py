@@ -103,7 +103,7 @@ LAPTOP = replace(
         warmup_steps=20,
         norm_momentum=0.9,
     ),
-    cgcnn=replace(PAPER.cgcnn, epochs=40, patience=40, schedule="cosine"),
+    cgcnn=replace(PAPER.cgcnn, epochs=40, patience=20, schedule="cosine"),
     evaluate=EvaluateParameters(limit=150),
     generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, species_from="fit"),
 )

@@ -38,11 +38,6 @@ class PropertyData:
     parts: np.ndarray
     labels: dict[str, np.ndarray]
 
-    @property
-    def sizes(self) -> np.ndarray:
-        """Number of sites of each crystal, (n,)."""
-        return np.array([graph.n_sites for graph in self.graphs])
-
     def labelled(self, name: str, part: str) -> np.ndarray:
         """Return the indices of a part's crystals that have the property."""
         return np.flatnonzero((self.parts == part) & np.isfinite(self.labels[name]))
@@ -53,29 +48,29 @@ def graphs(run: Run, options: Namespace) -> dict:
     parameters, network, folder = run.preset.property_data, run.preset.cgcnn, run.folder("graphs")
     found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites, families=None, require_label=False, cubic=False)
-    crystals = limit_crystals(usable, parameters.limit, run.preset.seed)
+    crystals = limit_crystals(usable, parameters.limit, run.preset.seed, per_family=False)
     drawn, without_graph = _draw(crystals, network.radius, network.neighbours)
+    drawn, labels, dropped, without_label = _label(drawn)
     crystals = [crystal for crystal, _ in drawn]
     parts = split_crystals(
         crystals, parameters.split_by, parameters.test_fraction, parameters.validation_fraction, run.preset.seed,
         per_family=False,
     )  # fmt: skip
-    labels = {name: property_labels(crystals, name) for name in PROPERTIES}
-    rejected = unreadable + unusable + without_graph
+    rejected = unreadable + unusable + without_graph + without_label
     counts = {
         "read": len(found) + len(unreadable),
-        "used": len(crystals),
+        "used": len(drawn),
         "rejected": dict(Counter(item.reason for item in rejected)),
-        "left out by the preset's limit": len(usable) - len(drawn) - len(without_graph),
+        "left out by the preset's limit": len(usable) - len(drawn) - len(without_graph) - len(without_label),
         "parts": {part: int((parts == part).sum()) for part in PARTS},
         "lacking neighbours": sum(graph.n_missing > 0 for _, graph in drawn),
-        "labels": {name: int(np.isfinite(values).sum()) for name, (values, _) in labels.items()},
-        "unphysical labels dropped": {name: dropped for name, (_, dropped) in labels.items() if dropped},
+        "labels": {name: int(np.isfinite(values).sum()) for name, values in labels.items()},
+        "unphysical labels dropped": {name: count for name, count in dropped.items() if count},
     }
     save_graphs([graph for _, graph in drawn], folder / GRAPHS)
     write_crystals(folder / CRYSTALS, crystals)
     with replacing(folder / LABELS) as temporary:
-        np.savez_compressed(temporary, parts=parts, **{name: values for name, (values, _) in labels.items()})
+        np.savez_compressed(temporary, parts=parts, **labels)
     write_rejected(folder / "rejected.csv", rejected)
     sha256 = {name: file_sha256(folder / name) for name in (GRAPHS, CRYSTALS, LABELS)}
     write_json(folder / MANIFEST, {"sha256": sha256} | counts)
@@ -91,6 +86,22 @@ def _draw(
     failed = [(crystal, fault) for crystal, fault in tried if isinstance(fault, InputError)]
     drawn = [(crystal, graph) for crystal, graph in tried if isinstance(graph, Graph)]
     return drawn, [Rejected(crystal.id, "no_graph", str(fault)) for crystal, fault in failed]
+
+
+def _label(
+    drawn: Sequence[tuple[Crystal, Graph]],
+) -> tuple[list[tuple[Crystal, Graph]], dict[str, np.ndarray], dict[str, int], list[Rejected]]:
+    """Return what has a label, the labels by property, how many were dropped as unphysical, and what has none."""
+    found = {name: property_labels([crystal for crystal, _ in drawn], name) for name in PROPERTIES}
+    has_any = np.any([np.isfinite(values) for values, _ in found.values()], axis=0)
+    kept = [pair for pair, has in zip(drawn, has_any, strict=True) if has]
+    without = [
+        Rejected(crystal.id, "no_label", "none of the eight properties has a physical value")
+        for (crystal, _), has in zip(drawn, has_any, strict=True)
+        if not has
+    ]
+    labels = {name: values[has_any] for name, (values, _) in found.items()}
+    return kept, labels, {name: dropped for name, (_, dropped) in found.items()}, without
 
 
 def _tell(counts: dict, folder: Path) -> None:
@@ -120,7 +131,7 @@ def _check(folder: Path, names: Sequence[str]) -> None:
     try:
         stored = json.loads((folder / MANIFEST).read_text())["sha256"]
         damaged = [name for name in names if file_sha256(folder / name) != stored[name]]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault and a wrong encoding are ValueErrors
         raise InputError(f"{folder} is not complete ({error}): run the stage graphs with --again.") from error
     if damaged:
         raise InputError(f"{folder / damaged[0]} is damaged: run the stage graphs with --again.")

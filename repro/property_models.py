@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from data_prep.element_features import element_features
-from data_prep.graphs import Graph, pad_batch
+from data_prep.graphs import Graph, pack_batch
 from data_prep.properties import BAND_GAP, PROPERTIES
 from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters
@@ -40,14 +40,12 @@ def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:
 
 
 def predict(model: keras.Model, graphs: Sequence[Graph], batch_size: int = BATCH) -> np.ndarray:
-    """Return the network's values (n,) as it learns them; crystals of like size share a batch."""
-    order = np.argsort([graph.n_sites for graph in graphs], kind="stable")
-    predicted = np.empty(len(graphs), dtype=np.float32)
+    """Return the network's values (n,) as it learns them."""
+    values = []
     for start in range(0, len(graphs), batch_size):
-        chosen = order[start : start + batch_size]
-        batch = pad_batch([graphs[index] for index in chosen])
-        predicted[chosen] = keras.ops.convert_to_numpy(model(batch, training=False))[:, 0]
-    return predicted
+        answers = model(pack_batch(graphs[start : start + batch_size]), training=False)
+        values.append(keras.ops.convert_to_numpy(answers)[:, 0])
+    return np.concatenate(values)
 
 
 def predict_properties(networks: dict[str, list[keras.Model]], graphs: Sequence[Graph]) -> dict[str, Prediction]:

@@ -5,7 +5,6 @@ layers of the formation-energy network, first with these frozen, then all layers
 """
 
 from argparse import Namespace
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
-from repro.feeds import GraphFeed, sized_batches
+from repro.feeds import GraphFeed, shuffled_batches
 from repro.property_data import PropertyData, load_property_data
 from repro.property_models import load_network, network_names
 from repro.run import Run
@@ -104,22 +103,16 @@ def _fit(model, task: Task, data: PropertyData, p: CGCNNParameters, epochs: int,
     """Fit ``epochs`` epochs into ``folder`` with the mean absolute error and early stopping (F26)."""
     train, held = (data.labelled(task.property, part) for part in ("train", "validation"))
     passes = -(-p.steps_per_epoch // -(-len(train) // p.batch_size))
-    batches = _batches(data, p.batch_size, task.seed)
-    budget = Budget(epochs, len(batches(train, 0, passes)), p.learning_rate, p.schedule, 0, p.patience)
+    budget = Budget(epochs, passes * -(-len(train) // p.batch_size), p.learning_rate, p.schedule, 0, p.patience)
     compile_model(model, budget, loss=_LOSS)
     labels = data.labels[task.property].astype("float32")
     return fit_epochs(
         model,
         budget,
-        lambda epoch: GraphFeed(data.graphs, labels, batches(train, epoch, passes)),
-        GraphFeed(data.graphs, labels, batches(held, 0, 1)),
+        lambda epoch: GraphFeed(data.graphs, labels, shuffled_batches(train, p.batch_size, task.seed, epoch, passes)),
+        GraphFeed(data.graphs, labels, shuffled_batches(held, p.batch_size, task.seed, 0)),
         folder,
     )
-
-
-def _batches(data: PropertyData, batch_size: int, seed: int) -> Callable:
-    sizes = data.sizes
-    return lambda indices, epoch, passes: sized_batches(indices, sizes, batch_size, seed, epoch, passes)
 
 
 def trained_networks(run: Run) -> dict[str, list[keras.Model]]:

@@ -11,13 +11,13 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from data_prep.element_features import element_features
-from data_prep.graphs import build_graphs, crystal_graph, gaussian_expansion, pad_batch
+from data_prep.graphs import build_graphs, crystal_graph, gaussian_expansion, pack_batch
 from models.cgcnn import (
     EdgeLinear,
     GaussianExpansion,
+    MaskedNormalization,
     build_cgcnn,
     copy_graph_layers,
-    gather_sites,
     set_target_scale,
 )
 from models.table6 import CGCNNParameters
@@ -49,14 +49,14 @@ def trained(graphs, targets):
     model = build_cgcnn(CGCNNParameters(), element_features())
     set_target_scale(model, targets)
     model.compile(keras.optimizers.Adam(5e-3), "mae", run_eagerly=True)  # tracing would cost more
-    batch = pad_batch(graphs)
+    batch = pack_batch(graphs)
     losses = [model.train_on_batch(batch, targets) for _ in range(6)]
     assert losses[-1] < 0.8 * losses[0]
     return model
 
 
-def predict(model, graphs, sites=None):
-    return keras.ops.convert_to_numpy(model(pad_batch(graphs, sites), training=False))[:, 0]
+def predict(model, graphs, multiple=64):
+    return keras.ops.convert_to_numpy(model(pack_batch(graphs, multiple), training=False))[:, 0]
 
 
 def test_parameter_count():
@@ -92,7 +92,7 @@ def test_an_answer_does_not_depend_on_the_batch(trained, graphs):
     assert alone.std() > 0.01
     together = predict(trained, graphs)
     np.testing.assert_allclose(together[:12], alone, atol=1e-5)
-    np.testing.assert_allclose(predict(trained, graphs, sites=50), together, atol=1e-5)
+    np.testing.assert_allclose(predict(trained, graphs, multiple=500), together, atol=1e-5)
     order = np.random.default_rng(0).permutation(256) % 32
     np.testing.assert_allclose(predict(trained, [graphs[i] for i in order]), together[order], atol=1e-5)
 
@@ -107,10 +107,10 @@ def test_an_answer_does_not_depend_on_the_description_of_the_crystal(trained):
 
 def test_padding_takes_no_part_in_training_statistics(graphs):
     moved = []
-    for sites in (8, 24):
+    for multiple in (1, 500):
         keras.utils.set_random_seed(3)
         model = build_cgcnn(SMALL, element_features())
-        model(pad_batch(graphs, sites), training=True)
+        model(pack_batch(graphs, multiple), training=True)
         moved.append([np.asarray(weight) for weight in model.non_trainable_weights])
     for small, large in zip(*moved, strict=True):
         np.testing.assert_allclose(small, large, rtol=1e-4, atol=1e-6)
@@ -119,14 +119,14 @@ def test_padding_takes_no_part_in_training_statistics(graphs):
 def test_normalisation_is_that_of_the_real_edges(graphs):
     keras.utils.set_random_seed(4)
     model = build_cgcnn(replace(SMALL, convolutions=1), element_features())
-    batch = pad_batch(graphs)
+    batch = pack_batch(graphs)
     linear = keras.Model(model.inputs, model.get_layer("convolution_1_linear").output)
     inputs = [batch[tensor.name] for tensor in model.inputs]
     edges = np.asarray(linear(inputs))[batch["edge_mask"]]  # real edges only
     model(batch, training=True)
     norm = model.get_layer("convolution_1_edge_norm")
-    np.testing.assert_allclose(np.asarray(norm.moving_mean), 0.1 * edges.mean(0), atol=1e-5)
-    np.testing.assert_allclose(np.asarray(norm.moving_variance), 0.9 + 0.1 * edges.var(0), rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(norm.moving_mean), 0.02 * edges.mean(0), atol=1e-5)
+    np.testing.assert_allclose(np.asarray(norm.moving_variance), 0.98 + 0.02 * edges.var(0), rtol=1e-4)
 
 
 def test_an_isolated_site_has_an_answer(trained):
@@ -136,16 +136,33 @@ def test_an_isolated_site_has_an_answer(trained):
 
 def test_edge_linear_is_one_matrix_on_the_concatenation():
     rng = np.random.default_rng(0)
-    sites, bonds = rng.normal(size=(2, 5, 3)).astype("f"), rng.normal(size=(2, 5, 4, 6)).astype("f")
-    neighbours = rng.integers(0, 5, (2, 5, 4)).astype("int32")
+    sites, bonds = rng.normal(size=(5, 3)).astype("f"), rng.normal(size=(5, 4, 6)).astype("f")
+    neighbours = rng.integers(0, 5, (5, 4)).astype("int32")
     layer = EdgeLinear(7)
     found = np.asarray(layer(sites, bonds, neighbours))
     kernel, bias = (np.asarray(weight) for weight in layer.weights)
-    for b, i, j in np.ndindex(2, 5, 4):
-        z = np.concatenate([sites[b, i], sites[b, neighbours[b, i, j]], bonds[b, i, j]])
-        np.testing.assert_allclose(found[b, i, j], z @ kernel + bias, atol=1e-5)
-    gathered = np.asarray(gather_sites(sites, neighbours))
-    assert (gathered[1, 2, 3] == sites[1, neighbours[1, 2, 3]]).all()
+    for i, j in np.ndindex(5, 4):
+        z = np.concatenate([sites[i], sites[neighbours[i, j]], bonds[i, j]])
+        np.testing.assert_allclose(found[i, j], z @ kernel + bias, atol=1e-5)
+
+
+def test_training_normalises_with_the_moving_statistics_once_they_are_known():
+    keras.utils.set_random_seed(5)
+    layer = MaskedNormalization()
+    inputs = np.random.default_rng(0).normal(3.0, 2.0, (400, 12, 3)).astype("f")
+    real = np.random.default_rng(1).random((400, 12)) < 0.9
+    first = np.asarray(layer(inputs, real, training=True))[real]
+    for _ in range(400):
+        layer(inputs, real, training=True)
+    trained, inferred = (np.asarray(layer(inputs, real, training=mode))[real] for mode in (True, False))
+    np.testing.assert_allclose(trained, inferred, atol=5e-3)
+    np.testing.assert_allclose(inferred.mean(0), 0.0, atol=1e-2)
+    np.testing.assert_allclose(inferred.std(0), 1.0, atol=1e-2)
+    assert np.abs(first.mean(0) - 3.0).max() < 0.2  # at the start the moving statistics are 0 and 1
+    before = np.asarray(layer.moving_mean).copy()
+    layer.trainable = False
+    np.testing.assert_allclose(np.asarray(layer(inputs + 9, real, training=True))[real], inferred + 9 / 2, atol=0.2)
+    np.testing.assert_array_equal(np.asarray(layer.moving_mean), before)
 
 
 def test_gaussians_are_those_of_the_graphs():
@@ -155,8 +172,9 @@ def test_gaussians_are_those_of_the_graphs():
 
 
 def test_compiled_prediction_agrees_and_takes_any_size(trained, graphs):
-    found = np.concatenate([trained.predict(pad_batch(graphs, n), batch_size=10, verbose=0)[:, 0] for n in (8, 16)])
-    np.testing.assert_allclose(found, np.tile(predict(trained, graphs), 2), atol=1e-5)
+    parts = (graphs[:10], graphs[10:12], graphs[12:])
+    found = np.concatenate([trained.predict_on_batch(pack_batch(part))[:, 0] for part in parts])
+    np.testing.assert_allclose(found, predict(trained, graphs), atol=1e-5)
 
 
 def test_weights_carry_statistics_scale_and_element_table(trained, graphs, targets, tmp_path):
@@ -199,14 +217,14 @@ def test_transfer_copies_everything_but_the_head(trained):
 def test_another_backend_gives_the_same_answers(trained, graphs, tmp_path):
     pytest.importorskip("jax")
     trained.save_weights(tmp_path / "cgcnn.weights.h5")
-    np.savez(tmp_path / "batch.npz", **pad_batch(graphs))
+    np.savez(tmp_path / "batch.npz", **pack_batch(graphs))
     program = (
         "import sys, keras, numpy as np; from models.cgcnn import build_cgcnn; from models.table6 import *\n"
         "assert keras.backend.backend() == 'jax'\n"
         "model = build_cgcnn(CGCNNParameters(), np.zeros((95, 93)))\n"
         "model.load_weights(sys.argv[1] + '/cgcnn.weights.h5')\n"
         "batch = dict(np.load(sys.argv[1] + '/batch.npz'))\n"
-        "np.save(sys.argv[1] + '/answers.npy', model.predict(batch, verbose=0)[:, 0])\n"
+        "np.save(sys.argv[1] + '/answers.npy', model.predict_on_batch(batch)[:, 0])\n"
         "model.compile('adam', 'mae')\n"
         "losses = [model.train_on_batch(batch, np.arange(32.0)) for _ in range(5)]\n"
         "assert losses[-1] < losses[0], losses\n"

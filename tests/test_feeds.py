@@ -6,7 +6,7 @@ import pytest
 from data_prep.conditions import one_hot
 from data_prep.rotations import rotate
 from data_prep.shards import VoxelStore, build_shards
-from repro.feeds import SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps, sized_batches
+from repro.feeds import SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps, shuffled_batches
 from tests.crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(9)
@@ -77,21 +77,12 @@ def test_a_crop_window_stays_inside_and_holds_an_occupied_voxel():
         assert (species[window] == 8).any()
 
 
-def test_sized_batches_show_every_crystal_once_and_keep_sizes_together():
-    rng = np.random.default_rng(0)
-    sizes = rng.choice([2, 4, 5, 40], 1000, p=[0.3, 0.4, 0.29, 0.01])
-    batches = sized_batches(np.arange(1000), sizes, 32, seed=0, epoch=1)
-    assert sorted(np.concatenate(batches)) == list(range(1000))
-    padded = sum(len(batch) * sizes[batch].max() for batch in batches)
-    shuffled = sum(len(b) * sizes[b].max() for b in np.array_split(rng.permutation(1000), 32))
-    assert padded < 0.6 * shuffled
-
-
-def test_the_first_two_batches_show_tensorflow_every_shape():
-    sizes = np.array([2] * 90 + [5] * 5 + [40] * 5)
-    for epoch in range(20):
-        first, second = sized_batches(np.arange(100), sizes, 10, seed=0, epoch=epoch)[:2]
-        assert sizes[first].max() == 40
-        assert sizes[second].max() == 2
-    (only,) = sized_batches(np.arange(7), sizes, 10, seed=0, epoch=0)
-    assert sorted(only) == list(range(7))
+def test_shuffled_batches_show_every_crystal_once_a_pass():
+    batches = shuffled_batches(np.arange(70), 32, seed=0, epoch=1, passes=2)
+    assert [len(batch) for batch in batches] == [32, 32, 6] * 2
+    for one_pass in (batches[:3], batches[3:]):
+        assert sorted(np.concatenate(one_pass)) == list(range(70))
+    assert list(batches[0]) != list(batches[3])
+    again, other = (shuffled_batches(np.arange(70), 32, seed=0, epoch=epoch, passes=2) for epoch in (1, 2))
+    assert all((a == b).all() for a, b in zip(batches, again, strict=True))
+    assert list(batches[0]) != list(other[0])

@@ -19,7 +19,7 @@ from data_prep.graphs import (
     crystal_graph,
     gaussian_expansion,
     load_graphs,
-    pad_batch,
+    pack_batch,
     save_graphs,
 )
 from tests.crystals import made_up_crystals
@@ -199,29 +199,28 @@ def test_arrays_that_are_no_graphs_are_refused(tmp_path):
             load_graphs(path)
 
 
-def test_a_batch_holds_every_graph_and_zero_elsewhere():
+def test_a_batch_holds_every_graph_end_to_end():
     graphs = build_graphs(made_up_crystals(6), processes=1)  # 2, 5 and 4 sites
-    batch = pad_batch(graphs)
-    assert batch["numbers"].shape == (6, 8) and batch["distances"].shape == (6, 8, 12)
-    assert [batch[name].dtype.name for name in batch] == ["int32", "int32", "float32", "bool", "bool"]
-    for row, graph in enumerate(graphs):
-        n = graph.n_sites
-        np.testing.assert_array_equal(batch["distances"][row, :n], graph.distances)
-        np.testing.assert_array_equal(batch["neighbours"][row, :n], graph.neighbours)
-        assert batch["site_mask"][row].sum() == n and not batch["edge_mask"][row, n:].any()
-    assert batch["edge_mask"].sum() == sum(graph.mask.sum() for graph in graphs)
-    assert pad_batch(graphs, sites=50)["numbers"].shape == (6, 50)
-    assert [pad_batch([crystal_graph(random_structure(0, n))])["numbers"].shape[1] for n in (3, 5, 9)] == [
-        4,
-        8,
-        16,
-    ]
-    with pytest.raises(InputError, match="has 5 sites, more than the 4"):
-        pad_batch(graphs, sites=4)
+    batch = pack_batch(graphs, multiple=16)
+    total = sum(graph.n_sites for graph in graphs)
+    assert batch["numbers"].shape == (32,) and batch["distances"].shape == (32, 12) and total == 22
+    kinds = [batch[name].dtype.name for name in batch]
+    assert kinds == ["float32", "int32", "int32", "float32", "bool", "bool", "int32"]
+    assert batch["atoms"].tolist() == [graph.n_sites for graph in graphs]
+    start = 0
+    for place, graph in enumerate(graphs):
+        rows = slice(start, start + graph.n_sites)
+        np.testing.assert_array_equal(batch["distances"][rows], graph.distances)
+        np.testing.assert_array_equal(batch["neighbours"][rows], graph.neighbours + start)
+        assert (batch["crystal"][rows] == place).all()
+        start = rows.stop
+    assert batch["site_mask"].sum() == total and not batch["site_mask"][total:].any()
+    assert not batch["edge_mask"][total:].any() and batch["neighbours"].max() < total
+    assert pack_batch(graphs)["numbers"].shape == (64,)
     with pytest.raises(InputError, match="at least one graph"):
-        pad_batch([])
+        pack_batch([])
     with pytest.raises(InputError, match="same number of neighbours"):
-        pad_batch([graphs[0], crystal_graph(PEROVSKITE, n_neighbours=6)])
+        pack_batch([graphs[0], crystal_graph(PEROVSKITE, n_neighbours=6)])
 
 
 def test_gaussians_are_centred_on_multiples_of_a_fifth():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from data_prep.graphs import crystal_graph, pad_batch
+from data_prep.graphs import crystal_graph, pack_batch
 from models.released_cgcnn import load_atom_init, predict_released, released_cgcnn
 from models.weights_error import WeightsError
 
@@ -37,8 +37,12 @@ def structures(shared, oracle):
 
 
 @pytest.fixture(scope="module")
-def batch(structures):
-    return pad_batch([crystal_graph(structure, ties="as_found") for structure in structures])
+def graphs(structures):
+    return [crystal_graph(structure, ties="as_found") for structure in structures]
+
+
+def one_by_one(graphs):
+    return [pack_batch([graph]) for graph in graphs]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +51,12 @@ def energy_model(shared):
 
 
 @pytest.mark.parametrize("property", PROPERTIES)
-def test_released_weights_reproduce_the_reference_outputs(shared, oracle, batch, property):
+def test_released_weights_reproduce_the_reference_outputs(shared, oracle, graphs, property):
     model = released_cgcnn(shared / f"reference/icsg3d/cgcnn_weights.{property}.best.hdf5")
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == 36_609
-    together = predict_released(model, batch, batch_size=31)
+    together = predict_released(model, [pack_batch(graphs)])
     np.testing.assert_allclose(together, oracle[property]["one_batch"], atol=1e-4)
-    alone = predict_released(model, batch, batch_size=1)
+    alone = predict_released(model, one_by_one(graphs))
     np.testing.assert_allclose(alone, oracle[property]["alone"], atol=1e-4)
     assert np.abs(alone - together).max() > 0.1  # F27: the batch decides
 
@@ -62,27 +66,22 @@ def test_padding_changes_nothing_and_ties_change_one_structure(oracle, structure
     some = [*range(0, 31, 5), ids.index(AMBIGUOUS)]
     reference = np.array(oracle["formation_energy_per_atom"]["alone"])[some]
     graphs = [crystal_graph(structures[i]) for i in some]  # our rule for equal distances
-    error = np.abs(predict_released(energy_model, pad_batch(graphs, sites=64), batch_size=1) - reference)
+    error = np.abs(predict_released(energy_model, [pack_batch([graph], multiple=200) for graph in graphs]) - reference)
     assert {ids[i] for i, moved in zip(some, error > 1e-3, strict=True) if moved} == {AMBIGUOUS}
     assert error.max() < 0.03
 
 
-def test_filling_missing_neighbours_changes_only_structures_that_lack_some(oracle, batch, energy_model):
+def test_filling_missing_neighbours_changes_only_structures_that_lack_some(oracle, graphs, energy_model):
     reference = np.array(oracle["formation_energy_per_atom"]["alone"])
-    lacking = np.flatnonzero(batch["edge_mask"].sum((1, 2)) < 12 * batch["site_mask"].sum(1))
+    lacking = [place for place, graph in enumerate(graphs) if graph.n_missing]
     assert [oracle["mp_ids"][i] for i in lacking] == ["mp-1097185", "mp-1093843"]
-    some = {name: array[[*lacking, 0, 1, 2]] for name, array in batch.items()}
-    filled = predict_released(energy_model, some, batch_size=1, fill_missing=True)
+    some = one_by_one([graphs[place] for place in (*lacking, 0, 1, 2)])
+    filled = predict_released(energy_model, some, fill_missing=True)
     np.testing.assert_allclose(filled[2:], reference[:3], atol=1e-4)
     assert np.abs(filled[:2] - reference[lacking]).min() > 0.3
     # They were filled when the weights were trained: so they come closer to their energies.
     truth = np.array(oracle["mp_formation_energy"])[lacking]
     assert (np.abs(filled[:2] - truth) < np.abs(reference[lacking] - truth)).all()
-
-
-def test_a_batch_size_of_nothing_is_refused(batch, energy_model):
-    with pytest.raises(ValueError, match="batch size is 0"):
-        predict_released(energy_model, batch, batch_size=0)
 
 
 def test_element_features_are_read(shared):

@@ -1,7 +1,7 @@
 """Structures a user has on disk, without labels: CIF, POSCAR, extended XYZ, tables, or a folder of them."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import ase.io
@@ -11,7 +11,7 @@ from pymatgen.io.vasp import Poscar
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
+from data_prep.quarantine import ISOTOPES, Rejected, Unusable, refuse_bad_geometry, refuse_species
 from data_prep.sources.cif_folder import PARSER_FAULTS, read_cif_structure
 from data_prep.sources.table import SUFFIXES, read_table
 
@@ -45,25 +45,37 @@ def read_structures(path: Path) -> tuple[list[Crystal], list[Rejected]]:
     return crystals, rejected
 
 
-def _reader(path: Path):
+def _reader(path: Path) -> Callable[[Path], tuple[list[Crystal], list[Rejected]]] | None:
     """Return the function that reads a file of this name, or None."""
     name = path.name.lower()
-    if name.endswith(SUFFIXES):
+    if path.name.endswith(SUFFIXES):
         return _read_table
     if name.endswith(".cif"):
         return lambda file: _read_frames(file, lambda: [read_cif_structure(file)])
     if name.endswith(XYZ_SUFFIXES):
-        return lambda file: _read_frames(file, lambda: list(_xyz_frames(file)))
+        return lambda file: _read_frames(file, lambda: _xyz_frames(file))
     if name.startswith(POSCAR_NAMES) or name.endswith((".vasp", ".poscar")):
-        return lambda file: _read_frames(file, lambda: [Poscar.from_file(file, check_for_potcar=False).structure])
+        return lambda file: _read_frames(file, lambda: [_poscar(file)])
     return None
 
 
 def _read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
-    return read_table(path, labelled=False)
+    """Read a table without labels; one that is no table of structures becomes a rejected file."""
+    try:
+        found, rejected = read_table(path, labelled=False)
+    except InputError as error:
+        return [], [Rejected(path.name, "unreadable", str(error))]
+    crystals = []
+    for crystal in found:
+        try:
+            refuse_bad_geometry(crystal)
+            crystals.append(crystal)
+        except Unusable as fault:
+            rejected.append(fault.of(crystal.id))
+    return crystals, rejected
 
 
-def _read_frames(path: Path, read) -> tuple[list[Crystal], list[Rejected]]:
+def _read_frames(path: Path, read: Callable[[], list[Structure | Unusable]]) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of one file; whatever its parser raises becomes the reason why there is none."""
     try:
         with warnings.catch_warnings():
@@ -75,26 +87,45 @@ def _read_frames(path: Path, read) -> tuple[list[Crystal], list[Rejected]]:
         problem = " ".join(str(error).split()) or "nothing in it can be read"
         return [], [Rejected(path.name, "unreadable", f"{type(error).__name__}: {problem}")]
     crystals, rejected = [], []
-    for number, structure in enumerate(frames, start=1):
+    for number, frame in enumerate(frames, start=1):
         id = path.name if len(frames) == 1 else f"{path.name}#{number}"
         try:
-            crystals.append(_checked(structure, id))
+            crystals.append(_checked(frame, id))
         except Unusable as fault:
             rejected.append(fault.of(id))
     return crystals, rejected
 
 
-def _checked(structure: Structure, id: str) -> Crystal:
-    if not len(structure):
+def _checked(frame: Structure | Unusable, id: str) -> Crystal:
+    if isinstance(frame, Unusable):
+        raise frame
+    if not len(frame):
         raise Unusable("no_sites", "the cell is empty")
-    refuse_species(structure)
-    crystal = crystal_from_structure(structure, id)
+    refuse_species(frame)
+    crystal = crystal_from_structure(frame, id)
     refuse_bad_geometry(crystal)
     return crystal
 
 
-def _xyz_frames(path: Path) -> Iterator[Structure]:
-    for atoms in ase.io.iread(path, format="extxyz"):
-        if not atoms.pbc.all() or atoms.cell.volume == 0:
-            raise Unusable("degenerate_cell", 'a frame has no periodic cell: give Lattice="..." in its second line')
-        yield AseAtomsAdaptor.get_structure(atoms)
+def _poscar(path: Path) -> Structure:
+    poscar = Poscar.from_file(path, check_for_potcar=False)
+    if not poscar.true_names:
+        raise Unusable("unknown_element", "the file names no elements: write their symbols above their counts")
+    return poscar.structure
+
+
+def _xyz_frames(path: Path) -> list[Structure | Unusable]:
+    """Return the frames of an extended XYZ file, a fault in place of one that is no crystal."""
+    frames: list[Structure | Unusable] = []
+    try:
+        for atoms in ase.io.iread(path, format="extxyz"):
+            periodic = atoms.pbc.all() and atoms.cell.volume > 0
+            fault = Unusable("degenerate_cell", 'the frame has no periodic cell: give Lattice="..." in its second line')
+            frames.append(AseAtomsAdaptor.get_structure(atoms) if periodic else fault)
+    except PARSER_FAULTS as error:  # the frames before a damaged one are sound
+        symbol = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
+        kind = "isotope" if symbol in ISOTOPES else "unreadable"
+        frames.append(Unusable(kind, f"frame {len(frames) + 1}: {type(error).__name__}: {error}"))
+    if not frames:
+        raise Unusable("no_sites", "the file holds no frame")
+    return frames

@@ -1,6 +1,6 @@
 """Measures the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import ionic_radii
-from data_prep.graphs import Graph, build_graphs, pad_batch
+from data_prep.graphs import Graph, build_graphs, pack_batch
 from data_prep.properties import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
 from data_prep.sources.cells import CELLS, to_conventional
@@ -108,13 +108,17 @@ def released_graphs(crystals: Sequence[Crystal]) -> list[Graph]:
     return build_graphs(crystals, ties="as_found")
 
 
+def in_batches(graphs: Sequence[Graph], size: int) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the arrays of ``size`` crystals at a time, in order."""
+    return (pack_batch(graphs[start : start + size]) for start in range(0, len(graphs), size))
+
+
 def evaluate_cgcnn(model: keras.Model, graphs: Sequence[Graph], labels: np.ndarray) -> dict:
     """Return the mean and median absolute error by batch size, missing neighbours masked and filled (F27)."""
-    batch = pad_batch(graphs)
     results = []
     for filled in (False, True):
         for size in CGCNN_BATCHES:
-            errors = np.abs(predict_released(model, batch, size, fill_missing=filled) - labels)
+            errors = np.abs(predict_released(model, in_batches(graphs, size), filled) - labels)
             results.append(
                 {"batch_size": size, "missing_neighbours": "filled" if filled else "masked"}
                 | {"mae": errors.mean(), "median": np.median(errors)}

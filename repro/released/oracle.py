@@ -13,9 +13,8 @@ import numpy as np
 
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
-from data_prep.graphs import pad_batch
 from models.released_cgcnn import predict_released
-from repro.released.evaluation import Vae, reconstruct_crystals, released_graphs
+from repro.released.evaluation import Vae, in_batches, reconstruct_crystals, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout
 # eV/atom or ln(GPa). Smaller properties are compared with this: the reference prints five decimals, and
@@ -67,10 +66,14 @@ def compare_cgcnn(
     Missing neighbours are masked, as in the reference outputs.
     """
     ids = reference["mp_ids"]
-    batch = pad_batch(released_graphs(pick(crystals, ids)))
+    graphs = released_graphs(pick(crystals, ids))
     return [
         _agreement(
-            f"CGCNN {name}, {how}", predict_released(model, batch, size), reference[name][how], ids, SMALL_PROPERTY
+            f"CGCNN {name}, {how}",
+            predict_released(model, in_batches(graphs, size)),
+            reference[name][how],
+            ids,
+            SMALL_PROPERTY,
         )
         for name, model in models.items()
         for how, size in (("alone", 1), ("one_batch", len(ids)))
