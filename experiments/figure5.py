@@ -2,7 +2,9 @@
 
 import argparse
 import zipfile
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ from experiments.table1 import read_measured
 SHOWN = (0.2, 99.8)  # percentiles of both axes together; what lies beyond is drawn at the edge
 CELLS = 45  # of the density grid along each axis
 COLOURS = "viridis"  # told apart by colour-blind readers, and in grey
+# TypeError: for an NPY file of this name np.load gives a bare array; SyntaxError: a header that is no Python
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, zipfile.BadZipFile, zlib.error, TokenError)
 FEW = 400  # crystals below which points are drawn instead of a density
 
 
@@ -28,16 +32,15 @@ def compute(measured: dict, predictions: Path) -> dict[str, dict]:
     """
     try:
         with np.load(predictions, allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in arrays.files}
+            return {
+                row["property"]: {key: row[key] for key in ("mae", "r2")}
+                | {kind: arrays[f"{row['property']}_{kind}"] for kind in ("true", "predicted")}
+                for row in measured["rows"]
+            }
     except FileNotFoundError:
         raise InputError(f"{predictions} is not there: run the stage 'evaluate-properties' first.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise InputError(f"{predictions} is damaged ({error}): run 'evaluate-properties' again.") from None
-    return {
-        row["property"]: {key: row[key] for key in ("mae", "r2")}
-        | {kind: values[f"{row['property']}_{kind}"] for kind in ("true", "predicted")}
-        for row in measured["rows"]
-    }
 
 
 def render(panels: dict[str, dict], path: Path) -> None:
@@ -64,13 +67,18 @@ def render(panels: dict[str, dict], path: Path) -> None:
             unit = PROPERTIES[name].trained_unit
             axes.set_title(PROPERTIES[name].title + (f" ({unit})" if unit else ""))
             axes.text(
-                0.04, 0.96, f"MAE {panel['mae']:.3f}\nR² {panel['r2']:.3f}\nn = {len(panel['true']):,}",
+                0.04, 0.96, _caption(panel),
                 transform=axes.transAxes, va="top", fontsize=6.5,
             )  # fmt: skip
             axes.set_xlabel("true")
             if place % 4 == 1:
                 axes.set_ylabel("predicted")
         style.save(figure, path)
+
+
+def _caption(panel: dict) -> str:
+    r2 = "–" if panel["r2"] is None else f"{panel['r2']:.3f}"  # none where all true values are alike
+    return f"MAE {panel['mae']:.3f}\nR² {r2}\nn = {len(panel['true']):,}"
 
 
 def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:

@@ -86,10 +86,13 @@ def read_measured(results: Path) -> dict:
     """Read ``properties.json`` of a results folder; raises InputError when it is not there."""
     path = results / "properties.json"
     try:
-        return json.loads(path.read_text())
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        if not measured["rows"]:
+            raise ValueError("it has no rows")
+        return measured
     except FileNotFoundError:
         raise InputError(f"{path} is not there: run the stage 'evaluate-properties' first.") from None
-    except json.JSONDecodeError as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged ({error}): run the stage 'evaluate-properties' again.") from None
 
 

@@ -124,6 +124,16 @@ class CrystalMean(layers.Layer):
         return ops.segment_sum(sites, crystal, num_segments=ops.shape(atoms)[0]) / ops.expand_dims(atoms, -1)
 
 
+class WeightedMean(layers.Layer):
+    """Average the sites of each crystal with positive weights that the network learns (not in the paper)."""
+
+    def call(self, sites, weights, real, crystal, atoms):
+        """Return (B, F) of sites (S, F) and weights (S, 1); the rest as in ``CrystalMean``."""
+        weights = ops.where(ops.expand_dims(real, -1), weights, 0.0)
+        total = ops.segment_sum(weights, crystal, num_segments=ops.shape(atoms)[0])  # (B, 1)
+        return ops.segment_sum(sites * weights, crystal, num_segments=ops.shape(atoms)[0]) / total
+
+
 class TargetScale(layers.Layer):
     """Turn the network's standardised output into the unit of the property: x * std + mean.
 
@@ -157,13 +167,20 @@ def graph_inputs(n_neighbours: int) -> dict[str, keras.KerasTensor]:
     }
 
 
-def atom_embedding(inputs, element_features: np.ndarray, units: int):
-    """Look atomic numbers (S,) up in the frozen table (Z, 93) and map them to (S, units)."""
+def atom_embedding(inputs, element_features: np.ndarray, units: int, learned: bool = False):
+    """Look atomic numbers (S,) up in the frozen table (Z, 93) and map them to (S, units).
+
+    ``learned`` adds a vector per element that is trained from zero.
+    """
     table = np.asarray(element_features, dtype=np.float32)
     lookup = layers.Embedding(*table.shape, trainable=False, name="element_features")
     sites = lookup(inputs["numbers"])  # (S, 93)
     lookup.set_weights([table])
-    return layers.Dense(units, name="atom_dense")(sites)
+    sites = layers.Dense(units, name="atom_dense")(sites)  # (S, 64)
+    if learned:
+        own = layers.Embedding(len(table), units, embeddings_initializer="zeros", name="atom_learned")
+        sites = layers.Add(name="atom_sum")([sites, own(inputs["numbers"])])
+    return sites
 
 
 def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> keras.Model:
@@ -177,14 +194,25 @@ def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> ke
     inputs = graph_inputs(p.neighbours)
     expand = GaussianExpansion(p.radius, p.gaussian_step, name="gaussians")
     bonds = expand(inputs["distances"])  # (S, M, 41)
-    sites = atom_embedding(inputs, element_features, p.atom_features)  # (S, 64)
+    sites = atom_embedding(inputs, element_features, p.atom_features, p.learned_elements)  # (S, 64)
     for step in range(1, p.convolutions + 1):
         sites = _convolution(sites, bonds, inputs, f"convolution_{step}")
-    x = CrystalMean(name="readout")(sites, inputs["site_mask"], inputs["crystal"], inputs["atoms"])  # (B, 64)
+    x = _readout(sites, inputs, p.readout)  # (B, 64)
     x = layers.Activation("softplus", name="readout_softplus")(x)
     x = layers.Dense(p.hidden, activation="softplus", name="hidden")(x)  # (B, 128)
     x = layers.Dense(1, name="standardised")(x)  # (B, 1)
     return keras.Model(inputs, TargetScale(name="target_scale")(x), name="cgcnn")
+
+
+def _readout(sites, inputs, kind: str):
+    """Average the sites (S, F) of each crystal to (B, F), all alike or weighed."""
+    where = (inputs["site_mask"], inputs["crystal"], inputs["atoms"])
+    if kind == "mean":
+        return CrystalMean(name="readout")(sites, *where)
+    if kind == "attention":
+        weights = layers.Dense(1, activation="softplus", name="readout_weights")(sites)  # (S, 1)
+        return WeightedMean(name="readout")(sites, weights, *where)
+    raise ValueError(f"The readout is '{kind}', it must be 'mean' or 'attention'.")
 
 
 def _convolution(sites, bonds, inputs, name: str):
@@ -223,4 +251,4 @@ def copy_graph_layers(source: keras.Model, target: keras.Model) -> None:
 
 def graph_layers(model: keras.Model) -> list[layers.Layer]:
     """Return the atom embedding and the layers of the convolutions: what transfer learning carries over."""
-    return [layer for layer in model.layers if layer.name == "atom_dense" or layer.name.startswith("convolution_")]
+    return [layer for layer in model.layers if layer.name.startswith(("atom_", "convolution_"))]

@@ -57,3 +57,5 @@ class CGCNNParameters:
     neighbours: int = 12  # F26
     radius: float = 8.0  # F26, Å
     gaussian_step: float = 0.2  # F26, Å: centres 0, 0.2, .. 8.0, width 0.2
+    learned_elements: bool = False  # not in the paper: a trained vector per element beside its 93 features
+    readout: str = "mean"  # Methods: "node-wise average"; "attention" weighs the sites (not in the paper)

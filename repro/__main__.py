@@ -18,6 +18,7 @@ from repro.stages import STAGES, run_stage
 EPILOG = """presets:
   smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
   laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
+  improved as laptop, with deeper property networks than the paper's
   paper    Table 6 exactly: needs a GPU
 
 sources:

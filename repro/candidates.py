@@ -21,7 +21,7 @@ from repro.sampling import Target
 SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
 COLUMNS = (
     "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
-    "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry", "known_formula",
+    "n_elements", "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry", "known_formula",
     "training_formula", "file", "reason",
 )  # fmt: skip
 
@@ -67,6 +67,7 @@ def _record(target: Target, number: int, outcome: Decoded | Undecodable, rule: A
         "formula": formula,
         "valid": is_valid(structure),
         "n_sites": len(structure),
+        "n_elements": len(structure.composition),
         "a": structure.lattice.a,
         "b": structure.lattice.b,
         "c": structure.lattice.c,

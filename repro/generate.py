@@ -125,9 +125,14 @@ def _sample(run: Run, dataset: Dataset, targets: Sequence[Target], parts: Path) 
 
 
 def _rank(record: dict) -> tuple:
-    """Sort key: valid first, then the stoichiometry asked for, then the lowest formation energy."""
+    """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
+
+    A crystal of one element stands below the compounds: its formation energy is zero by definition,
+    whatever the network says.
+    """
     energy = record.get("formation_energy_per_atom")
-    return not record["valid"], not record.get("same_stoichiometry"), energy is None, energy or 0.0, record["id"]
+    element, other = record.get("n_elements") == 1, not record.get("same_stoichiometry")
+    return not record["valid"], element, other, energy is None, energy or 0.0, record["id"]
 
 
 def _write(records: Sequence[dict], out: Path) -> None:

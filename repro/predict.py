@@ -20,6 +20,7 @@ from repro.property_models import Prediction, predict_properties
 from repro.published_weights import CGCNN_WEIGHTS, load_published
 
 MAX_SITES = 50  # F26: what the networks were trained on
+SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other
 
 
 def predict_files(options: argparse.Namespace) -> None:
@@ -27,7 +28,8 @@ def predict_files(options: argparse.Namespace) -> None:
     crystals, rejected = read_structures(options.path)
     drawn, without_graph = draw(crystals)
     for item in (refused := rejected + without_graph):
-        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {item.detail}", file=sys.stderr)
+        detail = item.detail.removeprefix(f"{item.id}: ")
+        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
     if not drawn:
         count = f"all {len(refused)} structures were" if len(refused) > 1 else "its structure was"
         raise InputError(f"{options.path}: nothing can be predicted; {count} left out, see above.")
@@ -60,7 +62,7 @@ def draw(crystals: Sequence[Crystal]) -> tuple[list[tuple[Crystal, Graph]], list
 def _small(crystal: Crystal) -> Crystal:
     if crystal.n_sites <= MAX_SITES:
         return crystal
-    primitive = crystal_from_structure(crystal.structure().get_primitive_structure(), crystal.id)
+    primitive = crystal_from_structure(crystal.structure().get_primitive_structure(tolerance=SAME), crystal.id)
     if primitive.n_sites > MAX_SITES:
         raise InputError(f"{crystal.id}: {primitive.n_sites} sites, the networks were trained on at most {MAX_SITES}.")
     return primitive

@@ -108,6 +108,15 @@ LAPTOP = replace(
     generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, species_from="fit"),
 )
 
+# The best property networks of a laptop's budget: deeper than the paper's, and not under its name.
+IMPROVED = replace(
+    LAPTOP,
+    name="improved",
+    cgcnn=replace(
+        LAPTOP.cgcnn, convolutions=3, learned_elements=True, readout="attention", batch_size=128, epochs=30, members=1
+    ),
+)
+
 SMOKE = replace(
     LAPTOP,
     name="smoke",
@@ -123,4 +132,4 @@ SMOKE = replace(
     generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, species_from="fit"),
 )
 
-PRESETS = {preset.name: preset for preset in (SMOKE, LAPTOP, PAPER)}
+PRESETS = {preset.name: preset for preset in (SMOKE, LAPTOP, IMPROVED, PAPER)}

@@ -43,6 +43,11 @@ class PropertyData:
         return np.flatnonzero((self.parts == part) & np.isfinite(self.labels[name]))
 
 
+def network_names(name: str, members: int) -> list[str]:
+    """Return the names of a property's networks: its own, or numbered ones where there are several."""
+    return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
+
+
 def graphs(run: Run, options: Namespace) -> dict:
     """Read the source, keep crystals of every kind that have a property, draw their graphs, split by formula."""
     parameters, network, folder = run.preset.property_data, run.preset.cgcnn, run.folder("graphs")

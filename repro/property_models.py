@@ -27,11 +27,6 @@ class Prediction:
     spread: np.ndarray | None
 
 
-def network_names(name: str, members: int) -> list[str]:
-    """Return the names of a property's networks: its own, or numbered ones where there are several."""
-    return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
-
-
 def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:
     """Return the network whose weights are in ``path``; raises InputError when they are missing or do not fit."""
     model = build_cgcnn(parameters, element_features())

@@ -14,22 +14,16 @@ from repro.published_weights import CGCNN_WEIGHTS, publish
 from repro.run import RESULTS, Run
 from repro.train_cgcnn import trained_networks
 
-RENDERED = (
-    "table1.json",
-    "table1.csv",
-    "table1.md",
-    "figure5.json",
-    "figure5.png",
-    "calibration.json",
-    "calibration.png",
-)
+RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.png")
+CALIBRATION = ("calibration.json", "calibration.png")  # of several networks only
 
 
 def publish_run(run: Run) -> None:
     """Publish a run's networks and results; raises InputError when one of them has not been made."""
-    missing = [name for name in (SUMMARY, *RENDERED) if not (run.results / name).exists()]
+    rendered = RENDERED + (CALIBRATION if run.preset.cgcnn.members > 1 else ())
+    missing = [name for name in (SUMMARY, *rendered) if not (run.results / name).exists()]
     if missing:
-        raise InputError(f"{run.results / missing[0]} is not there: run make table1 figure5 for this run first.")
+        raise InputError(f"{run.results / missing[0]} is not there: run make table1 figure5 calibration first.")
     data = load_property_data(run)
     training = np.flatnonzero(data.parts == "train")
     seen = all_coordinations(data.graphs[index] for index in training)
@@ -40,7 +34,7 @@ def publish_run(run: Run) -> None:
         "training_crystals": len(training),
     }
     publish(CGCNN_WEIGHTS, trained_networks(run), run.preset.cgcnn, seen, facts)
-    for name in RENDERED:
+    for name in rendered:
         with replacing(RESULTS / "published" / name) as temporary:
             shutil.copyfile(run.results / name, temporary)
     print(f"Networks: {CGCNN_WEIGHTS}; results: {RESULTS / 'published'}")

@@ -23,7 +23,7 @@ class PublishedNetworks:
     """Networks by property, and what they were trained on.
 
     ``coordinations`` gives, by atomic number, the numbers of nearest neighbours seen in training;
-    ``facts`` is what the manifest says besides (data, split, errors on the test part).
+    ``facts`` is what the manifest says besides: source, split, preset.
     """
 
     networks: dict[str, list[keras.Model]]
@@ -56,17 +56,18 @@ def load_published(folder: Path = CGCNN_WEIGHTS) -> PublishedNetworks:
     try:
         manifest = json.loads(path.read_text())
         parameters = CGCNNParameters(**manifest.pop("parameters"))
-        entries, seen = manifest.pop("networks"), manifest.pop("coordinations")
+        seen = {int(z): counts for z, counts in manifest.pop("coordinations").items()}
+        entries = [(one["file"], one["property"], one["sha256"]) for one in manifest.pop("networks")]
     except FileNotFoundError:
         raise InputError(f"{path} is missing: clone the project again, or give a folder with --weights.") from None
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged ({error}): clone the project again.") from error
     networks: dict[str, list[keras.Model]] = {}
-    for entry in entries:
-        file = folder / entry["file"]
-        if not file.exists() or file_sha256(file) != entry["sha256"]:
+    for name, property, sha256 in entries:
+        file = folder / name
+        if not file.exists() or file_sha256(file) != sha256:
             state = "damaged" if file.exists() else "missing"
             raise InputError(f"{file} is {state}: clone the project again, or give another folder with --weights.")
-        networks.setdefault(entry["property"], []).append(load_network(parameters, file))
+        networks.setdefault(property, []).append(load_network(parameters, file))
     ordered = {name: networks[name] for name in PROPERTIES if name in networks}
-    return PublishedNetworks(ordered, {int(z): counts for z, counts in seen.items()}, manifest)
+    return PublishedNetworks(ordered, seen, manifest)

@@ -17,8 +17,8 @@ from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.feeds import GraphFeed, shuffled_batches
-from repro.property_data import PropertyData, load_property_data
-from repro.property_models import load_network, network_names
+from repro.property_data import PropertyData, load_property_data, network_names
+from repro.property_models import load_network
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 
@@ -46,12 +46,13 @@ def plan(data: PropertyData, members: int, seed: int) -> tuple[list[Task], dict[
             had = ", ".join(f"{count} to {part}" for part, count in counts.items())
             left_out[name] = "no labels" if not any(counts.values()) else f"too few labels ({had})"
         elif name == FORMATION_ENERGY:
-            names = network_names(name, members)
-            tasks += [Task(one, name, seed + place, None) for place, one in enumerate(names)]
+            tasks += [Task(one, name, seed + place, None) for place, one in enumerate(network_names(name, members))]
         else:
-            pretrained = tasks[0].name if tasks and name not in FROM_SCRATCH else None
+            from_energy = tasks and tasks[0].property == FORMATION_ENERGY and name not in FROM_SCRATCH
+            pretrained = tasks[0].name if from_energy else None
             tasks.append(Task(name, name, seed, pretrained))
-    return tasks, left_out
+    # A property's first network before its others: a training cut short then has all properties.
+    return sorted(tasks, key=lambda task: task.seed), left_out
 
 
 def train_cgcnn(run: Run, options: Namespace) -> dict:

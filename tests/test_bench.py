@@ -116,7 +116,7 @@ def test_the_command_prints_and_writes_every_row(small, monkeypatch, tmp_path, c
     assert written["matmul_gflop_per_s"] > 0 and written["machine"]["cores"] > 0
     assert all(line["wall_ms"] > 0 and line["cpu_ms"] > 0 for line in written["rows"])
     parts = Counter(line["part"].split(",")[0] for line in written["rows"])
-    expected = {"voxels at 16^3": 12, "files": 2, "training step": 3, "voxels to atoms": 2, "CGCNN": 2}
+    expected = {"voxels at 16^3": 12, "files": 2, "training step": 3, "voxels to atoms": 2, "CGCNN": 5}
     assert parts == expected
     shown = capsys.readouterr().out
     assert all(line["what"] in shown for line in written["rows"])

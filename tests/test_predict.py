@@ -224,6 +224,13 @@ def test_a_large_cell_that_is_not_primitive_is_reduced(networks, one_network, tm
     np.testing.assert_allclose(big, small, rtol=1e-4)
 
 
+def test_a_large_cell_whose_sites_are_moved_is_not_taken_for_the_ideal_one():
+    large = PEROVSKITE * (3, 2, 2)
+    large.perturb(0.1)
+    drawn, [only] = draw([crystal_from_structure(large, "moved")])
+    assert drawn == [] and "60 sites" in only.detail
+
+
 def test_a_cell_of_up_to_fifty_sites_is_taken_as_it_is(networks):
     supercell = PEROVSKITE * (5, 2, 1)
     drawn, _ = draw([crystal_from_structure(supercell, "fifty"), crystal_from_structure(PEROVSKITE, "small")])

@@ -37,6 +37,7 @@ def whole(tmp_path_factory):
         run = made_up_run.made_up_run()
         made_up_run.finished_stages(run)
         made_up_run.evaluated(run)
+        made_up_run.properties(run)
         made_up_run.generated(run)
         made_up_run.slices(run)
         report(run, NOTHING)
@@ -86,7 +87,7 @@ def test_the_html_is_well_formed_and_needs_no_other_file(whole):
     found = tags(html)
     assert not [tag for tag, _ in found if tag in ("script", "link", "iframe")]
     images = [attributes for tag, attributes in found if tag == "img"]
-    assert len(images) == 4  # Figure 4, losses, slices, crystals
+    assert len(images) == 6  # Figures 4 and 5, calibration, losses, slices, crystals
     assert all(image["src"].startswith("data:image/svg+xml;base64,") and image["alt"] for image in images)
     for target in [attributes["href"] for tag, attributes in found if tag == "a"]:
         assert target[0] == "#" or (run.results / target).is_file()
@@ -110,6 +111,7 @@ def test_the_paper_and_we_stand_in_columns_of_our_own(whole):
     assert released.startswith(number(evaluation["vae"]["released"]["all"]["mse"]))
     emd = evaluation["routes"]["ours, unet"]["all"]["emd"]
     assert row(markdown, "EMD of the sites (Å)")[:2][0] == "0.090"
+    assert row(markdown, "formation energy")[1:4] == ["0.102", "0.250", "0.200–0.300"]  # of Table 1
     assert row(markdown, "EMD of the sites (Å)")[1].startswith(number(emd))
     assert row(markdown, "UNet, non-zero recall (probability above 0.5)") == ["87 %", "55.0 %", "–"]
     assert row(markdown, "UNet, non-zero recall (most probable element)") == ["–", "60.0 %", "–"]
@@ -178,7 +180,7 @@ def test_rendering_again_computes_nothing_and_changes_nothing(whole, monkeypatch
 def test_every_figure_of_the_markdown_is_there(whole):
     run, _, markdown = whole
     names = re.findall(r"!\[.+?\]\((.+?)\)", markdown)
-    assert len(names) == 4
+    assert len(names) == 6
     assert all((run.results / name).stat().st_size > 5000 for name in names)
 
 
@@ -186,7 +188,7 @@ def test_an_empty_run_is_reported_as_such(empty):
     report(empty, NOTHING)
     markdown = (empty.results / "report.md").read_text()
     assert "train-vae has not ended: this report is of an unfinished run." in markdown
-    assert markdown.count("Not run yet") == 8
+    assert markdown.count("Not run yet") == 9
     tags((empty.results / "report.html").read_text())
 
 

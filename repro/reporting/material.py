@@ -8,11 +8,11 @@ from pathlib import Path
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from repro import stamps
+from repro.property_data import network_names
 from repro.run import Run
 from repro.stages import STAGES
 
 MEASURED = tuple(name for name in STAGES if name != "report")
-HISTORY = {"train-cgcnn": f"{FORMATION_ENERGY}-1"}  # of its several networks the first
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Material:
 def gather(run: Run) -> Material:
     """Read stamps, histories and results of ``run``; raises InputError when one of the files is damaged."""
     found = {name: stamps.read(run.folder(name)) for name in MEASURED}
-    histories = {name: _history(run.folder(name) / HISTORY.get(name, "") / "history.csv") for name in MEASURED}
+    first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn.members)[0]}  # of its networks
+    histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
     return Material(
         run=run,
         stamps={name: stamp for name, stamp in found.items() if stamp},
