@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     if options.stage == "predict":
         start_backend()
-        import_module("repro.predict").predict_files(options)
+        import_module("repro.properties.predict").predict_files(options)
         return
     run = Run(
         preset=PRESETS[options.preset],
@@ -115,7 +115,7 @@ def _run(options: argparse.Namespace) -> None:
     )
     if options.stage == "publish":
         start_backend()
-        import_module("repro.publish").publish_run(run)
+        import_module("repro.properties.publish").publish_run(run)
         return
     run_stage(options.stage, run, options)
 

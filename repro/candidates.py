@@ -15,7 +15,7 @@ from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Unusable, symmetry
 from models.atoms import Decoded, Undecodable, to_structure
 from repro.metrics import is_valid
-from repro.property_models import predict_properties
+from repro.properties.networks import predict_properties
 from repro.sampling import Target
 
 SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy

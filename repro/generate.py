@@ -22,6 +22,7 @@ from models.gaussian_fit import candidate_elements
 from repro.candidates import COLUMNS, Known, candidates
 from repro.datasets import Dataset, load_dataset
 from repro.decode import decode_all, decoder_pool, segment
+from repro.properties.train import trained_networks
 from repro.run import Run
 from repro.sampling import (
     Target,
@@ -33,7 +34,6 @@ from repro.sampling import (
     find_base,
     pipeline_targets,
 )
-from repro.train_cgcnn import trained_networks
 from repro.train_unet import trained_unet
 from repro.train_vae import trained_vae
 

@@ -83,7 +83,7 @@ STAGES = {
         "train the Cond-DFC-VAE, with the UNet as its perceptual model",
     ),
     "graphs": Stage(
-        "repro.property_data:graphs",
+        "repro.properties.data:graphs",
         (),
         lambda run: (
             asdict(run.preset.property_data)
@@ -94,13 +94,13 @@ STAGES = {
         networks=False,
     ),
     "train-cgcnn": Stage(
-        "repro.train_cgcnn:train_cgcnn",
+        "repro.properties.train:train_cgcnn",
         ("graphs",),
         lambda run: asdict(run.preset.cgcnn) | {"seed": run.preset.seed},
         "train the crystal graph networks on every property that the source has labels for",
     ),
     "evaluate-properties": Stage(
-        "repro.evaluate_properties:evaluate_properties",
+        "repro.properties.evaluate:evaluate_properties",
         ("train-cgcnn",),
         lambda run: {},
         "measure the property networks, and the released ones, on the held-out crystals",

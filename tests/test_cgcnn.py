@@ -79,6 +79,21 @@ def test_parameter_count():
     assert model.count_params() == 36_609 + (2 * 128 + 2 * 64) + 95 * 93 + 2
 
 
+def test_the_deeper_network_weighs_its_sites_and_learns_its_elements(graphs):
+    keras.utils.set_random_seed(6)
+    deeper = replace(SMALL, learned_elements=True, readout="attention")
+    model = build_cgcnn(deeper, element_features())
+    plain = build_cgcnn(SMALL, element_features())
+    assert model.count_params() == plain.count_params() + 95 * 8 + (8 + 1)  # a vector per element, weights of sites
+    answers = predict(model, graphs)
+    np.testing.assert_allclose(predict(model, graphs, multiple=500), answers, atol=1e-5)
+    np.testing.assert_allclose(predict(model, graphs[5:9]), answers[5:9], atol=1e-5)
+    small, doubled = predict(model, [crystal_graph(PEROVSKITE), crystal_graph(PEROVSKITE * (2, 1, 1))])
+    assert small == pytest.approx(doubled, abs=1e-5)
+    with pytest.raises(ValueError, match="readout is 'sum'"):
+        build_cgcnn(replace(SMALL, readout="sum"), element_features())
+
+
 def test_statistics_have_moved(trained):
     for name in ("convolution_1_edge_norm", "convolution_1_site_norm"):
         norm = trained.get_layer(name)

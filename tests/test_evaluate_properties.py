@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pytest import approx
 
-from repro.evaluate_properties import CALIBRATION_BINS, _row, calibration
 from repro.metrics import r2
-from repro.property_data import PropertyData
+from repro.properties.data import PropertyData
+from repro.properties.evaluate import CALIBRATION_BINS, _row, calibration
 
 NAN = np.nan
 

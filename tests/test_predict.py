@@ -17,9 +17,9 @@ from data_prep.properties import PROPERTIES
 from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.__main__ import main
-from repro.predict import draw
-from repro.property_models import ZERO_GAP, predict, predict_properties
-from repro.published_weights import load_published, publish
+from repro.properties.networks import ZERO_GAP, predict, predict_properties
+from repro.properties.predict import draw
+from repro.properties.weights import load_published, publish
 from tests.crystals import made_up_crystals
 
 TINY = replace(CGCNNParameters(), atom_features=8, hidden=16)

@@ -18,7 +18,7 @@ from data_prep.shards import file_sha256
 from data_prep.total_energy import without_corrections
 from repro.__main__ import main
 from repro.presets import PRESETS
-from repro.property_data import CRYSTALS, GRAPHS, LABELS, MANIFEST, load_property_crystals, load_property_data
+from repro.properties.data import CRYSTALS, GRAPHS, LABELS, MANIFEST, load_property_crystals, load_property_data
 from repro.run import Run
 from tests.crystals import made_up_crystals
 from tests.pipeline import small_source

@@ -12,15 +12,15 @@ from data_prep.errors import InputError
 from data_prep.properties import PROPERTIES
 from experiments import calibration, figure5, table1
 from models.cgcnn import graph_layers
-from repro import publish
 from repro.__main__ import main
 from repro.presets import SMOKE
-from repro.property_data import load_property_data
-from repro.property_models import load_network, predict
-from repro.published_weights import load_published
+from repro.properties import publish
+from repro.properties.data import load_property_data
+from repro.properties.networks import load_network, predict
+from repro.properties.train import plan, trained_networks
+from repro.properties.weights import load_published
 from repro.run import Run
 from repro.train import BEST
-from repro.train_cgcnn import plan, trained_networks
 from tests.crystals import made_up_crystals
 from tests.pipeline import _row
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from repro import stamps
-from repro.property_data import network_names
+from repro.properties.data import network_names
 from repro.run import Run
 from repro.stages import STAGES
 

@@ -17,8 +17,8 @@ from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.feeds import GraphFeed, shuffled_batches
-from repro.property_data import PropertyData, load_property_data, network_names
-from repro.property_models import load_network
+from repro.properties.data import PropertyData, load_property_data, network_names
+from repro.properties.networks import load_network
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 

@@ -16,8 +16,8 @@ from data_prep.graphs import Graph, crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected
 from data_prep.sources.structure_files import read_structures
-from repro.property_models import Prediction, predict_properties
-from repro.published_weights import CGCNN_WEIGHTS, load_published
+from repro.properties.networks import Prediction, predict_properties
+from repro.properties.weights import CGCNN_WEIGHTS, load_published
 
 MAX_SITES = 50  # F26: what the networks were trained on
 SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other

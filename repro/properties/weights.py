@@ -12,9 +12,9 @@ from data_prep.errors import InputError
 from data_prep.properties import PROPERTIES
 from data_prep.shards import file_sha256
 from models.table6 import CGCNNParameters
-from repro.property_models import load_network
+from repro.properties.networks import load_network
 
-CGCNN_WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "cgcnn"
+CGCNN_WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cgcnn"
 MANIFEST = "manifest.json"
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from data_prep.atomic import replacing
 from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
-from repro.evaluate_properties import SUMMARY
-from repro.property_data import load_property_data
-from repro.published_weights import CGCNN_WEIGHTS, publish
+from repro.properties.data import load_property_data
+from repro.properties.evaluate import SUMMARY
+from repro.properties.train import trained_networks
+from repro.properties.weights import CGCNN_WEIGHTS, publish
 from repro.run import RESULTS, Run
-from repro.train_cgcnn import trained_networks
 
 RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.png")
 CALIBRATION = ("calibration.json", "calibration.png")  # of several networks only

@@ -10,12 +10,12 @@ from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.released_cgcnn import predict_released, released_cgcnn
 from repro import metrics, stamps
-from repro.property_data import PropertyData, load_property_crystals, load_property_data
-from repro.property_models import predict
+from repro.properties.data import PropertyData, load_property_crystals, load_property_data
+from repro.properties.networks import predict
+from repro.properties.train import trained_networks
 from repro.released.evaluation import in_batches, released_graphs
 from repro.released.files import ReleasedFiles, find_released
 from repro.run import Run
-from repro.train_cgcnn import trained_networks
 
 SUMMARY, PREDICTIONS = "properties.json", "properties_test.npz"
 RELEASED_BATCH = 256  # Table 6: the batches in which the release was trained, and answers best (F27)
