@@ -129,7 +129,7 @@ def summarise(records: Records, run: Run) -> dict:
     groups = {"all": None} | {family: family for family in FAMILIES}
     return {
         "run": run.name,
-        "source": run.source,
+        "source": run.source_name,
         "preset": run.preset.name,
         "vae": {
             name: {group: _vae_summary(_of_family(entries, family)) for group, family in groups.items()}

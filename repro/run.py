@@ -32,6 +32,11 @@ class Run:
         return RESULTS / self.name
 
     @property
+    def source_name(self) -> str:
+        """The source without the folder it lies in: what results say of it."""
+        return Path(self.source).name
+
+    @property
     def released_vae(self) -> Path | None:
         """The authors' VAE weights, or None when they are not there."""
         path = self.shared / "reference" / "icsg3d" / "vae_weights_mixed.best.hdf5"

@@ -12,7 +12,10 @@ from tests.pipeline import small_source
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("data", "voxelize", "train-unet", "train-vae", "train-cgcnn", "evaluate", "generate", "report")
+STAGES = (
+    "data", "voxelize", "train-unet", "train-vae", "graphs", "train-cgcnn", "evaluate", "evaluate-properties", "generate",
+    "report",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,8 @@ def test_generation_writes_a_cif_for_every_valid_candidate(finished):
         assert len(structure) == int(row["n_sites"])
         assert structure.composition.reduced_formula == row["formula"]
         assert structure.lattice.alpha == pytest.approx(float(row["angle"]), abs=0.01)
-        assert np.isfinite(float(row["formation_energy_per_atom"]))
+        assert np.isfinite(float(row["formation_energy_per_atom"])) and float(row["formation_energy_spread"]) >= 0
+        assert row["band_gap"] == ""  # the source has no label to train a network on
 
 
 def test_generating_again_gives_the_same_candidates(finished):

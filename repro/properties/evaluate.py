@@ -36,7 +36,7 @@ def evaluate_properties(run: Run, options: Namespace) -> dict:
     summary = {
         "rows": rows,
         "data": stamps.read(run.folder("graphs"))["counts"],
-        "source": run.source,
+        "source": run.source_name,
         "preset": run.preset.name,
         "split_seed": run.preset.seed,
         "split_by": run.preset.property_data.split_by,

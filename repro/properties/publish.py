@@ -1,7 +1,6 @@
 """python -m repro publish: the property networks of a finished run, with their numbers, into the project."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +28,7 @@ def publish_run(run: Run) -> None:
     seen = all_coordinations(data.graphs[index] for index in training)
     facts = {
         "preset": run.preset.name,
-        "source": Path(run.source).name,
+        "source": run.source_name,
         "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed},
         "training_crystals": len(training),
     }

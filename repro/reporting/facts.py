@@ -61,7 +61,7 @@ def what_was_run(material: Material) -> Section:
 
 def _facts(material: Material) -> Table:
     run, stamp = material.run, material.stamps.get("data")
-    rows = [("Run", run.name), ("Preset", run.preset.name), ("Source of the crystals", run.source)]
+    rows = [("Run", run.name), ("Preset", run.preset.name), ("Source of the crystals", run.source_name)]
     if stamp is None:
         rows.append(("Data", "not read yet: run the stage data"))
     else:
