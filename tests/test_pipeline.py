@@ -13,8 +13,8 @@ from tests.pipeline import small_source
 pytestmark = pytest.mark.slow
 
 STAGES = (
-    "data", "voxelize", "train-unet", "train-vae", "graphs", "train-cgcnn", "evaluate", "evaluate-properties", "generate",
-    "report",
+    "data", "voxelize", "train-unet", "train-vae", "graphs", "train-cgcnn", "evaluate", "evaluate-properties",
+    "generate", "report",
 )  # fmt: skip
 
 
