@@ -20,7 +20,7 @@ STAGE = $(PY) -m repro $@ --preset $(PRESET) --source $(SOURCE) --run $(RUN) --s
 	bench embedded-data clean
 
 help:  ## this list
-	@echo "make TARGET [PRESET=smoke|laptop|paper] [SOURCE=embedded|materials-project|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
+	@echo "make TARGET [PRESET=smoke|laptop|improved|paper] [SOURCE=embedded|materials-project|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  \1|\2/p' Makefile | column -t -s '|'
 
 setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time some minutes, 3 GB)
@@ -33,7 +33,7 @@ setup: .venv/ready  ## virtual environment in .venv with the locked versions (fi
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 30 to 45 min on 2 cores; paper needs a GPU)
+reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 15 to 45 min on 2 cores; paper needs a GPU)
 	@$(PY) -m repro.announce --preset $(PRESET) --source $(SOURCE) --run $(RUN) --gpu "$(GPU)"
 	@$(MAKE) --no-print-directory report PRESET=$(PRESET) SOURCE=$(SOURCE) RUN=$(RUN) SHARED=$(SHARED)
 
@@ -60,7 +60,7 @@ train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 18 min; paper needs a GPU)
 	@$(STAGE)
 graphs: setup  ## 5. crystal graphs and labels of every kind of crystal in SOURCE (seconds; 45,000 crystals 2 min)
 	@$(STAGE)
-train-cgcnn: graphs  ## 6. the CGCNN on each property with labels (laptop 5 min; 45,000 crystals COST_TRAIN)
+train-cgcnn: graphs  ## 6. the CGCNN on each property with labels (laptop 5 min; 45,000 crystals about an hour)
 	@$(STAGE)
 evaluate-properties: train-cgcnn  ## 7. the property networks on the held-out crystals (seconds to minutes)
 	@$(STAGE)

@@ -80,7 +80,12 @@ def _predict_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
 
 
-_OPTIONS = {"generate": _generate_options, "predict": _predict_options}
+def _publish_options(command: argparse.ArgumentParser) -> None:
+    _add_run_options(command)
+    command.add_argument("--to", type=Path, help="folder for the networks (default: weights/cgcnn)")
+
+
+_OPTIONS = {"generate": _generate_options, "predict": _predict_options, "publish": _publish_options}
 COMMANDS = {
     "predict": "predict eight properties of your own structures, with units, as CSV",
     "publish": "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
@@ -115,7 +120,7 @@ def _run(options: argparse.Namespace) -> None:
     )
     if options.stage == "publish":
         start_backend()
-        import_module("repro.properties.publish").publish_run(run)
+        import_module("repro.properties.publish").publish_run(run, options.to)
         return
     run_stage(options.stage, run, options)
 

@@ -1,6 +1,7 @@
 """python -m repro publish: the property networks of a finished run, with their numbers, into the project."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +18,12 @@ RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.p
 CALIBRATION = ("calibration.json", "calibration.png")  # of several networks only
 
 
-def publish_run(run: Run) -> None:
-    """Publish a run's networks and results; raises InputError when one of them has not been made."""
+def publish_run(run: Run, to: Path | None) -> None:
+    """Publish a run's networks and results; raises InputError when one of them has not been made.
+
+    The networks that ``predict`` uses by default are replaced, and their results in ``results/published``;
+    with another folder ``to`` its results go to a folder of that name there.
+    """
     rendered = RENDERED + (CALIBRATION if run.preset.cgcnn.members > 1 else ())
     missing = [name for name in (SUMMARY, *rendered) if not (run.results / name).exists()]
     if missing:
@@ -32,8 +37,9 @@ def publish_run(run: Run) -> None:
         "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed},
         "training_crystals": len(training),
     }
-    publish(CGCNN_WEIGHTS, trained_networks(run), run.preset.cgcnn, seen, facts)
+    weights, results = to or CGCNN_WEIGHTS, RESULTS / "published" / (to.name if to else "")
+    publish(weights, trained_networks(run), run.preset.cgcnn, seen, facts)
     for name in rendered:
-        with replacing(RESULTS / "published" / name) as temporary:
+        with replacing(results / name) as temporary:
             shutil.copyfile(run.results / name, temporary)
-    print(f"Networks: {CGCNN_WEIGHTS}; results: {RESULTS / 'published'}")
+    print(f"Networks: {weights}; results: {results}")
