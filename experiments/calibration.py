@@ -25,8 +25,8 @@ def render(calibration: dict, path: Path) -> None:
     bins = calibration["bins"]
     spread = [part["spread"] for part in bins]
     with style.styled():
-        figure = Figure(figsize=(3.4, 2.6))
-        figure.subplots_adjust(left=0.15, right=0.98, bottom=0.16, top=0.97)
+        figure = Figure(figsize=(style.WIDTH, 2.6))  # as wide as the others, so that it is shown at their scale
+        figure.subplots_adjust(left=0.07, right=0.5, bottom=0.16, top=0.97)
         axes = figure.add_subplot()
         axes.plot(spread, [part["rmse"] for part in bins], "o-", color=style.OURS, label="root mean square error")
         axes.plot(spread, [part["mae"] for part in bins], "s--", color=style.ORANGE, label="mean absolute error")
