@@ -15,10 +15,9 @@ from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Unusable, symmetry
 from models.atoms import Decoded, Undecodable, to_structure
 from repro.metrics import is_valid
-from repro.properties.networks import predict_properties
+from repro.properties.networks import SPREAD, predict_properties
 from repro.sampling import Target
 
-SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
 COLUMNS = (
     "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
     "n_elements", "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry", "known_formula",

@@ -6,13 +6,13 @@ import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.atomic import write_json
 from data_prep.shards import build_shards
+from repro import stamps
 from repro.backend import start_backend
 from repro.bench.crystals import made_crystals
 from repro.bench.timing import Row
@@ -69,7 +69,7 @@ def as_json(rows: Sequence[Row], peak: float) -> dict:
     """Return what ``--json`` writes: machine, versions, peak and rows."""
     return {
         "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": stamps.versions(_PACKAGES),
         "matmul_gflop_per_s": peak,
         "rows": [vars(row) for row in rows],
     }

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from data_prep.crystal import Crystal
 from data_prep.element_features import element_features
 from data_prep.elements import ionic_radii
-from data_prep.graphs import crystal_graph, pack_batch
+from data_prep.graphs import SITES_MULTIPLE, crystal_graph, pack_batch
 from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import coordinate_grid, voxelize
 from models.atoms import decode_atoms
@@ -134,7 +134,7 @@ def graph_rows(crystals: list[Crystal]) -> Iterable[Row]:
     mixed = [crystal_graph(crystal) for crystal in sized_crystals().values()]  # 2, 8 and 40 sites
     graphs = [mixed[index % 8 // 3] for index in range(LAPTOP.cgcnn.batch_size)]  # 14 on average
     padded = RELEASED_SITES * len(graphs)
-    for what, multiple in (("packed", 64), (f"padded to {RELEASED_SITES} sites as the release", padded)):
+    for what, multiple in (("packed", SITES_MULTIPLE), (f"padded to {RELEASED_SITES} sites as the release", padded)):
         batch, targets = pack_batch(graphs, multiple), np.zeros((len(graphs), 1), np.float32)
         model = build_cgcnn(LAPTOP.cgcnn, element_features())
         compile_model(model, Budget(1, 1, 1e-3, "constant", 0), loss="mae")

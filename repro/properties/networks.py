@@ -16,6 +16,7 @@ from repro.train import load_weights
 
 ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
 NEEDS_GAP = ("refractive_index", "dielectric_constant")  # NaN where the band gap is zero (Methods; F29)
+SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
 BATCH = 256
 
 

@@ -16,7 +16,7 @@ from data_prep.graphs import Graph, crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected
 from data_prep.sources.structure_files import read_structures
-from repro.properties.networks import Prediction, predict_properties
+from repro.properties.networks import SPREAD, Prediction, predict_properties
 from repro.properties.weights import CGCNN_WEIGHTS, load_published
 
 MAX_SITES = 50  # F26: what the networks were trained on
@@ -87,7 +87,7 @@ def to_csv(crystals: Sequence[Crystal], found: dict[str, Prediction], warnings: 
         unit = f" ({PROPERTIES[name].unit})" if PROPERTIES[name].unit else ""
         columns[name + unit] = [_text(value) for value in prediction.values]
         if name == FORMATION_ENERGY and prediction.spread is not None:
-            columns[f"formation_energy_spread{unit}"] = [_text(value) for value in prediction.spread]
+            columns[SPREAD + unit] = [_text(value) for value in prediction.spread]
     columns["warning"] = list(warnings)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -16,6 +16,7 @@ from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
+from repro import stamps
 from repro.feeds import GraphFeed, shuffled_batches
 from repro.properties.data import PropertyData, load_property_data, network_names
 from repro.properties.networks import load_network
@@ -117,10 +118,12 @@ def _fit(model, task: Task, data: PropertyData, p: CGCNNParameters, epochs: int,
 
 
 def trained_networks(run: Run) -> dict[str, list[keras.Model]]:
-    """Return the networks of a run by property, those of formation energy first, at their best epochs."""
-    parameters, folder = run.preset.cgcnn, run.folder("train-cgcnn")
-    tasks, _ = plan(load_property_data(run), parameters.members, run.preset.seed)
+    """Return the networks of a run by property, in the order of their training, at their best epochs."""
+    folder = run.folder("train-cgcnn")
+    stamp = stamps.read(folder)
+    if stamp is None:
+        raise InputError(f"{folder} has no finished result: run the stage 'train-cgcnn' first.")
     networks: dict[str, list[keras.Model]] = {}
-    for task in tasks:
-        networks.setdefault(task.property, []).append(load_network(parameters, folder / task.name / BEST))
+    for name, facts in stamp["counts"]["networks"].items():
+        networks.setdefault(facts["property"], []).append(load_network(run.preset.cgcnn, folder / name / BEST))
     return networks

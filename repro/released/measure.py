@@ -1,10 +1,8 @@
 """Puts the authors' weights into our networks and gathers what ``metrics.json`` says of them."""
 
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -19,6 +17,7 @@ from data_prep.shards import file_sha256
 from data_prep.sources import read_source
 from models.released import load_released_unet, load_released_vae
 from models.released_cgcnn import released_cgcnn
+from repro import stamps
 from repro.released.evaluation import (
     Vae,
     choose_per_family,
@@ -59,7 +58,7 @@ def measure(files: ReleasedFiles, sample: Sample) -> dict:
             for role, path in files.named().items()
         },
         "sample": asdict(sample),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": stamps.versions(_PACKAGES),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "oracle": compare(files, vae, cgcnn, cubic, general),
         "vae": {"source": _source(files.cubic)} | measure_vae(vae, cubic, sample),
