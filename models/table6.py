@@ -17,6 +17,10 @@ class VAEParameters:
     filters: tuple[int, ...] = (16, 32, 64, 128)  # F12; the decoder mirrors them
     dense: int = 256  # F12, F13
     condition_copies: int = 1  # the paper concatenates once; the released weights need 4 (F12)
+    heads: bool = False  # not in the paper: composition and lattice are decoded first (structured_vae.py)
+    density_weight: float = 20.0  # with heads: the density's error against the coordinates' (F37)
+    density_floor: float = 0.1  # with heads, electrons/Å^3: squared errors are divided by the density and this
+    composition_weight: float = 0.1  # with heads: the composition's cross-entropy
     schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
     warmup_steps: int = 0  # linear rise before the schedule
     norm_momentum: float = 0.99  # F13; a short training needs moving statistics that follow faster
@@ -49,6 +53,7 @@ class CGCNNParameters:
     patience: int = 40  # not in the paper: epochs without improvement before stopping
     schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
     steps_per_epoch: int = 30  # not in the paper: a property with fewer batches passes over them several times
+    transfer_epochs: int = 500  # as ``epochs``, for the properties that start from formation energy
     head_epochs: int = 10  # transfer: epochs in which only the head is trained, before the fine-tuning (SI)
     members: int = 5  # not in the paper: networks for formation energy, whose spread tells the uncertainty
     convolutions: int = 1  # Methods: "a single graph-convolution layer"

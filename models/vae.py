@@ -26,6 +26,15 @@ def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     maps = layers.Input((grid, grid, grid, 4), name="maps")
     condition = layers.Input((parameters.conditions,), name="condition")
 
+    x = encoder_features(maps, condition, parameters, grid)  # (B, 32)
+    x = layers.Dense(parameters.dense, activation="relu", name="encoder_dense")(x)
+    z_mean = layers.Dense(parameters.latent, name="z_mean")(x)
+    z_log_var = layers.Dense(parameters.latent, name="z_log_var")(x)
+    return keras.Model({"maps": maps, "condition": condition}, [z_mean, z_log_var], name="encoder")
+
+
+def encoder_features(maps, condition, parameters: VAEParameters, grid: int):
+    """Turn maps (B, G, G, G, 4) and condition (B, K) into a vector of features (B, 32) by convolutions."""
     everywhere = layers.Reshape((1, 1, 1, parameters.conditions), name="condition_voxel")(condition)
     everywhere = layers.UpSampling3D(grid, name="condition_everywhere")(everywhere)  # (B, 32, 32, 32, 10)
     x = layers.Concatenate(name="maps_and_condition")([maps] + [everywhere] * parameters.condition_copies)
@@ -36,23 +45,28 @@ def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
         x = layers.MaxPooling3D(2, name=f"encoder_pool_{block}")(x)  # 16, 8, 4, 2
     x = layers.Conv3D(4, 3, padding="same", name="encoder_conv_out")(x)  # (B, 2, 2, 2, 4)
     x = layers.LeakyReLU(LEAK, name="encoder_leaky_out")(x)
-    x = layers.Flatten(name="encoder_flatten")(x)  # (B, 32)
-    x = layers.Dense(parameters.dense, activation="relu", name="encoder_dense")(x)
-    z_mean = layers.Dense(parameters.latent, name="z_mean")(x)
-    z_log_var = layers.Dense(parameters.latent, name="z_log_var")(x)
-    return keras.Model({"maps": maps, "condition": condition}, [z_mean, z_log_var], name="encoder")
+    return layers.Flatten(name="encoder_flatten")(x)  # (B, 32)
 
 
 def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
-    """Return the decoder: latent (B, L) and condition (B, K) to maps (B, G, G, G, 4), all >= 0.
+    """Return the decoder: latent (B, L) and condition (B, K) to ``maps`` (B, G, G, G, 4), all >= 0.
 
     Methods, same section; FINDINGS F13.
     """
     z = layers.Input((parameters.latent,), name="z")
     condition = layers.Input((parameters.conditions,), name="condition")
 
-    edge = grid // 2 ** (len(parameters.filters) - 1)  # 4 at 32^3: one doubling fewer than blocks
     x = layers.Concatenate(name="z_and_condition")([z, condition])  # (B, 266)
+    x = decoder_features(x, parameters, grid)  # (B, 32, 32, 32, 16)
+    x = layers.Conv3D(4, 3, padding="same", name="decoder_conv_out")(x)  # (B, 32, 32, 32, 4)
+    x = _batch_norm(parameters, "decoder_norm_out")(x)
+    maps = layers.ReLU(name="decoder_relu_out")(x)
+    return keras.Model({"z": z, "condition": condition}, {"maps": maps}, name="decoder")
+
+
+def decoder_features(x, parameters: VAEParameters, grid: int):
+    """Turn a vector (B, ..) into features of every voxel (B, G, G, G, 16) by convolutions."""
+    edge = grid // 2 ** (len(parameters.filters) - 1)  # 4 at 32^3: one doubling fewer than blocks
     x = layers.Dense(parameters.dense, name="decoder_dense")(x)
     x = layers.Reshape((edge, edge, edge, parameters.dense // edge**3), name="decoder_reshape")(x)  # (B, 4, 4, 4, 4)
     last = len(parameters.filters)
@@ -62,10 +76,7 @@ def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
         x = layers.LeakyReLU(LEAK, name=f"decoder_leaky_{block}")(x)
         if block < last:
             x = layers.UpSampling3D(2, name=f"decoder_up_{block}")(x)  # 8, 16, 32
-    x = layers.Conv3D(4, 3, padding="same", name="decoder_conv_out")(x)  # (B, 32, 32, 32, 4)
-    x = _batch_norm(parameters, "decoder_norm_out")(x)
-    maps = layers.ReLU(name="decoder_relu_out")(x)
-    return keras.Model({"z": z, "condition": condition}, maps, name="decoder")
+    return x
 
 
 def start_from_statistics(decoder: keras.Model, maps) -> None:
@@ -76,8 +87,9 @@ def start_from_statistics(decoder: keras.Model, maps) -> None:
     the scale of the coordinates.
     """
     norm = decoder.get_layer("decoder_norm_out")
-    norm.gamma.assign(maps.std(axis=(0, 1, 2, 3)))
-    norm.beta.assign(maps.mean(axis=(0, 1, 2, 3)))
+    channels = norm.gamma.shape[0]  # 4, or the density alone
+    norm.gamma.assign(maps.std(axis=(0, 1, 2, 3))[:channels])
+    norm.beta.assign(maps.mean(axis=(0, 1, 2, 3))[:channels])
 
 
 class Sampling(layers.Layer):
@@ -114,6 +126,9 @@ class CondDFCVAE(keras.Model):
     DFC term (Table 5, first row).
     """
 
+    builders = (build_encoder, build_decoder)
+    names = ("mse", "perceptual", "kld", "density_mse")  # of the loss's terms
+
     def __init__(
         self,
         parameters: VAEParameters,
@@ -124,35 +139,45 @@ class CondDFCVAE(keras.Model):
     ):
         super().__init__(**kwargs)
         self.parameters = parameters
-        self.encoder = build_encoder(parameters, grid)
-        self.decoder = build_decoder(parameters, grid)
+        encoder, decoder = self.builders
+        self.encoder = encoder(parameters, grid)
+        self.decoder = decoder(parameters, grid)
         self.sampling = Sampling(seed, name="sampling")
         self._features = features
-        names = ("mse", "perceptual", "kld", "density_mse")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self.names}
         self.built = True  # the parts are built; weights can be loaded before the first batch
 
     def build(self, input_shape=None):
         """Do nothing: encoder and decoder are built when they are made."""
 
     def call(self, inputs, training=None):
-        """Return the reconstruction, mean and log-variance; z is drawn in training, the mean otherwise."""
-        z_mean, z_log_var = self.encoder(inputs, training=training)
+        """Return the decoded maps, mean and log-variance; z is drawn in training, the mean otherwise."""
+        z_mean, z_log_var = self.encoder({name: inputs[name] for name in self.encoder.input}, training=training)
         z = self.sampling(z_mean, z_log_var) if training else z_mean
-        maps = self.decoder({"z": z, "condition": inputs["condition"]}, training=training)
-        return {"maps": maps, "z_mean": z_mean, "z_log_var": z_log_var}
+        decoded = self.decoder({"z": z, "condition": inputs["condition"]}, training=training)
+        return {**decoded, "z_mean": z_mean, "z_log_var": z_log_var}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the scalar loss of a batch and record its terms by name."""
-        true, predicted = x["maps"], y_pred["maps"]
-        squared = ops.square(true - predicted)
-        mse = ops.mean(squared)
-        kld = ops.mean(kl_divergence(y_pred["z_mean"], y_pred["z_log_var"]))
-        perceptual = self._perceptual(true, predicted)
-        terms = {"mse": mse, "perceptual": perceptual, "kld": kld, "density_mse": ops.mean(squared[..., 0])}
+        terms = self.terms(x, y_pred)
         for name, value in terms.items():
             self.trackers[name].update_state(value)
-        return mse + self.parameters.alpha * perceptual + self.parameters.beta * kld
+        return self.weigh(terms)
+
+    def terms(self, x, y_pred) -> dict:
+        """Return the terms of the loss of a batch by name; the density's error is part of ``mse``."""
+        true, predicted = x["maps"], y_pred["maps"]
+        squared = ops.square(true - predicted)
+        return {
+            "mse": ops.mean(squared),
+            "perceptual": self._perceptual(true, predicted),
+            "kld": ops.mean(kl_divergence(y_pred["z_mean"], y_pred["z_log_var"])),
+            "density_mse": ops.mean(squared[..., 0]),
+        }
+
+    def weigh(self, terms: dict):
+        """Return the scalar loss (Methods; Table 6)."""
+        return terms["mse"] + self.parameters.alpha * terms["perceptual"] + self.parameters.beta * terms["kld"]
 
     def _perceptual(self, true, predicted):
         """Sum over the UNet's layers of the mean squared feature difference (Methods: DFC-VAE)."""

@@ -1,16 +1,18 @@
 """Batches for the networks: each epoch's feed is a pure function of (seed, epoch)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import keras
 import numpy as np
 
-from data_prep.conditions import one_hot
+from data_prep.crystal import Crystal
 from data_prep.graphs import Graph, pack_batch
 from data_prep.rotations import IDENTITY, Rotation, random_rotation, rotate
 from data_prep.shards import VoxelStore
-from data_prep.voxelize import coordinate_grid
+from data_prep.substitution import Substitution, composition_shares
+from data_prep.voxelize import coordinate_grid, voxelize
 
 # Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner keeps every
 # ``fit`` waiting for seconds after its last batch (16 s after an epoch of 41,000 crystals).
@@ -64,26 +66,51 @@ def _shuffle(seed: int, number: int, size: int) -> np.ndarray:
 
 
 class VAEFeed(keras.utils.PyDataset):
-    """Batches of maps (B, G, G, G, 4) and condition (B, K) for one epoch."""
+    """Batches of maps (B, G, G, G, 4), condition (B, K) and composition (B, 95) for one epoch.
 
-    def __init__(self, store: VoxelStore, bins: np.ndarray, n_bins: int, order: SampleOrder, epoch: int):
+    ``exchange`` makes a share of the samples anew with other elements; these have no condition (all 0).
+    """
+
+    def __init__(self, store: VoxelStore, conditions: np.ndarray, order: SampleOrder, epoch: int, exchange: "Exchange"):
         super().__init__(workers=WORKERS)
-        self.store, self.conditions, self.order, self.epoch = store, one_hot(bins, n_bins), order, epoch
+        self.store, self.conditions, self.order = store, conditions, order
+        self.epoch, self.exchange = epoch, exchange
 
     def __len__(self) -> int:
         return self.order.steps
 
     def __getitem__(self, step: int):
-        samples = self.order.batch(self.epoch, step)
-        maps = [
-            rotate(
-                input_maps(self.store.density(index), self.store.lengths[index]),
-                copy_rotation(self.order.seed, index, copy),
-            )
-            for index, copy in samples
-        ]
-        conditions = self.conditions[[index for index, _ in samples]]
-        return ({"maps": np.stack(maps), "condition": conditions},)
+        rng = np.random.default_rng((self.order.seed, self.epoch, step))
+        samples = [self._sample(index, copy, rng) for index, copy in self.order.batch(self.epoch, step)]
+        maps, conditions, compositions = (np.stack(arrays) for arrays in zip(*samples, strict=True))
+        return ({"maps": maps, "condition": conditions, "composition": compositions},)
+
+    def _sample(self, index: int, copy: int, rng: np.random.Generator):
+        numbers, condition = self.exchange.crystals[index].numbers, self.conditions[index]
+        density, lengths = self.store.density(index), self.store.lengths[index]
+        made = self.exchange.made(index, self.store.grid, rng)
+        if made is not None:
+            numbers, lengths, density, _ = made
+            condition = np.zeros_like(condition)
+        maps = rotate(input_maps(density, lengths), copy_rotation(self.order.seed, index, copy))
+        return maps, condition, composition_shares(numbers)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The run's ``crystals``, and the ``share`` of samples that are made of them with other elements."""
+
+    crystals: Sequence[Crystal]
+    share: float = 0.0
+    rule: Substitution | None = None
+    radii: np.ndarray | None = None  # (95,) in Å, indexed by Z
+
+    def made(self, index: int, grid: int, rng: np.random.Generator):
+        """Return numbers, lengths, density and species map of a made-up crystal, or None for the real one."""
+        if rng.random() >= self.share:
+            return None
+        numbers, lengths = self.rule.exchange(self.crystals[index], rng)
+        return numbers, lengths, *voxelize(numbers, self.crystals[index].fractional, lengths, self.radii, grid)
 
 
 class UNetFeed(keras.utils.PyDataset):

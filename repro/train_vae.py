@@ -1,14 +1,20 @@
 """The stage that trains the Cond-DFC-VAE, the frozen UNet being its perceptual model (Methods)."""
 
 from argparse import Namespace
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
+from data_prep.conditions import one_hot
+from data_prep.elements import RADII
+from data_prep.substitution import fit_substitution
+from models.structured_vae import StructuredVAE
+from models.table6 import VAEParameters
 from models.unet import perceptual_features
 from models.vae import CondDFCVAE, start_from_statistics
-from repro.datasets import load_dataset, load_store
-from repro.feeds import SampleOrder, VAEFeed, input_maps
+from repro.datasets import Dataset, load_dataset, load_store
+from repro.feeds import Exchange, SampleOrder, VAEFeed, input_maps
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 from repro.train_unet import trained_unet
@@ -22,7 +28,7 @@ def train_vae(run: Run, options: Namespace) -> dict:
     dataset, store = load_dataset(run), load_store(run)
     keras.utils.set_random_seed(seed)
     features = perceptual_features(trained_unet(run)) if parameters.alpha else None
-    model = CondDFCVAE(parameters, store.grid, features, seed)
+    model = build_vae(parameters, store.grid, features, seed)
     train, held = dataset.indices("train"), dataset.indices("validation", feed.validation_limit)
     if parameters.start_from_statistics:
         some = train[:: max(1, len(train) // STATISTICS)]
@@ -33,11 +39,13 @@ def train_vae(run: Run, options: Namespace) -> dict:
     )
     compile_model(model, budget)
     held_order = SampleOrder(held, 0, parameters.batch_size, 0, seed)
+    conditions = one_hot(dataset.bins, parameters.conditions)
+    exchange = exchange_of(dataset, feed.substituted, run.preset.voxels.radii)
     history = fit_epochs(
         model,
         budget,
-        lambda epoch: VAEFeed(store, dataset.bins, parameters.conditions, order, epoch),
-        VAEFeed(store, dataset.bins, parameters.conditions, held_order, 0),
+        lambda epoch: VAEFeed(store, conditions, order, epoch, exchange),
+        VAEFeed(store, conditions, held_order, 0, Exchange(dataset.crystals)),
         run.folder("train-vae"),
     )
     return {
@@ -47,8 +55,23 @@ def train_vae(run: Run, options: Namespace) -> dict:
     }
 
 
+def build_vae(parameters: VAEParameters, grid: int, features: Callable | None = None, seed: int = 0) -> CondDFCVAE:
+    """Return the untrained model: the paper's, or the one with heads for composition and lattice."""
+    return (StructuredVAE if parameters.heads else CondDFCVAE)(parameters, grid, features, seed)
+
+
+def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:
+    """Return how samples are made with other elements: what the training part has, and no held-out formula."""
+    if not share:
+        return Exchange(dataset.crystals)
+    train = dataset.indices("train")
+    held_out = np.setdiff1d(np.arange(len(dataset.crystals)), train)
+    rule = fit_substitution(*([dataset.crystals[index] for index in part] for part in (train, held_out)))
+    return Exchange(dataset.crystals, share, rule, RADII[radii]())
+
+
 def trained_vae(run: Run) -> tuple[keras.Model, keras.Model]:
     """Return encoder and decoder of a run, with the weights of the best epoch."""
-    model = CondDFCVAE(run.preset.vae, run.preset.voxels.grid)
+    model = build_vae(run.preset.vae, run.preset.voxels.grid)
     load_weights(model, run.folder("train-vae") / BEST)
     return model.encoder, model.decoder

@@ -79,6 +79,7 @@ def _train(task: Task, data: PropertyData, parameters: CGCNNParameters, folder: 
     model = build_cgcnn(parameters, element_features())
     set_target_scale(model, data.labels[task.property][data.labelled(task.property, "train")])
     fit = partial(_fit, model, task, data, parameters)
+    epochs = parameters.epochs
     if task.pretrained:
         copy_graph_layers(load_network(parameters, folder / task.pretrained / BEST), model)
         for layer in graph_layers(model):
@@ -87,7 +88,8 @@ def _train(task: Task, data: PropertyData, parameters: CGCNNParameters, folder: 
         load_weights(model, folder / task.name / "head" / BEST)
         for layer in graph_layers(model):
             layer.trainable = True
-    history = fit(parameters.epochs, folder / task.name)
+        epochs = parameters.transfer_epochs
+    history = fit(epochs, folder / task.name)
     best = min(history, key=lambda epoch: epoch["val_loss"])
     return {
         "property": task.property,
