@@ -38,7 +38,7 @@ def formula_key(numbers: np.ndarray) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True)
 class Substitution:
-    """Which ``elements`` (k,) may stand in, their ``volumes`` (95,) in Å^3 indexed by Z, and the formulas never made."""
+    """Which ``elements`` (k,) may stand in, their ``volumes`` (95,) in Å^3, and the formulas never made."""
 
     elements: np.ndarray
     volumes: np.ndarray

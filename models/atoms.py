@@ -49,6 +49,7 @@ def decode_atoms(
     species_from: str = "unet",
     parameters: DecodeParameters = DecodeParameters(),
     candidates: Candidates | None = None,
+    composition: np.ndarray | None = None,
 ) -> Decoded | Undecodable:
     """Return the atoms of one map.
 
@@ -58,7 +59,8 @@ def decode_atoms(
     are atoms (F24). ``species_from="unet"`` takes the majority label of each region, the paper's way;
     ``"fit"`` fits one Gaussian per region to the density and takes the element among ``candidates``
     whose amplitude and width agree best (F33); it may add or drop atoms, and starts at the highest
-    voxel where nothing is occupied.
+    voxel where nothing is occupied. ``composition`` (95,), the share of each species among the sites as
+    a decoder says it, restricts the fit's choice to these elements in these counts.
 
     Raises ValueError where ``species_from`` is unknown or what it needs was not given. A map that
     cannot be decoded is no error: it returns ``Undecodable``.
@@ -80,7 +82,9 @@ def decode_atoms(
     edges = voxel_edges(lengths, grid)
     sites = voxel_positions(regions.centres if len(regions) else _highest_voxel(density), edges, grid)
     numbers, sites = (
-        _by_vote(regions, sites) if species_from == "unet" else _by_fit(density, edges, sites, parameters, candidates)
+        _by_vote(regions, sites)
+        if species_from == "unet"
+        else _by_fit(density, edges, sites, parameters, candidates, composition)
     )
     if len(numbers) == 0:
         return Undecodable("no species in any region")
@@ -107,11 +111,11 @@ def _by_vote(regions: Regions, sites: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _by_fit(
-    density, edges, sites, parameters: DecodeParameters, candidates: Candidates
+    density, edges, sites, parameters: DecodeParameters, candidates: Candidates, composition: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit the density from the regions' centres and name each Gaussian."""
     gaussians = fit_gaussians(density, edges, sites, parameters.fit)
-    return identify(gaussians, candidates, parameters.fit), gaussians.positions
+    return identify(gaussians, candidates, parameters.fit, composition), gaussians.positions
 
 
 def to_structure(decoded: Decoded, angles: np.ndarray) -> Structure:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import minimize
+from scipy.optimize import linear_sum_assignment, minimize
 from skimage.feature import peak_local_max
 
 from models.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, density_of, gradient, normal_matrix, voxel_axes
@@ -121,19 +121,39 @@ def fit_gaussians(
     return fitted
 
 
-def identify(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters = FitParameters()) -> np.ndarray:
+def identify(
+    gaussians: Gaussians,
+    candidates: Candidates,
+    parameters: FitParameters = FitParameters(),
+    composition: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
 
     Misfit: squared log ratios of amplitude and width, in units of the two tolerances. On a map with
     errors, sites share an element where that costs little: a crystal has fewer elements than sites.
     Elements of one amplitude and width are one to this representation: the lower atomic number is taken.
+    Where a ``composition`` (95,) is told, the share of each species among the sites, the sites are
+    given its elements in its counts, at the least total misfit.
     """
     amplitude = np.log(gaussians.amplitudes / parameters.amplitude_scale)
     in_amplitude = amplitude[:, None] - np.log(candidates.amplitudes)
     in_width = gaussians.rows[:, LN_WIDTH, None] - np.log(candidates.radii)
     misfit = (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
+    if composition is not None:
+        counts = apportion(composition[candidates.numbers], len(misfit))
+        slots = np.repeat(np.arange(len(counts)), counts)
+        return candidates.numbers[slots[linear_sum_assignment(misfit[:, slots])[1]]]
     penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
     return candidates.numbers[_shared_choice(misfit, penalty)]
+
+
+def apportion(shares: np.ndarray, total: int) -> np.ndarray:
+    """Return whole counts (k,) that add up to ``total``, as near to ``shares`` (k,) as can be (largest remainders)."""
+    wanted = shares / shares.sum() * total
+    counts = np.floor(wanted).astype(np.int64)
+    missing = total - counts.sum()
+    counts[np.argsort(counts - wanted, kind="stable")[:missing]] += 1
+    return counts
 
 
 def amplitude_ratios(gaussians: Gaussians, numbers: np.ndarray, radii: np.ndarray) -> np.ndarray:

@@ -25,20 +25,27 @@ class Segmented:
     """What the UNet says of one map, small enough to send to another process.
 
     ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each
-    voxel; ``occupied`` (G, G, G) float32 probability.
+    voxel; ``occupied`` (G, G, G) float32 probability; ``composition`` (95,) what the latent says of it.
     """
 
     maps: np.ndarray
     species: np.ndarray
     occupied: np.ndarray
+    composition: np.ndarray | None = None
 
 
-def segment(unet: "keras.Model", maps: np.ndarray) -> tuple[list[Segmented], np.ndarray]:
-    """Return the segmentation of each of ``maps`` (B, G, G, G, 4), and the probabilities (B, G, G, G, C)."""
+def segment(
+    unet: "keras.Model", maps: np.ndarray, compositions: np.ndarray | None = None
+) -> tuple[list[Segmented], np.ndarray]:
+    """Return the segmentation of each of ``maps`` (B, G, G, G, 4), and the probabilities (B, G, G, G, C).
+
+    ``compositions`` (B, 95) travel with the maps of a decoder that says them.
+    """
     output = unet.predict_on_batch(maps)
     probability, occupied = np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0]
     species = probability.argmax(axis=-1).astype(np.uint8)
-    parts = zip(np.asarray(maps), species, occupied, strict=True)
+    told = [None] * len(species) if compositions is None else compositions
+    parts = zip(np.asarray(maps), species, occupied, told, strict=True)
     return [Segmented(*part) for part in parts], probability
 
 
@@ -67,6 +74,7 @@ def _decode(segmented: Segmented, species_from: str, candidates: Candidates) -> 
         segmented.occupied,
         species_from=species_from,
         candidates=candidates,
+        composition=segmented.composition,
     )
 
 

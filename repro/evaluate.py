@@ -89,9 +89,9 @@ def measure(
     records.voxels += metrics.voxel_counts(species, probability)
     sources = {"true map": segmented}
     for name, vae in vaes.items():
-        found = reconstruct(vae, true, condition)
+        found = reconstruct(vae, true, condition, [crystal.numbers for crystal in crystals])
         records.reconstructions[name] += reconstruction_errors(crystals, found)
-        sources[name] = segment(unet, found.maps)[0]
+        sources[name] = segment(unet, found.maps, found.composition)[0]
     for name, maps in sources.items():
         for species_from in SPECIES_FROM:
             outcomes = decode(maps, species_from)

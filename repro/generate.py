@@ -23,6 +23,7 @@ from repro.candidates import COLUMNS, Known, candidates
 from repro.datasets import Dataset, load_dataset
 from repro.decode import decode_all, decoder_pool, segment
 from repro.properties.train import trained_networks
+from repro.reconstruction import decode_latent
 from repro.run import Run
 from repro.sampling import (
     Target,
@@ -115,8 +116,8 @@ def _sample(run: Run, dataset: Dataset, targets: Sequence[Target], parts: Path) 
                 part = parts / f"{target.digest()}-{start:06d}-{stop:06d}.json"
                 if not part.exists():
                     z = target.draw(start, stop, centre)
-                    maps = decoder.predict_on_batch({"z": z, "condition": np.repeat(condition, len(z), axis=0)})
-                    segmented, _ = segment(unet, maps)
+                    maps, compositions = decode_latent(decoder, z, np.repeat(condition, len(z), axis=0))
+                    segmented, _ = segment(unet, maps, compositions)
                     outcomes = decode_all(pool, segmented, run.preset.generate.species_from, allowed)
                     write_json(part, candidates(target, start, outcomes, rule, known, networks))
                 records += json.loads(part.read_text())

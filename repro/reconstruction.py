@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from data_prep.crystal import Crystal
+from data_prep.substitution import composition_shares
 from models.lattice import lattice_least_squares, lattice_minmax
 from models.vae import kl_divergence
 
@@ -17,13 +18,15 @@ Vae = tuple[keras.Model, keras.Model]
 class Reconstruction:
     """B structures through a VAE with z = z_mean.
 
-    ``true`` and ``maps`` (B, G, G, G, 4) float32; ``z_mean`` and ``z_log_var`` (B, L).
+    ``true`` and ``maps`` (B, G, G, G, 4) float32; ``z_mean`` and ``z_log_var`` (B, L); ``composition``
+    (B, 95), the share of each species, of a VAE that has a head for it.
     """
 
     true: np.ndarray
     maps: np.ndarray
     z_mean: np.ndarray
     z_log_var: np.ndarray
+    composition: np.ndarray | None = None
 
     @property
     def squared_errors(self) -> np.ndarray:
@@ -46,12 +49,33 @@ class Reconstruction:
         return lattice_minmax(self.maps[..., 1:])
 
 
-def reconstruct(vae: Vae, true: np.ndarray, condition: np.ndarray) -> Reconstruction:
-    """Encode and decode maps (B, G, G, G, 4) under conditions (B, K)."""
+def encode(
+    encoder: keras.Model, maps: np.ndarray, condition: np.ndarray, numbers: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and log-variance (B, L) of maps (B, G, G, G, 4) under conditions (B, K).
+
+    ``numbers`` are the atomic numbers (n,) of each crystal, for an encoder that is told the composition.
+    """
+    inputs = {"maps": maps, "condition": condition}
+    if "composition" in encoder.input:
+        inputs["composition"] = np.stack([composition_shares(of_crystal) for of_crystal in numbers])
+    z_mean, z_log_var = encoder.predict_on_batch(inputs)
+    return np.asarray(z_mean), np.asarray(z_log_var)
+
+
+def decode_latent(decoder: keras.Model, z: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the maps (B, G, G, G, 4) of latent vectors (B, L); the composition (B, 95) where the decoder says it."""
+    decoded = decoder.predict_on_batch({"z": z, "condition": condition})
+    composition = decoded.get("composition")
+    return np.asarray(decoded["maps"]), None if composition is None else np.asarray(composition)
+
+
+def reconstruct(vae: Vae, true: np.ndarray, condition: np.ndarray, numbers: Sequence[np.ndarray]) -> Reconstruction:
+    """Encode and decode maps (B, G, G, G, 4) of crystals with ``numbers`` under conditions (B, K)."""
     encoder, decoder = vae
-    z_mean, z_log_var = encoder.predict_on_batch({"maps": true, "condition": condition})
-    maps = decoder.predict_on_batch({"z": z_mean, "condition": condition})
-    return Reconstruction(true, np.asarray(maps), np.asarray(z_mean), np.asarray(z_log_var))
+    z_mean, z_log_var = encode(encoder, true, condition, numbers)
+    maps, composition = decode_latent(decoder, z_mean, condition)
+    return Reconstruction(true, maps, z_mean, z_log_var, composition)
 
 
 def reconstruction_errors(crystals: Sequence[Crystal], found: Reconstruction) -> list[dict]:

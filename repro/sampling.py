@@ -20,6 +20,7 @@ from data_prep.voxelize import voxelize
 from repro.datasets import Dataset
 from repro.feeds import input_maps
 from repro.presets import GenerateParameters
+from repro.reconstruction import encode
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def centre_of(
     base = target.base
     density, _ = voxelize(base.numbers, base.fractional, base.lengths, RADII[radii](), grid)
     condition = one_hot(np.array([target.condition]), n_conditions)
-    z_mean, _ = encoder.predict_on_batch({"maps": input_maps(density, base.lengths)[None], "condition": condition})
-    return np.asarray(z_mean)[0]
+    z_mean, _ = encode(encoder, input_maps(density, base.lengths)[None], condition, [base.numbers])
+    return z_mean[0]
 
 
 def find_base(name: str, crystals: Sequence[Crystal]) -> Crystal:

@@ -6,7 +6,9 @@ import pytest
 from data_prep.conditions import one_hot
 from data_prep.rotations import rotate
 from data_prep.shards import VoxelStore, build_shards
-from repro.feeds import SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps, shuffled_batches
+from repro.feeds import (
+    Exchange, SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps, shuffled_batches,
+)  # fmt: skip
 from tests.crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(9)
@@ -37,7 +39,7 @@ def test_short_epochs_continue_where_the_last_one_ended():
 def test_vae_batches_hold_density_coordinates_and_condition(store):
     bins = np.arange(9)
     order = SampleOrder(range(9), rotations=0, batch_size=3, steps_per_epoch=0, seed=5)
-    (inputs,) = VAEFeed(store, bins, 10, order, epoch=0)[1]
+    (inputs,) = VAEFeed(store, one_hot(bins, 10), order, 0, Exchange(CRYSTALS))[1]
     chosen = [index for index, _ in order.batch(0, 1)]
     np.testing.assert_array_equal(inputs["condition"], one_hot(bins[chosen], 10))
     for maps, index in zip(inputs["maps"], chosen, strict=True):
@@ -47,7 +49,7 @@ def test_vae_batches_hold_density_coordinates_and_condition(store):
 
 def test_a_rotated_copy_turns_all_channels_alike_and_stays_the_same(store):
     order = SampleOrder([2], rotations=1, batch_size=2, steps_per_epoch=0, seed=0)
-    (inputs,) = VAEFeed(store, np.zeros(9, int), 10, order, epoch=0)[0]
+    (inputs,) = VAEFeed(store, one_hot(np.zeros(9, int), 10), order, 0, Exchange(CRYSTALS))[0]
     plain = input_maps(store.density(2), store.lengths[2])
     by_copy = {copy: maps for maps, (_, copy) in zip(inputs["maps"], order.batch(0, 0), strict=True)}
     np.testing.assert_array_equal(by_copy[0], plain)

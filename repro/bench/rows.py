@@ -24,7 +24,7 @@ from repro.bench.crystals import sized_crystals
 from repro.bench.flop import forward_flop, training_flop
 from repro.bench.reference import cdist_maps, per_voxel_maps, separable_maps
 from repro.bench.timing import Row, row, time_in_turn
-from repro.feeds import SampleOrder, UNetFeed, VAEFeed
+from repro.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed
 from repro.presets import LAPTOP
 from repro.train import Budget, compile_model
 
@@ -44,7 +44,7 @@ def measure_all(crystals: list[Crystal], folder: Path) -> tuple[float, list[Row]
     parts: list[Callable[[], Iterable[Row]]] = [
         voxel_rows,
         partial(file_rows, crystals, store, folder),
-        partial(training_rows, store, peak),
+        partial(training_rows, crystals, store, peak),
         partial(decode_rows, store),
         partial(graph_rows, crystals),
     ]
@@ -72,18 +72,18 @@ def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Itera
     note = f"{len(part) / written.wall:,.0f} structures/s, {rate:.0f} MB/s on one core"
     yield row("files", "draw and write shards", written, len(part), "structure", note)
     order = SampleOrder(range(len(store)), 10, 20, 8, seed=0)
-    feed = VAEFeed(store, np.zeros(len(store), dtype=int), LAPTOP.vae.conditions, order, 0)
+    feed = VAEFeed(store, np.zeros((len(store), LAPTOP.vae.conditions), np.float32), order, 0, Exchange(crystals))
     fed = time_in_turn({"feed": lambda: [feed[step] for step in range(len(feed))]}, repeats=5)["feed"]
     samples = len(feed) * order.batch_size
     yield row("files", "feed the VAE", fed, samples, "sample", f"{samples / fed.wall:,.0f} samples/s on one thread")
 
 
-def training_rows(store: VoxelStore, peak: float) -> Iterable[Row]:
+def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> Iterable[Row]:
     """Time a training step of each network with the laptop preset's widths and batches."""
-    indices, bins = range(len(store)), np.zeros(len(store), dtype=int)
+    indices, conditions = range(len(store)), np.zeros((len(store), LAPTOP.vae.conditions), np.float32)
     vae, unet = LAPTOP.vae, LAPTOP.unet
     order = SampleOrder(indices, 0, vae.batch_size, 1, seed=0)
-    maps = VAEFeed(store, bins, vae.conditions, order, 0)[0]
+    maps = VAEFeed(store, conditions, order, 0, Exchange(crystals))[0]
     down_path = [layer for layer in build_unet(unet, GRID).layers if layer.name.startswith(("down", "bottleneck"))]
     plain = CondDFCVAE(replace(vae, alpha=0.0), GRID, None, seed=0)
     flop = forward_flop([*plain.encoder.layers, *plain.decoder.layers])

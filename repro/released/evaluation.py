@@ -30,7 +30,7 @@ def reconstruct_crystals(vae: Vae, crystals: Sequence[Crystal], bins: Sequence[i
     densities = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
     true = np.stack([input_maps(density, c.lengths) for density, c in zip(densities, crystals, strict=True)])
     n_conditions = vae[0].input["condition"].shape[-1]
-    return reconstruct(vae, true, one_hot(np.asarray(bins), n_conditions))
+    return reconstruct(vae, true, one_hot(np.asarray(bins), n_conditions), [crystal.numbers for crystal in crystals])
 
 
 def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:

@@ -54,6 +54,7 @@ def compute(run: Run, identity: str) -> dict[str, np.ndarray]:
     start_backend()
     from models.released import load_released_vae  # these import Keras, which only a new computation needs
     from repro.feeds import input_maps
+    from repro.reconstruction import reconstruct
     from repro.train_vae import trained_vae
 
     dataset, store = load_dataset(run), load_store(run)
@@ -65,11 +66,10 @@ def compute(run: Run, identity: str) -> dict[str, np.ndarray]:
     if run.released_vae and store.grid == 32:
         vaes["released"] = load_released_vae(run.released_vae)
     middle = {"true": true[:, :, :, store.grid // 2, 0]}
-    for name, (encoder, decoder) in vaes.items():
-        z_mean, _ = encoder.predict_on_batch({"maps": true, "condition": condition})
-        maps = np.asarray(decoder.predict_on_batch({"z": z_mean, "condition": condition}))
-        middle[name] = maps[:, :, :, store.grid // 2, 0]
     crystals = [dataset.crystals[index] for index in chosen]
+    for name, vae in vaes.items():
+        maps = reconstruct(vae, true, condition, [crystal.numbers for crystal in crystals]).maps
+        middle[name] = maps[:, :, :, store.grid // 2, 0]
     names = {"ids": [crystal.id for crystal in crystals], "formulas": [crystal.formula for crystal in crystals]}
     return middle | {key: np.array(value) for key, value in names.items()} | {"lengths": lengths, "identity": identity}
 
