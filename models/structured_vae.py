@@ -81,13 +81,12 @@ def build_structured_decoder(parameters: VAEParameters, grid: int = 32) -> keras
 class StructuredVAE(CondDFCVAE):
     """The training model: density and coordinate errors weighed apart, and the composition's divergence.
 
-    L = w_d mean((rho' - rho)^2 / (rho + floor)) + MSE(coordinates) + alpha perceptual + beta KLD + w_c KL(composition).
-    A squared error alone sees bright atoms and lattices (FINDINGS F34); divided by the density it weighs
-    light atoms and the space between atoms as well.
+    L = w_d MSE(density) + MSE(coordinates) + alpha perceptual + beta KLD + w_c KL(composition); the paper's
+    one MSE over the four channels sees little but the lattice (FINDINGS F34, F37).
     """
 
     builders = (build_structured_encoder, build_structured_decoder)
-    names = (*CondDFCVAE.names, "coordinate_mse", "relative_density", "composition")
+    names = (*CondDFCVAE.names, "coordinate_mse", "composition")
 
     def terms(self, x, y_pred) -> dict:
         """Return the terms of the loss of a batch by name."""
@@ -95,12 +94,7 @@ class StructuredVAE(CondDFCVAE):
         true, said = x["composition"], ops.clip(y_pred["composition"], 1e-7, 1.0)
         divergence = ops.sum(true * (ops.log(ops.clip(true, 1e-7, 1.0)) - ops.log(said)), axis=-1)
         squared = ops.square(x["maps"] - y_pred["maps"])
-        relative = squared[..., 0] / (x["maps"][..., 0] + self.parameters.density_floor)
-        return found | {
-            "coordinate_mse": ops.mean(squared[..., 1:]),
-            "relative_density": ops.mean(relative),
-            "composition": ops.mean(divergence),
-        }
+        return found | {"coordinate_mse": ops.mean(squared[..., 1:]), "composition": ops.mean(divergence)}
 
     def weigh(self, terms: dict):
         """Return the scalar loss."""

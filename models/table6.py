@@ -18,8 +18,7 @@ class VAEParameters:
     dense: int = 256  # F12, F13
     condition_copies: int = 1  # the paper concatenates once; the released weights need 4 (F12)
     heads: bool = False  # not in the paper: composition and lattice are decoded first (structured_vae.py)
-    density_weight: float = 20.0  # with heads: the density's error against the coordinates' (F37)
-    density_floor: float = 0.1  # with heads, electrons/Å^3: squared errors are divided by the density and this
+    density_weight: float = 20.0  # with heads: the density's squared error against the coordinates' (F37)
     composition_weight: float = 0.1  # with heads: the composition's cross-entropy
     schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
     warmup_steps: int = 0  # linear rise before the schedule
@@ -37,6 +36,7 @@ class UNetParameters:
     filters: int = 32  # F20: first convolution; every other width is a multiple of it
     classes: int = 95  # F7: Z = 0..94
     class_weighting: bool = True  # Methods: inverse class frequency, zero for class 0 (F21)
+    gaussian: bool = False  # not in the paper: told amplitudes and radii (gaussian_unet.py)
     crop: int = 0  # edge of the training crops in voxels; 0 trains on whole maps
     schedule: str = "constant"
     warmup_steps: int = 0

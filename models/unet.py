@@ -29,9 +29,16 @@ def build_unet(parameters: UNetParameters, grid: int | None = None) -> keras.Mod
     ``species`` is a softmax over Z = 0..94, ``occupied`` a sigmoid. G is any multiple of 8; ``grid``
     fixes it, None leaves it open. Methods; FINDINGS F20 (31,163,008 parameters at 32 filters).
     """
-    f, momentum = parameters.filters, parameters.norm_momentum
     maps = layers.Input((grid, grid, grid, 4), name="maps")
+    x = unet_features(maps, parameters)  # (B, 32, 32, 32, 128)
+    species = layers.Conv3D(parameters.classes, 1, activation="softmax", name="species")(x)  # "soft" in the release
+    occupied = layers.Conv3D(1, 1, activation="sigmoid", name="occupied")(x)  # "sig" in the release
+    return keras.Model(maps, {"species": species, "occupied": occupied}, name="unet")
 
+
+def unet_features(maps, parameters: UNetParameters):
+    """Turn maps (B, G, G, G, channels) into the features (B, G, G, G, 4 filters) that both heads read (F20)."""
+    f, momentum = parameters.filters, parameters.norm_momentum
     down_1 = _block(maps, (f, 2 * f), momentum, "down_1")  # (B, 32, 32, 32, 64)
     x = layers.MaxPooling3D(2, name="pool_1")(down_1)
     down_2 = _block(x, (2 * f, 4 * f), momentum, "down_2")  # (B, 16, 16, 16, 128)
@@ -46,10 +53,7 @@ def build_unet(parameters: UNetParameters, grid: int | None = None) -> keras.Mod
         x = layers.UpSampling3D(2, name=f"up_{step}")(x)
         x = layers.Concatenate(name=f"skip_{step}")([skip, x])
         x = _block(x, filters, momentum, f"up_{step}_block")  # (B, 32, 32, 32, 128) at last
-
-    species = layers.Conv3D(parameters.classes, 1, activation="softmax", name="species")(x)  # "soft" in the release
-    occupied = layers.Conv3D(1, 1, activation="sigmoid", name="occupied")(x)  # "sig" in the release
-    return keras.Model(maps, {"species": species, "occupied": occupied}, name="unet")
+    return x
 
 
 def perceptual_features(unet: keras.Model) -> Callable:

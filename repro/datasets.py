@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +34,11 @@ class Dataset:
 
 def load_dataset(run: Run) -> Dataset:
     """Read what the data stage wrote."""
-    folder = run.folder("data")
+    return read_dataset(run.folder("data"))
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read the data stage's ``folder``; raises InputError when the crystals are not there."""
     crystals = read_crystals(folder / CRYSTALS)
     split = json.loads((folder / SPLIT).read_text())
     parts = np.array([split["parts"][crystal.id] for crystal in crystals])

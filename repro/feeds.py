@@ -8,11 +8,13 @@ import keras
 import numpy as np
 
 from data_prep.crystal import Crystal
+from data_prep.elements import RADII
 from data_prep.graphs import Graph, pack_batch
 from data_prep.rotations import IDENTITY, Rotation, random_rotation, rotate
 from data_prep.shards import VoxelStore
-from data_prep.substitution import Substitution, composition_shares
+from data_prep.substitution import Substitution, composition_shares, fit_substitution
 from data_prep.voxelize import coordinate_grid, voxelize
+from repro.datasets import Dataset
 
 # Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner keeps every
 # ``fit`` waiting for seconds after its last batch (16 s after an epoch of 41,000 crystals).
@@ -65,13 +67,40 @@ def _shuffle(seed: int, number: int, size: int) -> np.ndarray:
     return np.random.default_rng((seed, number)).permutation(size)
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """The run's ``crystals``, and the ``share`` of samples that are made of them with other elements."""
+
+    crystals: Sequence[Crystal]
+    share: float = 0.0
+    rule: Substitution | None = None
+    radii: np.ndarray | None = None  # (95,) in Å, indexed by Z
+
+    def made(self, index: int, grid: int, rng: np.random.Generator):
+        """Return numbers, lengths, density and species map of a made-up crystal, or None for the real one."""
+        if rng.random() >= self.share:
+            return None
+        numbers, lengths = self.rule.exchange(self.crystals[index], rng)
+        return numbers, lengths, *voxelize(numbers, self.crystals[index].fractional, lengths, self.radii, grid)
+
+
+def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:
+    """Return how samples are made with other elements: what the training part has, and no held-out formula."""
+    if not share:
+        return Exchange(dataset.crystals)
+    train = dataset.indices("train")
+    held_out = np.setdiff1d(np.arange(len(dataset.crystals)), train)
+    rule = fit_substitution(*([dataset.crystals[index] for index in part] for part in (train, held_out)))
+    return Exchange(dataset.crystals, share, rule, RADII[radii]())
+
+
 class VAEFeed(keras.utils.PyDataset):
     """Batches of maps (B, G, G, G, 4), condition (B, K) and composition (B, 95) for one epoch.
 
     ``exchange`` makes a share of the samples anew with other elements; these have no condition (all 0).
     """
 
-    def __init__(self, store: VoxelStore, conditions: np.ndarray, order: SampleOrder, epoch: int, exchange: "Exchange"):
+    def __init__(self, store: VoxelStore, conditions: np.ndarray, order: SampleOrder, epoch: int, exchange: Exchange):
         super().__init__(workers=WORKERS)
         self.store, self.conditions, self.order = store, conditions, order
         self.epoch, self.exchange = epoch, exchange
@@ -96,32 +125,17 @@ class VAEFeed(keras.utils.PyDataset):
         return maps, condition, composition_shares(numbers)
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """The run's ``crystals``, and the ``share`` of samples that are made of them with other elements."""
-
-    crystals: Sequence[Crystal]
-    share: float = 0.0
-    rule: Substitution | None = None
-    radii: np.ndarray | None = None  # (95,) in Å, indexed by Z
-
-    def made(self, index: int, grid: int, rng: np.random.Generator):
-        """Return numbers, lengths, density and species map of a made-up crystal, or None for the real one."""
-        if rng.random() >= self.share:
-            return None
-        numbers, lengths = self.rule.exchange(self.crystals[index], rng)
-        return numbers, lengths, *voxelize(numbers, self.crystals[index].fractional, lengths, self.radii, grid)
-
-
 class UNetFeed(keras.utils.PyDataset):
     """Batches of maps with species (B, G, G, G) and occupancy (B, G, G, G, 1) for one epoch.
 
-    ``crop`` voxels of edge around a random occupied voxel, or 0 for whole maps.
+    ``crop`` voxels of edge around a random occupied voxel, or 0 for whole maps. ``exchange`` makes a
+    share of the samples anew with other elements.
     """
 
-    def __init__(self, store: VoxelStore, order: SampleOrder, crop: int, epoch: int):
+    def __init__(self, store: VoxelStore, order: SampleOrder, crop: int, epoch: int, exchange: Exchange):
         super().__init__(workers=WORKERS)
         self.store, self.order, self.crop, self.epoch = store, order, crop, epoch
+        self.exchange = exchange
 
     def __len__(self) -> int:
         return self.order.steps
@@ -136,8 +150,11 @@ class UNetFeed(keras.utils.PyDataset):
 
     def _sample(self, index: int, copy: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         rotation = copy_rotation(self.order.seed, index, copy)
-        maps = rotate(input_maps(self.store.density(index), self.store.lengths[index]), rotation)
-        species = rotate(self.store.species(index), rotation)
+        density, species, lengths = self.store.density(index), self.store.species(index), self.store.lengths[index]
+        made = self.exchange.made(index, self.store.grid, rng)
+        if made is not None:
+            _, lengths, density, species = made
+        maps, species = rotate(input_maps(density, lengths), rotation), rotate(species, rotation)
         if not self.crop:
             return maps, species
         window = crop_window(species, self.crop, rng)

@@ -114,6 +114,8 @@ IMPROVED = replace(
     LAPTOP,
     name="improved",
     feed=FeedParameters(rotations=0, substituted=0.5, steps_per_epoch=250, validation_limit=100),
+    unet_feed=FeedParameters(rotations=10, substituted=0.5, steps_per_epoch=200, validation_limit=96),
+    unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=25, warmup_steps=50, norm_momentum=0.95),
     vae=replace(
         LAPTOP.vae,
         alpha=0.0,

@@ -21,18 +21,24 @@ class Stage:
 
     ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow);
     ``needs`` are the stages it reads; ``config`` gives what of the run it depends on besides them.
-    A ``verified`` stage is run again even when it is done, because it checks and mends its own files;
-    one without ``networks`` does not start Keras. ``on_demand`` tells from the options that the user
-    wants something of his own: it is made on top of the finished stages and leaves no stamp.
+    ``spares`` names those that a run does not read after all. A ``verified`` stage is run again even
+    when it is done, because it checks and mends its own files; one without ``networks`` does not start
+    Keras. ``on_demand`` tells from the options that the user wants something of his own: it is made on
+    top of the finished stages and leaves no stamp.
     """
 
     function: str
     needs: tuple[str, ...]
     config: Callable[[Run], dict]
     help: str
+    spares: Callable[[Run], tuple[str, ...]] = lambda run: ()
     verified: bool = False
     networks: bool = True
     on_demand: Callable[[Namespace], bool] = lambda options: False
+
+    def reads(self, run: Run) -> tuple[str, ...]:
+        """Return the stages whose results this one depends on in ``run``."""
+        return tuple(name for name in self.needs if name not in self.spares(run))
 
     def run(self, run: Run, options: Namespace) -> dict:
         """Call the stage's function and return its counts."""
@@ -81,6 +87,7 @@ STAGES = {
         ("voxelize", "train-unet"),
         lambda run: asdict(run.preset.vae) | asdict(run.preset.feed) | {"seed": run.preset.seed},
         "train the Cond-DFC-VAE, with the UNet as its perceptual model",
+        spares=lambda run: () if run.preset.vae.alpha else ("train-unet",),
     ),
     "graphs": Stage(
         "repro.properties.data:graphs",
@@ -133,7 +140,7 @@ def run_stage(name: str, run: Run, options: Namespace) -> None:
     """Run one stage unless it is done; raises InputError when an earlier stage is missing or stale."""
     stage = STAGES[name]
     folder = run.folder(name)
-    inputs = {needed: _identity_of(needed, run) for needed in stage.needs}
+    inputs = {needed: _identity_of(needed, run) for needed in stage.reads(run)}
     if stage.on_demand(options):
         stage.run(run, options)
         return
@@ -158,6 +165,6 @@ def _identity_of(name: str, run: Run) -> str:
     stamp = stamps.read(folder)
     if stamp is None:
         raise InputError(f"{folder} has no finished result: run the stage '{name}' first.")
-    inputs = {needed: _identity_of(needed, run) for needed in STAGES[name].needs}
+    inputs = {needed: _identity_of(needed, run) for needed in STAGES[name].reads(run)}
     stamps.begin(folder, STAGES[name].config(run), inputs)
     return stamp["identity"]

@@ -5,10 +5,13 @@ from argparse import Namespace
 import keras
 import numpy as np
 
+from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
+from models.gaussian_unet import build_gaussian_unet
+from models.table6 import UNetParameters
 from models.unet import WeightedCategoricalCrossentropy, build_unet, inverse_frequency_weights
 from repro.datasets import load_dataset, load_store
-from repro.feeds import SampleOrder, UNetFeed
+from repro.feeds import Exchange, SampleOrder, UNetFeed, exchange_of
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 
@@ -18,12 +21,14 @@ def train_unet(run: Run, options: Namespace) -> dict:
     parameters, feed, seed = run.preset.unet, run.preset.unet_feed, run.preset.seed
     dataset, store = load_dataset(run), load_store(run)
     keras.utils.set_random_seed(seed)
-    model = build_unet(parameters)
+    model = build_segmenter(parameters, run.preset.voxels.radii)
     train, held = dataset.indices("train"), dataset.indices("validation", feed.validation_limit)
     order = SampleOrder(train, feed.rotations, parameters.batch_size, feed.steps_per_epoch, seed)
     budget = Budget(
         parameters.epochs, order.steps, parameters.learning_rate, parameters.schedule, parameters.warmup_steps
     )
+    held_order = SampleOrder(held, 0, parameters.batch_size, 0, seed)
+    exchange = exchange_of(dataset, feed.substituted, run.preset.voxels.radii)
     weights = class_weights(store, train, parameters.classes, parameters.class_weighting)
     compile_model(
         model,
@@ -33,8 +38,8 @@ def train_unet(run: Run, options: Namespace) -> dict:
     history = fit_epochs(
         model,
         budget,
-        lambda epoch: UNetFeed(store, order, parameters.crop, epoch),
-        UNetFeed(store, SampleOrder(held, 0, parameters.batch_size, 0, seed), parameters.crop, 0),
+        lambda epoch: UNetFeed(store, order, parameters.crop, epoch, exchange),
+        UNetFeed(store, held_order, parameters.crop, 0, Exchange(dataset.crystals)),
         run.folder("train-unet"),
     )
     return {
@@ -42,6 +47,11 @@ def train_unet(run: Run, options: Namespace) -> dict:
         "epochs": len(history),
         "samples": len(history) * order.steps * order.batch_size,
     }
+
+
+def build_segmenter(parameters: UNetParameters, radii: str) -> keras.Model:
+    """Return the untrained UNet: the paper's, or the one that is told of Gaussians with ``radii``."""
+    return build_gaussian_unet(parameters, RADII[radii]()) if parameters.gaussian else build_unet(parameters)
 
 
 def class_weights(store: VoxelStore, indices: np.ndarray, classes: int, weighted: bool) -> np.ndarray:
@@ -54,6 +64,6 @@ def class_weights(store: VoxelStore, indices: np.ndarray, classes: int, weighted
 
 def trained_unet(run: Run) -> keras.Model:
     """Return the UNet of a run, with the weights of its best epoch."""
-    model = build_unet(run.preset.unet)
+    model = build_segmenter(run.preset.unet, run.preset.voxels.radii)
     load_weights(model, run.folder("train-unet") / BEST)
     return model

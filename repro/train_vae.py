@@ -7,14 +7,12 @@ import keras
 import numpy as np
 
 from data_prep.conditions import one_hot
-from data_prep.elements import RADII
-from data_prep.substitution import fit_substitution
 from models.structured_vae import StructuredVAE
 from models.table6 import VAEParameters
 from models.unet import perceptual_features
 from models.vae import CondDFCVAE, start_from_statistics
-from repro.datasets import Dataset, load_dataset, load_store
-from repro.feeds import Exchange, SampleOrder, VAEFeed, input_maps
+from repro.datasets import load_dataset, load_store
+from repro.feeds import Exchange, SampleOrder, VAEFeed, exchange_of, input_maps
 from repro.run import Run
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 from repro.train_unet import trained_unet
@@ -58,16 +56,6 @@ def train_vae(run: Run, options: Namespace) -> dict:
 def build_vae(parameters: VAEParameters, grid: int, features: Callable | None = None, seed: int = 0) -> CondDFCVAE:
     """Return the untrained model: the paper's, or the one with heads for composition and lattice."""
     return (StructuredVAE if parameters.heads else CondDFCVAE)(parameters, grid, features, seed)
-
-
-def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:
-    """Return how samples are made with other elements: what the training part has, and no held-out formula."""
-    if not share:
-        return Exchange(dataset.crystals)
-    train = dataset.indices("train")
-    held_out = np.setdiff1d(np.arange(len(dataset.crystals)), train)
-    rule = fit_substitution(*([dataset.crystals[index] for index in part] for part in (train, held_out)))
-    return Exchange(dataset.crystals, share, rule, RADII[radii]())
 
 
 def trained_vae(run: Run) -> tuple[keras.Model, keras.Model]:

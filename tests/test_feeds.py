@@ -7,7 +7,14 @@ from data_prep.conditions import one_hot
 from data_prep.rotations import rotate
 from data_prep.shards import VoxelStore, build_shards
 from repro.feeds import (
-    Exchange, SampleOrder, UNetFeed, VAEFeed, copy_rotation, crop_window, input_maps, shuffled_batches,
+    Exchange,
+    SampleOrder,
+    UNetFeed,
+    VAEFeed,
+    copy_rotation,
+    crop_window,
+    input_maps,
+    shuffled_batches,
 )  # fmt: skip
 from tests.crystals import made_up_crystals
 

@@ -93,7 +93,7 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
     name = f"VAE + DFC (UNet of {unet.filters} filters)"
     yield _training_row(name, consistent, maps, vae.batch_size, flop, peak)
     order = SampleOrder(indices, 0, unet.batch_size, 1, seed=0)
-    crops = UNetFeed(store, order, unet.crop, 0)[0]
+    crops = UNetFeed(store, order, unet.crop, 0, Exchange(crystals))[0]
     flop = forward_flop(build_unet(unet, unet.crop).layers)
     name = f"UNet of {unet.filters} filters, crops of {unet.crop}^3"
     yield _training_row(name, build_unet(unet), crops, unet.batch_size, flop, peak)
