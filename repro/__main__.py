@@ -18,7 +18,7 @@ from repro.stages import STAGES, run_stage
 EPILOG = """presets:
   smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
   laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
-  improved as laptop, with deeper property networks than the paper's
+  improved our own networks, hours on 2 cores: a VAE that says composition and lattice first, deeper CGCNNs
   paper    Table 6 exactly: needs a GPU
 
 sources:
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--preset", choices=PRESETS, default="laptop", help="sizes and budgets (default: laptop)")
+    command.add_argument("--preset", choices=PRESETS, help="sizes and budgets (default: laptop)")
     command.add_argument("--source", default="embedded", help="where the crystals come from (default: embedded)")
     command.add_argument("--run", help="name of the folder under runs/ and results/ (default: preset and source)")
     command.add_argument(
@@ -71,7 +71,17 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--count", type=int, help="how many latent vectors to draw")
     command.add_argument("--spread", type=float, help="standard deviation around the base (default: 0.5)")
     command.add_argument("--seed", type=int, help="seed of the draws (default: the preset's)")
+    command.add_argument("--elements", metavar="Na,Cl,..", help="atoms may be of these elements only")
     command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")
+    command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
+    wanted = command.add_argument_group("filters", "list only candidates that are valid and ..")
+    wanted.add_argument("--same-stoichiometry", action="store_true", help="have the base's stoichiometry")
+    wanted.add_argument("--charge-balanced", action="store_true", help="have oxidation states that add up to zero")
+    wanted.add_argument("--novel", action="store_true", help="have a formula that is not in the data")
+    wanted.add_argument(
+        "--energy-window", type=float, nargs=2, metavar=("LOW", "HIGH"), help="predicted formation energy, eV/atom"
+    )
+    wanted.add_argument("--unique", action="store_true", help="are unlike all before them (StructureMatcher)")
 
 
 def _predict_options(command: argparse.ArgumentParser) -> None:
@@ -112,6 +122,11 @@ def _run(options: argparse.Namespace) -> None:
         start_backend()
         import_module("repro.properties.predict").predict_files(options)
         return
+    if options.stage == "generate" and (options.base or options.random) and not (options.preset or options.run):
+        start_backend()
+        import_module("repro.generate").generate_published(options)
+        return
+    options.preset = options.preset or "laptop"
     run = Run(
         preset=PRESETS[options.preset],
         source=options.source,

@@ -1,56 +1,45 @@
-"""Decoded atoms become candidates: structure, checks, predicted formation energy."""
+"""Decoded atoms become candidates: structure, symmetry, checks, predicted properties."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-import keras
 import numpy as np
 from pymatgen.core import Structure
+from pymatgen.io.cif import CifWriter
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from data_prep.cell_angles import AngleRule
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Unusable, symmetry
 from models.atoms import Decoded, Undecodable, to_structure
+from repro.generator import Generator
 from repro.metrics import is_valid
 from repro.properties.networks import SPREAD, predict_properties
 from repro.sampling import Target
 
+SYMMETRY_TOLERANCE = 0.2  # Å: a decoded site is off by about a tenth
+
 COLUMNS = (
-    "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
-    "n_elements", "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry", "known_formula",
-    "training_formula", "file", "reason",
+    "rank", "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
+    "n_elements", "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry",
+    "charge_balanced", "known_formula", "training_formula", "file", "reason",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Known:
-    """The formulas of the run's crystals, and of its training part."""
-
-    all: frozenset[str]
-    train: frozenset[str]
-
-
 def candidates(
-    target: Target,
-    start: int,
-    outcomes: Iterable[Decoded | Undecodable],
-    rule: AngleRule,
-    known: Known,
-    networks: dict[str, list[keras.Model]],
+    target: Target, start: int, outcomes: Iterable[Decoded | Undecodable], generator: Generator
 ) -> list[dict]:
     """Return one record per latent vector, numbered from ``start``, each with its ``cif`` text where valid."""
-    records = [_record(target, number, outcome, rule, known) for number, outcome in enumerate(outcomes, start=start)]
-    _add_properties(records, networks)
+    records = [_record(target, number, outcome, generator) for number, outcome in enumerate(outcomes, start=start)]
+    _add_properties(records, generator)
     for record in records:
         structure = record.pop("structure", None)
-        record["cif"] = structure.to(fmt="cif") if record.get("valid") else None
+        record["cif"] = _cif(structure) if record.get("valid") else None
     return records
 
 
-def _record(target: Target, number: int, outcome: Decoded | Undecodable, rule: AngleRule, known: Known) -> dict:
+def _record(target: Target, number: int, outcome: Decoded | Undecodable, generator: Generator) -> dict:
     record = {
         "id": f"{target.name}-{number:05d}",
         "target": target.name,
@@ -59,26 +48,51 @@ def _record(target: Target, number: int, outcome: Decoded | Undecodable, rule: A
     }
     if isinstance(outcome, Undecodable):
         return record | {"valid": False, "reason": outcome.reason}
-    angles, probability = _angles(target.base, outcome, rule)
-    structure = to_structure(outcome, angles)
+    angles, probability = _angles(target.base, outcome, generator.rule)
+    raw = to_structure(outcome, angles)
+    valid = is_valid(raw)
+    structure, spacegroup = symmetrised(raw) if valid else (raw, None)
     formula = structure.composition.reduced_formula
     return record | {
         "formula": formula,
-        "valid": is_valid(structure),
+        "valid": valid,
         "n_sites": len(structure),
         "n_elements": len(structure.composition),
         "a": structure.lattice.a,
         "b": structure.lattice.b,
         "c": structure.lattice.c,
-        "angle": float(angles[0]),
+        "angle": float(structure.lattice.alpha),
         "angle_probability": probability,
         "min_distance": _smallest_distance(structure),
-        "spacegroup": _spacegroup(structure),
+        "spacegroup": spacegroup,
         "same_stoichiometry": target.base is None or _same_stoichiometry(structure, target.base),
-        "known_formula": formula in known.all,
-        "training_formula": formula in known.train,
+        "charge_balanced": bool(structure.composition.oxi_state_guesses()) if valid else False,
+        "known_formula": formula in generator.known.all,
+        "training_formula": formula in generator.known.train,
         "structure": structure,
     }
+
+
+def symmetrised(structure: Structure) -> tuple[Structure, int | None]:
+    """Return the standard primitive cell of the symmetry found within 0.2 Å, and its space group.
+
+    A structure whose symmetry cannot be determined, or would bring sites together, stays as it is.
+    """
+    try:
+        analyzer = SpacegroupAnalyzer(structure, symprec=SYMMETRY_TOLERANCE)
+        standard = analyzer.get_primitive_standard_structure()
+    except (ValueError, TypeError):  # spglib finds no symmetry
+        return structure, None
+    found = int(analyzer.get_space_group_number())
+    return (standard, found) if is_valid(standard) else (structure, found)
+
+
+def _cif(structure: Structure) -> str:
+    """Return a CIF with the symmetry's operations, or of the bare cell where spglib finds none."""
+    try:
+        return str(CifWriter(structure, symprec=SYMMETRY_TOLERANCE))
+    except (ValueError, TypeError):
+        return str(CifWriter(structure))
 
 
 def _angles(base: Crystal | None, decoded: Decoded, rule: AngleRule) -> tuple[np.ndarray, float]:
@@ -101,14 +115,7 @@ def _smallest_distance(structure: Structure) -> float:
     return float(distances[~np.eye(len(structure), dtype=bool)].min())
 
 
-def _spacegroup(structure: Structure) -> int | None:
-    try:
-        return int(symmetry(structure).get_space_group_number())
-    except Unusable:
-        return None
-
-
-def _add_properties(records: Sequence[dict], networks: dict[str, list[keras.Model]]) -> None:
+def _add_properties(records: Sequence[dict], generator: Generator) -> None:
     """Predict what there are networks for, in the units of ``PROPERTIES``, of every valid record with a graph."""
     graphs, owners = [], []
     for record in records:
@@ -121,7 +128,7 @@ def _add_properties(records: Sequence[dict], networks: dict[str, list[keras.Mode
             record["reason"] = str(error)
     if not graphs:
         return
-    for name, found in predict_properties(networks, graphs).items():
+    for name, found in predict_properties(generator.networks, graphs).items():
         for record, value in zip(owners, found.values, strict=True):
             record[name] = float(value) if np.isfinite(value) else None
         if name == FORMATION_ENERGY and found.spread is not None:

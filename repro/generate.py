@@ -1,28 +1,27 @@
-"""The stage that generates crystals: latent vectors, maps, atoms, checks, properties, CIFs."""
+"""New crystals: latent vectors, maps, atoms, checks, properties, CIFs. A stage of a run, and a tool of its own."""
 
-import csv
-import io
 import json
 import math
 import shutil
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from pymatgen.core import Element
 from tqdm import tqdm
 
-from data_prep.atomic import write_json, write_text
-from data_prep.cell_angles import fit_angle_rule
+from data_prep.atomic import write_json
 from data_prep.conditions import one_hot
 from data_prep.elements import RADII
 from data_prep.errors import InputError
-from models.gaussian_fit import candidate_elements
-from repro.candidates import COLUMNS, Known, candidates
-from repro.datasets import Dataset, load_dataset
+from models.gaussian_fit import Candidates, candidate_elements
+from repro.candidate_files import CandidateFiles, rank
+from repro.candidates import candidates
+from repro.datasets import load_dataset
 from repro.decode import decode_all, decoder_pool, segment
-from repro.properties.train import trained_networks
+from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
 from repro.reconstruction import decode_latent
 from repro.run import Run
 from repro.sampling import (
@@ -35,31 +34,32 @@ from repro.sampling import (
     find_base,
     pipeline_targets,
 )
-from repro.train_unet import trained_unet
-from repro.train_vae import trained_vae
+from repro.selection import filters, select
 
 BATCH = 20
 
 
 def generate(run: Run, options: Namespace) -> dict:
-    """Sample the targets and write CIFs of the valid structures, ``candidates.csv`` and ``summary.json``."""
-    dataset = load_dataset(run)
-    targets = _targets(run, dataset, options)
-    out = options.out or run.results / (f"generate-{targets[0].name}" if on_demand(options) else "generate")
-    for target in targets if on_demand(options) else ():
-        print(f"{target.name}: {target.count} samples, {describe_condition(target.condition, dataset.edges)}")
-    records = _sample(run, dataset, targets, out / "parts")
-    records.sort(key=_rank)
-    _write(records, out)
-    summary = summarise(records)
-    write_json(out / "summary.json", summary)
-    shutil.rmtree(out / "parts")
-    everything = summary["all"]
-    print(
-        f"{everything['samples']} samples: {everything['decoded']} decoded, {everything['valid']} valid, "
-        f"{everything['new_formula']} of them with a formula that is not in the data; {out / 'candidates.csv'}"
-    )
-    return {"samples": everything["samples"], "valid": everything["valid"]}
+    """Sample the pipeline's targets, or what the options ask for, with the networks of a run."""
+    generator = of_run(run)
+    if on_demand(options):
+        targets = _wanted(generator, options, run.preset.seed)
+        return _generate(generator, targets, options.out or run.results / f"generate-{targets[0].name}", options)
+    given = [
+        name for name in ("formation_energy", "count", "spread", "seed", "out") if getattr(options, name) is not None
+    ]
+    if given:
+        raise InputError(f"--{given[0].replace('_', '-')} needs --base or --random beside it.")
+    targets = pipeline_targets(load_dataset(run), run.preset.generate, run.preset.seed)
+    return _generate(generator, targets, run.results / "generate", options)
+
+
+def generate_published(options: Namespace) -> None:
+    """Sample what the options ask for with the networks that come with the project."""
+    crystals = base_crystals(options.source) if options.base and not options.base.lower().endswith(".cif") else []
+    generator = load_generator(options.weights or GENERATOR_WEIGHTS, crystals)
+    targets = _wanted(generator, options, 0)
+    _generate(generator, targets, options.out or Path(f"generated-{targets[0].name}"), options)
 
 
 def on_demand(options: Namespace) -> bool:
@@ -67,87 +67,91 @@ def on_demand(options: Namespace) -> bool:
     return bool(options.base or options.random)
 
 
-def _targets(run: Run, dataset: Dataset, options: Namespace) -> list[Target]:
-    parameters = run.preset.generate
-    seed = run.preset.seed if options.seed is None else options.seed
+def _wanted(generator: Generator, options: Namespace, seed: int) -> list[Target]:
+    """Return the targets that the command line asks for, and say what their conditions mean."""
+    targets = _targets(generator, options, seed if options.seed is None else options.seed)
+    for target in targets:
+        print(f"{target.name}: {target.count} samples, {describe_condition(target.condition, generator.edges)}")
+    return targets
+
+
+def _targets(generator: Generator, options: Namespace, seed: int) -> list[Target]:
+    parameters, edges = generator.parameters, generator.edges
     if options.count is not None and options.count < 1:
         raise InputError(f"--count {options.count} asks for no sample: give 1 or more.")
-    if not on_demand(options):
-        given = [
-            name
-            for name in ("formation_energy", "count", "spread", "seed", "out")
-            if getattr(options, name) is not None
-        ]
-        if given:
-            raise InputError(f"--{given[0].replace('_', '-')} needs --base or --random beside it.")
-        return pipeline_targets(dataset, parameters, seed)
     if options.random:
-        conditions = range(len(dataset.edges) + 1)
+        conditions = range(generator.n_conditions)
         if options.formation_energy is not None:
-            conditions = [condition_of(options.formation_energy, dataset.edges)]
+            conditions = [condition_of(options.formation_energy, edges)]
         share = math.ceil((options.count or parameters.random_per_condition * len(conditions)) / len(conditions))
         return [at_random(condition, share, seed) for condition in conditions]
-    base = find_base(options.base, dataset.crystals)
+    base = find_base(options.base, generator.crystals)
     energy = base.formation_energy_per_atom if options.formation_energy is None else options.formation_energy
     if not math.isfinite(energy):
         raise InputError(f"{options.base} has no formation energy: give one with --formation-energy (eV/atom).")
     spread = parameters.spread if options.spread is None else options.spread
-    count = options.count or parameters.samples_per_base
-    return [around(base, condition_of(energy, dataset.edges), count, spread, seed)]
+    return [around(base, condition_of(energy, edges), options.count or parameters.samples_per_base, spread, seed)]
 
 
-def _sample(run: Run, dataset: Dataset, targets: Sequence[Target], parts: Path) -> list[dict]:
-    """Return the records of all targets; finished batches are kept under ``parts`` and not drawn again."""
-    encoder, decoder = trained_vae(run)
-    unet, networks = trained_unet(run), trained_networks(run)
-    train = [dataset.crystals[index] for index in dataset.indices("train")]
-    rule = fit_angle_rule(train)
-    known = Known(frozenset(c.formula for c in dataset.crystals), frozenset(c.formula for c in train))
-    voxels, n_conditions = run.preset.voxels, len(dataset.edges) + 1
-    allowed = candidate_elements(RADII[voxels.radii](), np.unique(np.concatenate([c.numbers for c in train])))
-    records = []
+def _generate(generator: Generator, targets: Sequence[Target], out: Path, options: Namespace) -> dict:
+    """Write CIFs as they come, then the ranked ``candidates.csv``, ``candidates.extxyz`` and ``summary.json``."""
+    allowed = _allowed(generator, options.elements)
+    chosen, counts, kept, everything = filters(options), {}, [], []
+    files = CandidateFiles(out)
+    for batch in _batches(generator, targets, allowed, out / "parts"):
+        everything += batch
+        wanted = select(batch, chosen, counts)
+        files.add(wanted)
+        kept += wanted
+    # The pipeline's own run keeps the failures in its table: they are counted by reason.
+    listed = kept if on_demand(options) else everything
+    files.finish(sorted(listed, key=rank))
+    summary = summarise(everything) | {"filters": counts}
+    write_json(out / "summary.json", summary)
+    shutil.rmtree(out / "parts")
+    whole = summary["all"]
+    passed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    print(f"{whole['samples']} samples, {whole['decoded']} decoded; {passed}. Ranked in {out / 'candidates.csv'}")
+    return {"samples": whole["samples"], "valid": whole["valid"]}
+
+
+def _allowed(generator: Generator, symbols: str | None) -> Candidates:
+    """Return the elements that an atom may be, those of the training part or the user's choice among them."""
+    if not symbols:
+        return generator.candidates
+    wanted = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()]
+    unknown = [symbol for symbol in wanted if not Element.is_valid_symbol(symbol)]
+    if unknown or not wanted:
+        raise InputError(
+            f"--elements {symbols}: {', '.join(unknown) or 'nothing'} is no element; write --elements Na,Cl."
+        )
+    numbers = {Element(symbol).Z for symbol in wanted}
+    unseen = sorted(numbers - set(generator.elements.tolist()))
+    if unseen:
+        named = ", ".join(Element.from_Z(z).symbol for z in unseen)
+        raise InputError(f"--elements {symbols}: the networks have never seen {named}; leave it out.")
+    return candidate_elements(RADII[generator.voxels.radii](), np.array(sorted(numbers)))
+
+
+def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidates, parts: Path) -> Iterator[list[dict]]:
+    """Yield the records of all targets; finished batches are kept under ``parts`` and not drawn again."""
     total = sum(target.count for target in targets)
+    species_from, voxels = generator.parameters.species_from, generator.voxels
     with decoder_pool() as pool, tqdm(total=total, desc="generate", unit=" samples") as bar:
         for target in targets:
-            centre = centre_of(target, encoder, voxels.grid, voxels.radii, n_conditions, run.preset.vae.latent)
-            condition = one_hot(np.array([target.condition]), n_conditions)
+            centre = centre_of(target, generator.encoder, voxels.grid, voxels.radii, generator.n_conditions)
+            condition = one_hot(np.array([target.condition]), generator.n_conditions)
             for start in range(0, target.count, BATCH):
                 stop = min(start + BATCH, target.count)
-                part = parts / f"{target.digest()}-{start:06d}-{stop:06d}.json"
+                part = parts / f"{target.digest(allowed.numbers)}-{start:06d}-{stop:06d}.json"
                 if not part.exists():
                     z = target.draw(start, stop, centre)
-                    maps, compositions = decode_latent(decoder, z, np.repeat(condition, len(z), axis=0))
-                    segmented, _ = segment(unet, maps, compositions)
-                    outcomes = decode_all(pool, segmented, run.preset.generate.species_from, allowed)
-                    write_json(part, candidates(target, start, outcomes, rule, known, networks))
-                records += json.loads(part.read_text())
+                    maps, compositions = decode_latent(generator.decoder, z, np.repeat(condition, len(z), axis=0))
+                    segmented, _ = segment(generator.unet, maps, compositions)
+                    outcomes = decode_all(pool, segmented, species_from, allowed)
+                    write_json(part, candidates(target, start, outcomes, generator))
+                yield json.loads(part.read_text())
                 bar.update(stop - start)
-    return records
-
-
-def _rank(record: dict) -> tuple:
-    """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
-
-    A crystal of one element stands below the compounds: its formation energy is zero by definition,
-    whatever the network says.
-    """
-    energy = record.get("formation_energy_per_atom")
-    element, other = record.get("n_elements") == 1, not record.get("same_stoichiometry")
-    return not record["valid"], element, other, energy is None, energy or 0.0, record["id"]
-
-
-def _write(records: Sequence[dict], out: Path) -> None:
-    """Write the CIFs and the table; earlier CIFs of the same folder are removed."""
-    shutil.rmtree(out / "cifs", ignore_errors=True)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for place, record in enumerate(records, start=1):
-        if record["cif"]:
-            record["file"] = f"cifs/{place:05d}-{record['formula']}.cif"
-            write_text(out / record["file"], record["cif"])
-        writer.writerow({name: f"{value:.5g}" if isinstance(value, float) else value for name, value in record.items()})
-    write_text(out / "candidates.csv", text.getvalue())
 
 
 def summarise(records: Sequence[dict]) -> dict:

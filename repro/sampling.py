@@ -34,10 +34,10 @@ class Target:
     spread: float
     seed: int
 
-    def digest(self) -> str:
-        """Return a short hash that tells this target's partial results from another's."""
+    def digest(self, allowed: np.ndarray) -> str:
+        """Return a short hash that tells this target's partial results, of ``allowed`` elements, from another's."""
         base = None if self.base is None else [self.base.id, *self.base.lengths, *self.base.fractional.ravel()]
-        text = json.dumps([self.name, base, self.condition, self.spread, self.seed])
+        text = json.dumps([self.name, base, self.condition, self.spread, self.seed, allowed.tolist()])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def draw(self, start: int, stop: int, centre: np.ndarray) -> np.ndarray:
@@ -74,12 +74,10 @@ def at_random(condition: int, count: int, seed: int) -> Target:
     return Target(f"random-{condition}", None, condition, count, 1.0, seed)
 
 
-def centre_of(
-    target: Target, encoder: keras.Model, grid: int, radii: str, n_conditions: int, latent: int
-) -> np.ndarray:
+def centre_of(target: Target, encoder: keras.Model, grid: int, radii: str, n_conditions: int) -> np.ndarray:
     """Return the middle of the cloud (L,): the encoded base, or 0."""
     if target.base is None:
-        return np.zeros(latent, dtype=np.float32)
+        return np.zeros(encoder.outputs[0].shape[-1], dtype=np.float32)
     base = target.base
     density, _ = voxelize(base.numbers, base.fractional, base.lengths, RADII[radii](), grid)
     condition = one_hot(np.array([target.condition]), n_conditions)

@@ -128,12 +128,14 @@ def properties(run: Run) -> None:
 
 def generated(run: Run) -> None:
     """Leave a generation's CIFs, table and summary behind, written by the generation's own code."""
-    from repro.generate import _rank, _write, summarise  # imports TensorFlow
+    from repro.candidate_files import CandidateFiles, rank  # these import TensorFlow
+    from repro.generate import summarise
 
     records = [_candidate(number, crystal) for number, crystal in enumerate(made_up_crystals(6, seed=3))]
     records += [_failed(number) for number in (6, 7)]
-    records.sort(key=_rank)
-    _write(records, run.results / "generate")
+    files = CandidateFiles(run.results / "generate")
+    files.add(records)
+    files.finish(sorted(records, key=rank))
     write_json(run.results / "generate" / "summary.json", summarise(records))
 
 

@@ -1,6 +1,6 @@
 """The order of the candidates."""
 
-from repro.generate import _rank
+from repro.candidate_files import rank
 
 VALID = {"valid": True, "n_elements": 2, "same_stoichiometry": True}
 
@@ -14,4 +14,4 @@ def test_valid_compounds_of_the_base_with_low_energies_come_first():
         VALID | {"id": "an element", "n_elements": 1, "formation_energy_per_atom": -9.0},
         {"id": "invalid", "valid": False},
     ]
-    assert sorted(reversed(wanted), key=_rank) == wanted
+    assert sorted(reversed(wanted), key=rank) == wanted

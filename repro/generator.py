@@ -1,0 +1,189 @@
+"""Everything that turns a latent vector into a crystal: of a run, or as it travels with the project.
+
+``weights/generator`` holds the VAE, the UNet and a manifest: checksums, hyperparameters, the decile edges,
+which elements and angles occur, and the formulas of the data as digests, enough to tell a new formula from a
+known one.
+"""
+
+import json
+from collections.abc import Container, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.atomic import replacing, write_json
+from data_prep.cell_angles import AngleRule, fit_angle_rule
+from data_prep.crystal import Crystal
+from data_prep.elements import RADII
+from data_prep.errors import InputError
+from data_prep.formulas import FormulaDigests
+from data_prep.quarantine import screen
+from data_prep.shards import file_sha256
+from data_prep.sources import read_source
+from models.gaussian_fit import Candidates, candidate_elements
+from models.table6 import UNetParameters, VAEParameters
+from repro import stamps
+from repro.datasets import load_dataset
+from repro.prepare import CACHE
+from repro.presets import GenerateParameters, VoxelParameters
+from repro.properties.train import trained_networks
+from repro.properties.weights import CGCNN_WEIGHTS, load_published
+from repro.run import Run
+from repro.train import load_weights
+from repro.train_unet import build_segmenter, trained_unet
+from repro.train_vae import build_vae, trained_vae
+
+MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
+GENERATOR_WEIGHTS = CGCNN_WEIGHTS.parent / "generator"
+MANIFEST, VAE, UNET, FORMULAS = "manifest.json", "vae.weights.h5", "unet.weights.h5", "formulas.npz"
+
+
+@dataclass(frozen=True)
+class Known:
+    """The formulas of the data, and of their training part."""
+
+    all: Container[str]
+    train: Container[str]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The trained networks and what they know of the data.
+
+    ``edges`` (9,) in eV/atom are the deciles of the condition; ``elements`` the atomic numbers of the training
+    part; ``crystals`` those that a base may be chosen from.
+    """
+
+    encoder: keras.Model
+    decoder: keras.Model
+    unet: keras.Model
+    networks: dict[str, list[keras.Model]]
+    voxels: VoxelParameters
+    parameters: GenerateParameters
+    edges: np.ndarray
+    elements: np.ndarray
+    rule: AngleRule
+    known: Known
+    crystals: Sequence[Crystal]
+
+    @property
+    def n_conditions(self) -> int:
+        """Number of deciles."""
+        return len(self.edges) + 1
+
+    @property
+    def candidates(self) -> Candidates:
+        """The elements that an atom may be."""
+        return candidate_elements(RADII[self.voxels.radii](), self.elements)
+
+
+def of_run(run: Run) -> Generator:
+    """Return the networks of a finished run, with its own property networks."""
+    dataset = load_dataset(run)
+    train = [dataset.crystals[index] for index in dataset.indices("train")]
+    encoder, decoder = trained_vae(run)
+    formulas = (frozenset(crystal.formula for crystal in crystals) for crystals in (dataset.crystals, train))
+    return Generator(
+        encoder,
+        decoder,
+        trained_unet(run),
+        trained_networks(run),
+        run.preset.voxels,
+        run.preset.generate,
+        dataset.edges,
+        np.unique(np.concatenate([crystal.numbers for crystal in train])),
+        fit_angle_rule(train),
+        Known(*formulas),
+        dataset.crystals,
+    )
+
+
+def publish_generator(run: Run, folder: Path, facts: dict) -> None:
+    """Write the VAE and the UNet of a run with their manifest into ``folder``; ``facts`` say how they were trained."""
+    dataset = load_dataset(run)
+    train = [dataset.crystals[index] for index in dataset.indices("train")]
+    vae = build_vae(run.preset.vae, run.preset.voxels.grid)
+    vae.encoder, vae.decoder = trained_vae(run)
+    for name, model in ((VAE, vae), (UNET, trained_unet(run))):
+        with replacing(folder / name) as temporary:
+            model.save_weights(temporary, overwrite=True)
+    with replacing(folder / FORMULAS) as temporary:
+        np.savez(
+            temporary,
+            all=FormulaDigests.of(crystal.formula for crystal in dataset.crystals).digests,
+            train=FormulaDigests.of(crystal.formula for crystal in train).digests,
+        )
+    rule = fit_angle_rule(train)
+    manifest = {
+        "sha256": {name: file_sha256(folder / name) for name in (VAE, UNET, FORMULAS)},
+        "vae": asdict(run.preset.vae),
+        "unet": asdict(run.preset.unet),
+        "voxels": asdict(run.preset.voxels),
+        "generate": asdict(run.preset.generate),
+        "condition_edges": dataset.edges,
+        "elements": np.unique(np.concatenate([crystal.numbers for crystal in train])),
+        "angles": {"volumes": rule.volumes, "log_ratio": rule.log_ratio, "counts": rule.counts},
+        "versions": stamps.versions(),
+    }
+    write_json(folder / MANIFEST, manifest | facts)
+
+
+def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
+    """Read the generator of ``folder``; raises InputError naming a file that is missing, damaged or does not fit."""
+    manifest = _read_manifest(folder)
+    voxels = VoxelParameters(**manifest["voxels"])
+    vae = build_vae(VAEParameters(**_tuples(manifest["vae"])), voxels.grid)
+    unet = build_segmenter(UNetParameters(**manifest["unet"]), voxels.radii)
+    load_weights(vae, folder / VAE)
+    load_weights(unet, folder / UNET)
+    angles = manifest["angles"]
+    rule = AngleRule(
+        np.array(angles["volumes"]),
+        {int(number): tuple(pair) for number, pair in angles["log_ratio"].items()},
+        {int(number): tuple(pair) for number, pair in angles["counts"].items()},
+    )
+    with np.load(folder / FORMULAS, allow_pickle=False) as arrays:
+        known = Known(*(FormulaDigests(arrays[name]) for name in ("all", "train")))
+    return Generator(
+        vae.encoder,
+        vae.decoder,
+        unet,
+        load_published().networks,
+        voxels,
+        GenerateParameters(**manifest["generate"]),
+        np.array(manifest["condition_edges"]),
+        np.array(manifest["elements"]),
+        rule,
+        known,
+        crystals,
+    )
+
+
+def base_crystals(source: str) -> list[Crystal]:
+    """Return the crystals of a source that a base compound may be chosen from, in their primitive cells."""
+    found, _ = read_source(source, CACHE, cell="primitive")
+    return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
+
+
+def _read_manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        sums = dict(manifest["sha256"])
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: clone the project again, or give a folder with --weights.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
+        raise InputError(f"{path} is damaged ({error}): clone the project again.") from error
+    for name, sha256 in sums.items():
+        file = folder / name
+        if not file.exists() or file_sha256(file) != sha256:
+            state = "damaged" if file.exists() else "missing"
+            raise InputError(f"{file} is {state}: clone the project again, or give another folder with --weights.")
+    return manifest
+
+
+def _tuples(parameters: dict) -> dict:
+    """Return hyperparameters as they were before JSON turned tuples into lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
