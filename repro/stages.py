@@ -140,7 +140,7 @@ def run_stage(name: str, run: Run, options: Namespace) -> None:
     """Run one stage unless it is done; raises InputError when an earlier stage is missing or stale."""
     stage = STAGES[name]
     folder = run.folder(name)
-    inputs = {needed: _identity_of(needed, run) for needed in stage.reads(run)}
+    inputs = {needed: identity_of(needed, run) for needed in stage.reads(run)}
     if stage.on_demand(options):
         stage.run(run, options)
         return
@@ -159,12 +159,12 @@ def run_stage(name: str, run: Run, options: Namespace) -> None:
     print(f"{name}: done in {time.time() - started:.0f} s.", flush=True)
 
 
-def _identity_of(name: str, run: Run) -> str:
+def identity_of(name: str, run: Run) -> str:
     """Return the identity of a finished stage, having checked that it is not stale itself."""
     folder = run.folder(name)
     stamp = stamps.read(folder)
     if stamp is None:
         raise InputError(f"{folder} has no finished result: run the stage '{name}' first.")
-    inputs = {needed: _identity_of(needed, run) for needed in STAGES[name].reads(run)}
+    inputs = {needed: identity_of(needed, run) for needed in STAGES[name].reads(run)}
     stamps.begin(folder, STAGES[name].config(run), inputs)
     return stamp["identity"]
