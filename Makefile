@@ -16,7 +16,7 @@ PY := .venv/bin/python
 STAGE = $(PY) -m repro $@ --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
 
 .PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae graphs train-cgcnn evaluate \
-	evaluate-properties generate tables figures table1 table6 figure4 figure5 calibration report publish released \
+	evaluate-properties generate tables figures table1 table6 figure4 figure5 calibration report publish publish-generator released \
 	bench embedded-data clean
 
 help:  ## this list
@@ -84,6 +84,8 @@ report: evaluate generate tables figures  ## 10. results/RUN/report.html and rep
 	@$(STAGE)
 
 publish: table1 figure5 calibration  ## this run's property networks to weights/cgcnn, its numbers to results/published
+	@$(STAGE)
+publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generator, their numbers to results/published
 	@$(STAGE)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)

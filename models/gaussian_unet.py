@@ -19,12 +19,12 @@ from keras import layers, ops
 from models.table6 import UNetParameters
 from models.unet import unet_features
 
-FLOOR = 1e-4  # electrons/Å^3, added to the density before the logarithm
+FLOOR = 0.01  # electrons/Å^3, added to the density before the logarithm: what a decoder leaves between atoms
 WIDTHS = (0.15, 3.0)  # Å, range of the radii that are told
 MAX_DISTANCE = 8.0  # d^2 / r^2 is cut here: the next atom is nearer
 MIN_AMPLITUDE, MAX_AMPLITUDE = -6.0, 5.0  # range of ln A
 START_SPREAD = np.log(0.1)  # of ln A and ln r: how sure the network is before it has learned
-MIN_SPREAD = 0.003  # of ln A and ln r: two elements nearer than this are one
+MIN_SPREAD = 0.01  # of ln A and ln r: two elements nearer than this are one
 
 
 class LocalGaussians(layers.Layer):
@@ -87,11 +87,11 @@ class NearestElement(layers.Layer):
         """Return (B, G, G, G, E), given ``gaussians`` (B, G, G, G, 4): ln A, ln r and the logarithms of their spreads,
         and ``occupied`` (B, G, G, G, 1).
         """
-        table = ops.convert_to_tensor(self._table, dtype=gaussians.dtype)
-        amplitude, radius, of_amplitude, of_radius = ops.split(gaussians, 4, axis=-1)
-        score = self.bias
-        for value, spread, elements in ((amplitude, of_amplitude, table[0]), (radius, of_radius, table[1])):
-            score = score - 0.5 * ops.square((value - elements) / (ops.exp(spread) + MIN_SPREAD))
+        value, weight = gaussians[..., :2], 0.5 / ops.square(ops.exp(gaussians[..., 2:]) + MIN_SPREAD)
+        # -w (v - e)^2 = -w v^2 + 2 w v e - w e^2; the first is alike for all elements: one matrix product for the rest.
+        terms = ops.concatenate([weight * value, weight], axis=-1)  # (B, G, G, G, 4)
+        table = np.concatenate([2.0 * self._table, -np.square(self._table)])  # (4, E - 1)
+        score = ops.matmul(terms, ops.convert_to_tensor(table, dtype=terms.dtype)) + self.bias
         return ops.concatenate([1.0 - occupied, occupied * ops.softmax(score, axis=-1)], axis=-1)
 
 

@@ -92,14 +92,23 @@ def _predict_options(command: argparse.ArgumentParser) -> None:
 
 def _publish_options(command: argparse.ArgumentParser) -> None:
     _add_run_options(command)
-    command.add_argument("--to", type=Path, help="folder for the networks (default: weights/cgcnn)")
+    command.add_argument("--to", type=Path, help="folder for the networks (default: in weights)")
 
 
-_OPTIONS = {"generate": _generate_options, "predict": _predict_options, "publish": _publish_options}
+_OPTIONS = {
+    "generate": _generate_options,
+    "predict": _predict_options,
+    "publish": _publish_options,
+    "publish-generator": _publish_options,
+}
 COMMANDS = {
     "predict": "predict eight properties of your own structures, with units, as CSV",
+    "publish-generator": "copy a run's VAE and UNet into weights/generator, and its evaluation into results/published",
     "publish": "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
 }
+
+
+_PUBLISHING = {"publish": "repro.properties.publish", "publish-generator": "repro.publish"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,9 +142,9 @@ def _run(options: argparse.Namespace) -> None:
         name=options.run or default_name(options.preset, options.source),
         shared=options.shared,
     )
-    if options.stage == "publish":
+    if options.stage in _PUBLISHING:
         start_backend()
-        import_module("repro.properties.publish").publish_run(run, options.to)
+        import_module(_PUBLISHING[options.stage]).publish_run(run, options.to)
         return
     run_stage(options.stage, run, options)
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import keras
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
@@ -19,6 +20,7 @@ from repro.datasets import Dataset
 # Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner keeps every
 # ``fit`` waiting for seconds after its last batch (16 s after an epoch of 41,000 crystals).
 WORKERS = 2
+ERROR_WIDTH = 1.5  # voxels, over which a decoder's errors are alike
 
 
 def input_maps(density: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -129,13 +131,15 @@ class UNetFeed(keras.utils.PyDataset):
     """Batches of maps with species (B, G, G, G) and occupancy (B, G, G, G, 1) for one epoch.
 
     ``crop`` voxels of edge around a random occupied voxel, or 0 for whole maps. ``exchange`` makes a
-    share of the samples anew with other elements.
+    share of the samples anew with other elements; ``noise`` is the size of their errors.
     """
 
-    def __init__(self, store: VoxelStore, order: SampleOrder, crop: int, epoch: int, exchange: Exchange):
+    def __init__(
+        self, store: VoxelStore, order: SampleOrder, crop: int, epoch: int, exchange: Exchange, noise: float = 0.0
+    ):
         super().__init__(workers=WORKERS)
         self.store, self.order, self.crop, self.epoch = store, order, crop, epoch
-        self.exchange = exchange
+        self.exchange, self.noise = exchange, noise
 
     def __len__(self) -> int:
         return self.order.steps
@@ -154,11 +158,20 @@ class UNetFeed(keras.utils.PyDataset):
         made = self.exchange.made(index, self.store.grid, rng)
         if made is not None:
             _, lengths, density, species = made
+        if self.noise:
+            density = with_errors(density, self.noise * rng.random(), rng)
         maps, species = rotate(input_maps(density, lengths), rotation), rotate(species, rotation)
         if not self.crop:
             return maps, species
         window = crop_window(species, self.crop, rng)
         return maps[window], species[window]
+
+
+def with_errors(density: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+    """Return a density map (G, G, G) with smooth errors as a decoder makes them: a third at a peak for ``size`` 1."""
+    smooth = gaussian_filter(rng.standard_normal(density.shape, dtype=np.float32), ERROR_WIDTH, mode="wrap")
+    error = size * (0.02 + 0.3 * density) * smooth / smooth.std()
+    return np.maximum(density + error, 0.0)
 
 
 def crop_window(species: np.ndarray, edge: int, rng: np.random.Generator) -> tuple[slice, slice, slice]:

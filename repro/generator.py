@@ -80,7 +80,7 @@ class Generator:
 
 
 def of_run(run: Run) -> Generator:
-    """Return the networks of a finished run, with its own property networks."""
+    """Return the networks of a finished run, with its own property networks or the published ones."""
     dataset = load_dataset(run)
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     encoder, decoder = trained_vae(run)
@@ -89,7 +89,7 @@ def of_run(run: Run) -> Generator:
         encoder,
         decoder,
         trained_unet(run),
-        trained_networks(run),
+        load_published().networks if run.preset.generate.networks == "published" else trained_networks(run),
         run.preset.voxels,
         run.preset.generate,
         dataset.edges,

@@ -32,6 +32,7 @@ class FeedParameters:
 
     rotations: int = 10  # F9: random rotated copies beside each original
     substituted: float = 0.0  # not in the paper: share of samples whose elements are exchanged (F36)
+    noise: float = 0.0  # not in the paper: size of the errors that the UNet's maps get, as a decoder makes them
     steps_per_epoch: int = 0  # 0: an epoch is one pass over the data
     validation_limit: int = 0  # structures measured after each epoch, 0 for the whole validation part
 
@@ -52,6 +53,7 @@ class GenerateParameters:
     samples_per_base: int = 1000
     random_per_condition: int = 100  # Generation: "100 samples per formation energy condition"
     spread: float = 0.5  # F18: the standard deviation around a base
+    networks: str = "run"  # whose property networks rank the candidates: the run's, or "published" with the project
     species_from: str = "unet"  # "unet": the paper's arg-max; "fit": a Gaussian fit of the map (F33)
 
 
@@ -114,7 +116,9 @@ IMPROVED = replace(
     LAPTOP,
     name="improved",
     feed=FeedParameters(rotations=0, substituted=0.5, steps_per_epoch=250, validation_limit=100),
-    unet_feed=FeedParameters(rotations=10, substituted=0.5, steps_per_epoch=200, validation_limit=96),
+    evaluate=EvaluateParameters(limit=450),
+    generate=GenerateParameters(samples_per_base=50, random_per_condition=50, species_from="fit", networks="published"),
+    unet_feed=FeedParameters(rotations=10, substituted=0.5, noise=1.0, steps_per_epoch=200, validation_limit=96),
     unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=25, warmup_steps=50, norm_momentum=0.95),
     vae=replace(
         LAPTOP.vae,

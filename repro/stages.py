@@ -123,6 +123,7 @@ STAGES = {
         ("train-unet", "train-vae", "train-cgcnn"),
         lambda run: asdict(run.preset.generate) | {"seed": run.preset.seed},
         "sample new crystals around a base compound or at random: CIFs and a ranked CSV",
+        spares=lambda run: ("train-cgcnn",) if run.preset.generate.networks == "published" else (),
         on_demand=lambda options: bool(options.base or options.random),
     ),
     "report": Stage(

@@ -38,7 +38,7 @@ def train_unet(run: Run, options: Namespace) -> dict:
     history = fit_epochs(
         model,
         budget,
-        lambda epoch: UNetFeed(store, order, parameters.crop, epoch, exchange),
+        lambda epoch: UNetFeed(store, order, parameters.crop, epoch, exchange, feed.noise),
         UNetFeed(store, held_order, parameters.crop, 0, Exchange(dataset.crystals)),
         run.folder("train-unet"),
     )
