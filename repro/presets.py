@@ -119,7 +119,7 @@ IMPROVED = replace(
     evaluate=EvaluateParameters(limit=450),
     generate=GenerateParameters(samples_per_base=50, random_per_condition=50, species_from="fit", networks="published"),
     unet_feed=FeedParameters(rotations=10, substituted=0.5, noise=1.0, steps_per_epoch=200, validation_limit=96),
-    unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=25, warmup_steps=50, norm_momentum=0.95),
+    unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=16, warmup_steps=50, norm_momentum=0.95),
     vae=replace(
         LAPTOP.vae,
         alpha=0.0,

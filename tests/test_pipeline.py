@@ -3,9 +3,10 @@
 import csv
 import json
 
+import ase.io
 import numpy as np
 import pytest
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 
 from repro.__main__ import main
 from tests.pipeline import small_source
@@ -108,6 +109,60 @@ def test_generation_around_a_base_of_the_users_own(finished, capsys):
     assert repro("generate", "--random", "--formation-energy", "-99", "--count", "2", "--out", "other") == 0
     with open(finished / "other/candidates.csv") as file:
         assert [row["condition"] for row in csv.DictReader(file)] == ["0", "0"]
+
+
+def test_filters_leave_their_counts_and_list_only_what_passed(finished):
+    assert repro("generate", "--random", "--count", "10", "--novel", "--unique", "--out", "filtered") == 0
+    with open(finished / "filtered/candidates.csv") as file:
+        rows = list(csv.DictReader(file))
+    counts = read_json(finished / "filtered/summary.json")["filters"]
+    assert list(counts) == ["valid", "formula not in the data", "unlike all before"]
+    assert len(rows) == counts["unlike all before"] == len(list((finished / "filtered/cifs").glob("*.cif")))
+    assert all(row["valid"] == "True" and row["known_formula"] == "False" for row in rows)
+    assert [row["rank"] for row in rows] == [str(place) for place in range(1, len(rows) + 1)]
+    if rows:
+        assert len(ase.io.read(finished / "filtered/candidates.extxyz", index=":")) == len(rows)
+
+
+def test_elements_of_the_users_choice_are_the_only_ones(finished, capsys):
+    with open("crystals.csv") as file:
+        seen = sorted({symbol for row in csv.DictReader(file) for symbol in row["species"].split()})[:3]
+    assert repro("generate", "--random", "--count", "10", "--elements", ",".join(seen), "--out", "chosen") == 0
+    with open(finished / "chosen/candidates.csv") as file:
+        formulas = [row["formula"] for row in csv.DictReader(file)]
+    assert {element.symbol for formula in formulas for element in Composition(formula)} <= set(seen)
+    assert repro("generate", "--random", "--elements", "Xx", "--out", "chosen") == 2
+    assert "Xx is no element" in capsys.readouterr().err
+    assert repro("generate", "--random", "--elements", "Og", "--out", "chosen") == 2
+    assert "never seen Og" in capsys.readouterr().err
+
+
+def test_a_published_generator_draws_what_its_run_draws(finished, capsys):
+    weights = str(finished / "weights")
+    assert repro("publish-generator", "--to", weights) == 0
+    numbers = read_json(finished / "results/published/weights/evaluation.json")
+    summary = read_json(finished / "results/test/evaluation.json")
+    assert numbers["vae_mse"] == summary["vae"]["ours"]["all"]["mse"]
+    assert numbers["lattice_mae_b"] == summary["vae"]["ours"]["all"]["lattice_error"][1]
+    assert numbers["exact_fraction"] == summary["routes"]["ours, fit"]["all"]["exact_fraction"]
+    assert numbers["training"]["train-vae"]["epochs"] == 2
+    assert repro("generate", "--random", "--formation-energy", "-1", "--count", "4", "--out", "of-run") == 0
+    published = ["generate", "--random", "--formation-energy", "-1", "--count", "4", "--weights", weights]
+    assert main([*published, "--out", "of-weights"]) == 0
+    first, second = ((finished / name / "candidates.csv").read_text() for name in ("of-run", "of-weights"))
+    assert _told(first) == _told(second)
+    (finished / "weights/vae.weights.h5").write_bytes(b"not weights")
+    assert main([*published, "--out", "of-weights"]) == 2
+    assert "vae.weights.h5 is damaged" in capsys.readouterr().err
+    (finished / "weights/manifest.json").unlink()
+    assert main([*published, "--out", "of-weights"]) == 2
+    assert "manifest.json is missing" in capsys.readouterr().err
+
+
+def _told(text):
+    """Return what does not depend on the property networks of a candidates.csv, in the order of the draws."""
+    rows = sorted(csv.DictReader(text.splitlines()), key=lambda row: row["id"])
+    return [[row[name] for name in ("id", "formula", "a", "valid", "known_formula")] for row in rows]
 
 
 def test_the_report_stands_on_its_own(finished):
