@@ -8,8 +8,17 @@ from scipy.ndimage import gaussian_filter
 
 from data_prep.crystal import Crystal
 from data_prep.elements import ionic_radii, unit_radii
+from data_prep.substitution import composition_shares
 from data_prep.voxelize import box_positions, voxelize
-from models.gaussian_fit import FitParameters, Gaussians, amplitude_ratios, candidate_elements, fit_gaussians, identify
+from models.gaussian_fit import (
+    FitParameters,
+    Gaussians,
+    amplitude_ratios,
+    apportion,
+    candidate_elements,
+    fit_gaussians,
+    identify,
+)
 from models.gaussians import density_of, gradient, normal_matrix, voxel_axes
 from models.lattice import voxel_edges
 from tests.crystals import made_up_crystals
@@ -148,3 +157,57 @@ def test_sites_share_an_element_on_a_map_with_errors_only():
     rows[:, 0] = np.log(allowed.amplitudes[0] * np.array([1.0, 1.03]))
     assert list(identify(Gaussians(rows, residual=0.0), allowed)) == [27, 28]
     assert list(identify(Gaussians(rows, residual=2e-3), allowed)) == [27, 27]
+
+
+share_lists = st.lists(st.floats(0.001, 1) | st.just(0.0), min_size=1, max_size=12).map(np.array)
+
+
+@settings(max_examples=100, deadline=None)
+@given(share_lists.filter(np.any), st.integers(1, 50))
+def test_apportioned_counts_add_up_and_are_each_within_one(shares, total):
+    counts = apportion(shares, total)
+    assert counts.sum() == total and counts.dtype.kind == "i"
+    assert (np.abs(counts - shares / shares.sum() * total) < 1 + 1e-9).all()
+    assert not counts[shares == 0].any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=10).map(np.array).filter(np.any), st.floats(0.1, 10))
+def test_counts_come_back_from_their_own_shares(counts, scale):
+    """In float32 too, as a network says them."""
+    for dtype in (np.float64, np.float32):
+        np.testing.assert_array_equal(apportion((counts * scale).astype(dtype), counts.sum()), counts)
+
+
+def test_the_largest_remainder_gets_the_last_site():
+    assert list(apportion(np.array([0.5, 0.3, 0.2]), 4)) == [2, 1, 1]
+    assert list(apportion(np.array([0.45, 0.35, 0.2]), 5)) == [2, 2, 1]
+    assert list(apportion(np.array([0.56, 0.24, 0.2]), 2)) == [1, 1, 0]  # 1.12, 0.48, 0.4
+
+
+def test_a_told_composition_names_the_species_of_a_map_with_errors():
+    """A perovskite whose atoms are drawn up to 15 % too bright or dim: other elements fit such atoms better."""
+    crystal = made_up_crystals(6, seed=11)[4]
+    _, edges, sites = drawn(crystal)
+    rows = gaussians_of(crystal.numbers, np.array([1.15, 0.85, 1.15, 0.87, 1.1]), residual=0.0).rows
+    rows[:, 2:] = sites
+    field = gaussian_filter(np.random.default_rng(1).normal(size=(32, 32, 32)), 3)
+    density = density_of(rows, voxel_axes(32, edges)) * (1 + 0.02 * field / field.std())
+    fitted = fit_gaussians(density, edges, sites)
+    candidates = candidate_elements(RADII)
+    assert not set(identify(fitted, candidates)) <= set(crystal.numbers)
+    composition = composition_shares(crystal.numbers)
+    np.testing.assert_array_equal(identify(fitted, candidates, composition=composition), crystal.numbers)
+    unsure = 0.9 * composition + 0.1 / 95  # a softmax is never 0; 5 sites have no room for the rest
+    np.testing.assert_array_equal(identify(fitted, candidates, composition=unsure), crystal.numbers)
+
+
+def test_a_told_composition_is_given_out_in_its_counts_at_the_least_misfit():
+    """Two atoms look like iron and one like copper: told of one iron and two copper, the brighter iron gives way."""
+    looks = gaussians_of([26, 29, 26], np.array([1.0, 1.0, 1.04]), residual=0.0)
+    candidates = candidate_elements(np.where(np.arange(95) > 0, 1.0, np.nan))
+    looks.rows[:, 0] = np.log([26, 29, 26.9]) + np.log(candidates.amplitudes[0])
+    looks.rows[:, 1] = 0
+    shares = composition_shares(np.array([29, 26, 29]))
+    assert list(identify(looks, candidates, composition=shares)) == [26, 29, 29]
+    assert list(identify(looks, candidates)) == [26, 29, 27]
