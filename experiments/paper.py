@@ -136,6 +136,10 @@ TABLE6 = {
 }
 
 
+BEYOND_TRAINING = ("A", "AB2", "ABC", "ABCD", "A2B3")  # Figure 6a: types "beyond those provided in the training set"
+FIGURE7 = {"AB": "NdAl", "ABX3": "PmTiO3", "ABX2": "MnAl2Cr"}  # the crystal of each family
+
+
 @dataclass(frozen=True)
 class Stated:
     """A number of the running text: its value, its unit and the words it stands in."""

@@ -1,0 +1,49 @@
+"""How every table on generated crystals is written: CSV with all digits, Markdown with those that are read."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.atomic import write_text
+
+
+def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
+    """Write ``rows`` under their own names, or under ``columns`` where given; None becomes a blank."""
+    names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table, the first column to the left and the others to the right."""
+    lines = [_line(header), "|---|" + "---:|" * (len(header) - 1), *(_line(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"  # |Δa| would end a cell
+
+
+def shown(value: float | None, digits: int = 2) -> str:
+    """Return a number with so many decimals, a dash for none."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def mean_cell(found: dict, digits: int = 2) -> str:
+    """Return ``generation.mean_of`` as text: mean and interval."""
+    return shown(found["mean"], digits) + _interval(found["interval"], 1, digits)
+
+
+def share_cell(found: dict) -> str:
+    """Return ``generation.share_of`` as text: per cent, interval and counts."""
+    if found["share"] is None:
+        return "–"
+    return f"{100 * found['share']:.1f} %{_interval(found['interval'], 100, 1)}, {found['count']:,} of {found['of']:,}"
+
+
+def _interval(interval: Sequence[float] | None, factor: float, digits: int) -> str:
+    return f" [{factor * interval[0]:,.{digits}f}, {factor * interval[1]:,.{digits}f}]" if interval else ""
