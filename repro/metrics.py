@@ -1,5 +1,6 @@
 """Pure metrics, each computed in this one place."""
 
+import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ import numpy as np
 from pymatgen.core import Structure
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, spearmanr
 
 from data_prep.elements import MAX_Z
 
@@ -130,6 +131,31 @@ def bootstrap_interval(values: Sequence[float], seed: int, n: int = 1000, level:
     return float(interval.low), float(interval.high)
 
 
+def rank_correlation(one: Sequence[float], other: Sequence[float], seed: int, n: int = 1000) -> dict:
+    """Return Spearman's ``rho`` of two (n,) series, its 95 % percentile bootstrap ``interval`` over pairs, ``count``.
+
+    None where it is not defined: below three pairs, or where one of the series is constant.
+    """
+    x, y = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    if len(x) < 3 or not np.ptp(x) or not np.ptp(y):
+        return {"count": len(x), "rho": None, "interval": None}
+    drawn = np.random.default_rng(seed).integers(len(x), size=(n, len(x)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a resample that is constant has none
+        values = [spearmanr(x[pairs], y[pairs]).statistic for pairs in drawn]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return {"count": len(x), "rho": float(spearmanr(x, y).statistic), "interval": [float(low), float(high)]}
+
+
 def is_valid(structure: Structure, tolerance: float = 0.5) -> bool:
     """Return whether all sites are more than ``tolerance`` Å apart, as pymatgen defines it (Generation; F25)."""
     return bool(structure.is_valid(tol=tolerance))
+
+
+def smallest_distance(structure: Structure) -> float:
+    """Return the shortest distance in Å between two sites, a site's own periodic images included."""
+    distances = structure.distance_matrix
+    others = distances[~np.eye(len(structure), dtype=bool)]
+    steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
+    images = np.linalg.norm(steps @ structure.lattice.get_niggli_reduced_lattice().matrix, axis=1)
+    return float(min([*others, images.min()]))
