@@ -13,10 +13,12 @@ RUN ?= $(PRESET)$(if $(filter embedded,$(SOURCE)),,-$(firstword $(subst ., ,$(no
 SHARED ?= ../shared
 PYTHON ?= python3
 PY := .venv/bin/python
+GENERATED = --results results/$(RUN) --data runs/$(RUN)/data
 STAGE = $(PY) -m repro $@ --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
 
 .PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae graphs train-cgcnn evaluate \
-	evaluate-properties generate tables figures table1 table6 figure4 figure5 calibration report publish publish-generator released \
+	evaluate-properties generate tables figures table1 table2 table4 table6 \
+	figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
 	bench embedded-data clean
 
 help:  ## this list
@@ -68,8 +70,8 @@ evaluate: train-unet train-vae  ## 8. VAE and UNet on the held-out crystals (lap
 	@$(STAGE)
 generate: train-unet train-vae train-cgcnn  ## 9. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
 	@$(STAGE)
-tables: table1 table6  ## every table that is built: table1, table6
-figures: figure4 figure5 calibration  ## every figure that is built: figure4, figure5, calibration
+tables: table1 table2 table4 table6  ## every table that is built: table1, table2, table4, table6
+figures: figure4 figure5 figure6 figure7 calibration novelty  ## every figure that is built: 4 to 7, calibration, novelty
 table1: evaluate-properties  ## Table 1: eight properties on the held-out crystals of SOURCE
 	@$(PY) -m experiments.table1 --results results/$(RUN)
 table6: setup  ## Table 6: the code's hyperparameters beside the paper's
@@ -78,6 +80,16 @@ figure4: evaluate  ## Figure 4: errors of lattice and sites on the held-out crys
 	@$(PY) -m experiments.figure4 --results results/$(RUN)
 figure5: evaluate-properties  ## Figure 5: predicted against true properties
 	@$(PY) -m experiments.figure5 --results results/$(RUN)
+table2: generate  ## Table 2: samples around base compounds through the paper's filters, and what is left (Table S1)
+	@$(PY) -m experiments.$@ $(GENERATED)
+table4: generate  ## Table 4: candidates that were known but not trained on; GENERAL=source: other polymorphs (minutes)
+	@$(PY) -m experiments.$@ $(GENERATED) $(if $(GENERAL),--general $(GENERAL))
+figure6: generate  ## Figure 6: validity, types, energies and elements of random samples
+	@$(PY) -m experiments.$@ $(GENERATED)
+figure7: generate  ## Figure 7: generated crystals of each family
+	@$(PY) -m experiments.$@ $(GENERATED)
+novelty: generate  ## uniqueness, novelty, symmetry and density of the generated crystals (13,000 samples 10 min)
+	@$(PY) -m experiments.$@ $(GENERATED)
 calibration: evaluate-properties  ## the spread of the formation-energy networks against their error
 	@$(PY) -m experiments.calibration --results results/$(RUN)
 report: evaluate generate tables figures  ## 10. results/RUN/report.html and report.md

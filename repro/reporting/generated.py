@@ -1,24 +1,20 @@
 """The report's section on generated crystals: counts beside the paper's, the best ones, pictures."""
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from pymatgen.core import Structure
 
-from data_prep.elements import ionic_radii
-from data_prep.errors import InputError
 from experiments import style
+from experiments.drawing import draw, formula_text
+from experiments.generation import read_cif
 from experiments.paper import TEXT
 from repro.reporting.document import Figure, Link, Section, Table, Text, number, percent
 from repro.reporting.material import Material
 from repro.reporting.results import absent
 
 LISTED, DRAWN = 12, 6
-_PALETTE = (style.BLUE, style.ORANGE, style.GREEN, style.VERMILION, style.PURPLE, style.SKY, style.YELLOW, style.BLACK)
 _COLUMNS = {
     "formula": "formula", "base": "around", "condition": "decile", "formation_energy_per_atom": "Ef (eV/atom)",
     "spacegroup": "space group", "n_sites": "sites", "a": "a (Å)", "angle": "angle (°)",
@@ -119,14 +115,6 @@ def choose(valid: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     return turns[:DRAWN]
 
 
-def read_cif(path: Path) -> Structure:
-    """Return the structure of a CIF; raises InputError naming the file when it cannot be read."""
-    try:
-        return Structure.from_file(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): run the stage 'generate' again.") from error
-
-
 def render(structures: Sequence[tuple[str, Structure]], path: Path) -> None:
     """Draw each structure's cell with its sites into ``path``.svg and .png."""
     columns = 3
@@ -134,41 +122,6 @@ def render(structures: Sequence[tuple[str, Structure]], path: Path) -> None:
     with style.styled():
         drawing = Drawing(figsize=(style.WIDTH, 2.35 * rows))
         for place, (name, structure) in enumerate(structures, start=1):
-            _draw(drawing.add_subplot(rows, columns, place, projection="3d"), name, structure)
-        drawing.subplots_adjust(left=0, right=1, bottom=0.01, top=0.94, wspace=0, hspace=0.12)
+            draw(drawing.add_subplot(rows, columns, place), structure, formula_text(name))
+        drawing.subplots_adjust(left=0, right=1, bottom=0.25 / rows / 2.35, top=1 - 0.2 / rows / 2.35, hspace=0.3)
         style.save(drawing, path)
-
-
-def _draw(axes: Axes, name: str, structure: Structure) -> None:
-    """Cell edges and sites in Å, the true angles included; one colour per element."""
-    matrix = structure.lattice.matrix
-    for start, end in cell_edges():
-        axes.plot(*np.stack([start @ matrix, end @ matrix], axis=1), color=style.GREY, linewidth=0.6)
-    elements = list(dict.fromkeys(site.specie for site in structure))
-    for element, colour in zip(elements, _PALETTE * (len(elements) // len(_PALETTE) + 1), strict=False):
-        sites = with_images(np.array([site.frac_coords for site in structure if site.specie == element])) @ matrix
-        size = 110 * ionic_radii()[element.Z] ** 2
-        axes.scatter(*sites.T, s=size, color=colour, edgecolors="black", linewidths=0.3, depthshade=False)
-        axes.scatter([], [], [], s=25, color=colour, label=element.symbol)
-    corners = np.array(list(product((0, 1), repeat=3))) @ matrix
-    axes.set_box_aspect(np.ptp(corners, axis=0), zoom=1.0)
-    axes.view_init(elev=18, azim=-62)
-    axes.set_axis_off()
-    axes.set_title(name, y=1.0)
-    axes.legend(loc="lower center", frameon=False, ncols=4, handletextpad=0.1, columnspacing=1, borderpad=0)
-
-
-def cell_edges() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the twelve edges of the unit cube as pairs of fractional corners."""
-    corners = [np.array(corner, dtype=float) for corner in product((0, 1), repeat=3)]
-    return [(one, other) for one in corners for other in corners if (other - one).sum() == 1 and (other >= one).all()]
-
-
-def with_images(fractional: np.ndarray, tolerance: float = 0.02) -> np.ndarray:
-    """Return sites (n, 3) with those near a face of the cell repeated on the opposite face."""
-    fractional = np.mod(fractional, 1.0)
-    repeated = []
-    for site in fractional:
-        choices = [(x, x + 1) if x < tolerance else (x - 1, x) if x > 1 - tolerance else (x,) for x in site]
-        repeated += list(product(*choices))
-    return np.array(repeated)

@@ -15,6 +15,7 @@ from repro.reporting.losses import losses
 from repro.reporting.material import Material, gather
 from repro.reporting.properties import properties
 from repro.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
+from repro.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 from repro.reporting.slices import slices
 from repro.run import Run
 
@@ -84,6 +85,11 @@ SECTIONS: tuple[Callable[[Material], Section], ...] = (
     losses,
     slices,
     generated,
+    table_2,
+    table_4,
+    figure_6,
+    figure_7,
+    unlike,
     hyperparameters,
     deviations,
 )
