@@ -3,7 +3,7 @@
 ``python -m experiments.novelty --results results/RUN --data runs/RUN/data``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from data_prep.errors import InputError
 from data_prep.quarantine import CUBIC
 from experiments import style
 from experiments.generation import Generation, by_formula, command, mean_of, most_common, obtain, share_of
-from experiments.matching import MATCHING, matches
+from experiments.matching import MATCHING, reduced, reduced_match
 from experiments.tables import markdown, mean_cell, share_cell
 from repro.metrics import smallest_distance
 
@@ -37,39 +37,42 @@ def compute(generation: Generation) -> dict:
 
     By way of sampling, with those of the training part beside them.
     """
-    structures = {
-        row["id"]: generation.structure(row) for row in tqdm(generation.valid, desc="CIFs", disable=None, leave=False)
-    }
-    trained = by_formula(generation.train)
-    new = {row["id"]: is_new(structures[row["id"]], trained.get(row["formula"], ())) for row in generation.valid}
+    structures = {row["id"]: generation.structure(row) for row in _counted(generation.valid, "CIFs")}
+    cells = {id: reduced(structure) for id, structure in _counted(structures.items(), "cells")}
+    generated, known = {row["formula"] for row in generation.valid}, by_formula(generation.train)
+    trained = {name: [reduced(crystal.structure()) for crystal in known[name]] for name in generated & known.keys()}
+    new = {row["id"]: is_new(cells[row["id"]], trained.get(row["formula"], ())) for row in generation.valid}
     groups = {}
     for name, rows in (("around", generation.around), ("random", generation.random)):
         if rows:
-            groups[name] = _group(rows, structures, new)
+            groups[name] = _group(rows, structures, first_of_their_kind(rows, cells), new)
     real = [crystal.structure() for crystal in generation.train]
     return {"groups": groups, "training": _geometry(real) | _training_groups(generation.train), "note": NOTE}
 
 
-def is_new(structure: Structure, known: Sequence[Crystal]) -> bool:
-    """Return whether a structure matches none of the ``known`` crystals of its formula."""
-    return not any(matches(structure, crystal.structure()) for crystal in known)
+def _counted(items: Iterable, description: str) -> Iterable:
+    return tqdm(items, desc=description, disable=None, leave=False)
 
 
-def first_of_their_kind(rows: Sequence[dict], structures: dict[str, Structure]) -> set[str]:
-    """Return the ids of the rows whose structure is unlike that of every earlier row."""
+def is_new(cell: Structure, known: Sequence[Structure]) -> bool:
+    """Return whether a crystal matches none of the ``known`` ones of its formula; all of them reduced."""
+    return not any(reduced_match(cell, other) for other in known)
+
+
+def first_of_their_kind(rows: Sequence[dict], cells: dict[str, Structure]) -> set[str]:
+    """Return the ids of the rows whose reduced cell is unlike that of every earlier row; rows without one are none."""
     seen: dict[str, list[Structure]] = {}
     found = set()
-    for row in tqdm(rows, desc="unique", disable=None, leave=False):
-        structure, before = structures[row["id"]], seen.setdefault(row["formula"], [])
-        if not any(matches(structure, other) for other in before):
-            before.append(structure)
+    for row in _counted([row for row in rows if row["id"] in cells], "unique"):
+        before = seen.setdefault(row["formula"], [])
+        if is_new(cells[row["id"]], before):
+            before.append(cells[row["id"]])
             found.add(row["id"])
     return found
 
 
-def _group(rows: Sequence[dict], structures: dict[str, Structure], new: dict[str, bool]) -> dict:
+def _group(rows: Sequence[dict], structures: dict[str, Structure], unique: set[str], new: dict[str, bool]) -> dict:
     valid = [row for row in rows if row["id"] in structures]
-    unique = first_of_their_kind(valid, structures)
     spacegroups = [row["spacegroup"] or 1 for row in valid]  # spglib finds none: no symmetry
     facts = {
         "samples": len(rows),
