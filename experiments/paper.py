@@ -163,6 +163,7 @@ TEXT = {
     # Latent space
     "latent": Stated(256, "dimensions", "256-dimensional electron-density map encoding"),
     "conditions": Stated(10, "dimensions", "a 10-dimensional one-hot encoded property-condition vector"),
+    "latent_mean": Stated(0, "", "average mean and variances of 0 and 0.99"),
     "latent_variance": Stated(0.99, "", "average mean and variances of 0 and 0.99"),
     "interpolated_pairs": Stated(10, "pairs", "interpolations between 10 pairs of training compounds"),
     "interpolation_samples": Stated(1000, "samples", "1000 samples were generated along the interpolation vector"),

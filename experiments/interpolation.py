@@ -1,0 +1,234 @@
+"""Straight lines through the latent space: Figure 2b, one pair per condition, and Figure 2c, along the lanthanides.
+
+A line runs between sampled z of its two ends, both encoded and everything decoded under one condition (F19).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pymatgen.core import Composition, Element
+from tqdm import tqdm
+
+from data_prep.conditions import one_hot
+from data_prep.crystal import Crystal
+from data_prep.elements import RADII
+from data_prep.shards import VoxelStore
+from data_prep.voxelize import shift_to_origin
+from experiments.latent import BATCH, draw
+from models.atoms import SPECIES_FROM, Decoded, Undecodable
+from models.gaussian_fit import candidate_elements
+from repro.backend import start_backend
+from repro.datasets import Dataset, load_dataset, load_store
+from repro.decode import batches, decode_all, decoder_pool, segment
+from repro.metrics import MATCH_DISTANCE
+from repro.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+ENDS = ("CeCrO3", "YbCrO3")  # Figure 2c
+_PAPERS = np.array([(58, 24, 8), (70, 24, 8)])  # their A, B and X
+_SAME_PLACE = 0.02  # of a cell edge: sites closer than this are on the same place
+
+
+@dataclass(frozen=True)
+class End:
+    """An ABX3 crystal of five sites, its A-site at ``place`` (3,) in cell edges, shifted to the origin (F3)."""
+
+    index: int
+    a: int
+    b: int
+    x: int
+    place: np.ndarray
+
+
+def line(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+    """Return ``steps`` latent vectors (steps, L) float32 from ``start`` to ``end`` (L,), both included."""
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    return ((1.0 - t) * start + t * end).astype(np.float32)
+
+
+def pairs_by_condition(dataset: Dataset, seed: int) -> list[tuple[int, int, int]]:
+    """Return one pair of training crystals for each condition: (condition, index, index), lowest energies first.
+
+    The first is drawn at random, the second among those of the same family and another formula, as all pairs that
+    the paper names are; of any family where there is none. A condition with a single formula has no pair.
+    """
+    train = dataset.indices("train")
+    pairs = []
+    for condition in range(len(dataset.edges) + 1):
+        rng = np.random.default_rng((seed, condition))
+        members = rng.permutation(train[dataset.bins[train] == condition])
+        if not len(members):
+            continue
+        first = dataset.crystals[members[0]]
+        others = [index for index in members if dataset.crystals[index].formula != first.formula]
+        akin = [index for index in others if dataset.crystals[index].family == first.family]
+        if others:
+            pairs.append((condition, int(members[0]), int((akin or others)[0])))
+    return pairs
+
+
+def readings(crystals: Sequence[Crystal]) -> list[End]:
+    """Return every way to read an ABX3 crystal of five sites as A, B and three X: two for each, A and B exchanged."""
+    found = []
+    for index, crystal in enumerate(crystals):
+        counts = Counter(crystal.numbers.tolist())
+        if crystal.family != "ABX3" or sorted(counts.values()) != [1, 1, 3]:
+            continue
+        places = shift_to_origin(crystal.fractional)
+        (x,) = (number for number, count in counts.items() if count == 3)
+        first, second = (number for number, count in counts.items() if count == 1)
+        for a, b in ((first, second), (second, first)):
+            found.append(End(index, a, b, x, places[crystal.numbers == a][0]))
+    return found
+
+
+def nearest_ends(dataset: Dataset) -> tuple[End, End] | None:
+    """Return the pair of ABX3 crystals with the same B and X that is nearest to CeCrO3 and YbCrO3, or None.
+
+    Nearest: the sum of the differences in atomic number of A, B and X over both ends. Both hold A on the same place
+    of the cell, because the data know perovskites with A on the corner and in the middle. Of equally near ones
+    those with the lowest formation energies are taken.
+    """
+    sharing: dict[tuple[int, int], list[End]] = defaultdict(list)
+    for end in readings(dataset.crystals):
+        sharing[end.b, end.x].append(end)
+
+    def distance(ends: tuple[End, End]) -> tuple:
+        apart = int(np.abs(np.array([(end.a, end.b, end.x) for end in ends]) - _PAPERS).sum())
+        crystals = [dataset.crystals[end.index] for end in ends]
+        energy = sum(crystal.formation_energy_per_atom for crystal in crystals)
+        return apart, energy, *(crystal.id for crystal in crystals)
+
+    fitting = (
+        pair
+        for group in sharing.values()
+        for pair in product(group, group)
+        if pair[0].a != pair[1].a and np.abs(pair[0].place - pair[1].place).max() < _SAME_PLACE
+    )
+    return min(fitting, key=distance, default=None)
+
+
+def formula_of(a: int, b: int, x: int) -> str:
+    """Return the reduced formula of ABX3 with these atomic numbers."""
+    counts: Counter[str] = Counter()
+    for number, count in ((a, 1), (b, 1), (x, 3)):
+        counts[Element.from_Z(number).symbol] += count
+    return Composition(counts).reduced_formula
+
+
+def element_at(place: np.ndarray, outcome: Decoded | Undecodable) -> int:
+    """Return the atomic number of the decoded site within 0.5 Å of ``place`` (3,) in cell edges; 0 without one."""
+    if isinstance(outcome, Undecodable):
+        return 0
+    distances = np.linalg.norm(outcome.cartesian - place * outcome.lengths, axis=1)
+    nearest = int(distances.argmin())
+    return int(outcome.numbers[nearest]) if distances[nearest] < MATCH_DISTANCE else 0
+
+
+def is_member(end: End, outcome: Decoded | Undecodable) -> bool:
+    """Return whether a decoded structure is A B X3 with the B and X of ``end``, whatever its A-site holds."""
+    a = element_at(end.place, outcome)
+    return a > 0 and sorted(outcome.numbers.tolist()) == sorted([a, end.b, end.x, end.x, end.x])
+
+
+def members(elements: np.ndarray, whole: np.ndarray, end: End, known: set[str], trained: set[str]) -> list[dict]:
+    """Return each element met on the A-site, from the lightest, with counts and whether its ABX3 is known.
+
+    ``elements`` (n,) along the line, 0 for none; ``whole`` (n,) tells where the rest of the structure is B and X3 too;
+    ``trained`` holds the formulas of the training part and ``known`` those of all data. ``first`` and ``last`` are
+    where on the line, from 0 to 1, it is met.
+    """
+    t = np.linspace(0.0, 1.0, len(elements))
+    found = []
+    for number in np.unique(elements[elements > 0]).tolist():
+        here = elements == number
+        formula = formula_of(number, end.b, end.x)
+        found.append(
+            {
+                "element": Element.from_Z(number).symbol,
+                "number": number,
+                "formula": formula,
+                "points": int(here.sum()),
+                "whole": int((here & whole).sum()),
+                "first": float(t[here].min()),
+                "last": float(t[here].max()),
+                "in_training": formula in trained,
+                "in_data": formula in known,
+            }
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A run's crystals and trained networks."""
+
+    dataset: Dataset
+    store: VoxelStore
+    encoder: "keras.Model"
+    decoder: "keras.Model"
+    unet: "keras.Model"
+    radii: np.ndarray
+
+
+def load_networks(run: Run) -> Networks:
+    """Load what lines through the latent space need; starts Keras."""
+    start_backend()
+    from repro.train_unet import trained_unet  # these import Keras, which only a new computation needs
+    from repro.train_vae import trained_vae
+
+    radii = RADII[run.preset.voxels.radii]()
+    return Networks(load_dataset(run), load_store(run), *trained_vae(run), trained_unet(run), radii)
+
+
+def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps (2, G, G, G, 4) of two crystals and a latent vector of each (2, L), under one condition."""
+    from repro.feeds import input_maps
+    from repro.reconstruction import encode
+
+    dataset, store = networks.dataset, networks.store
+    maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in indices])
+    given = one_hot(np.full(len(indices), condition), len(dataset.edges) + 1)
+    mean, log_var = encode(networks.encoder, maps, given, [dataset.crystals[index].numbers for index in indices])
+    return maps, draw(mean, log_var, seed)
+
+
+def slices_between(networks: Networks, pairs: Sequence[tuple[int, int, int]], steps: int, seed: int) -> dict:
+    """Return middle slices in electrons/Å^3: ``true`` (P, 2, G, G) of the ends, ``decoded`` (P, steps, G, G)."""
+    from repro.reconstruction import decode_latent
+
+    middle, true, decoded = networks.store.grid // 2, [], []
+    for condition, *indices in pairs:
+        maps, z = drawn_ends(networks, indices, condition, seed)
+        given = one_hot(np.full(steps, condition), len(networks.dataset.edges) + 1)
+        between, _ = decode_latent(networks.decoder, line(*z, steps), given)
+        true.append(maps[:, :, :, middle, 0])
+        decoded.append(between[:, :, :, middle, 0])
+    return {"true": np.array(true), "decoded": np.array(decoded)}
+
+
+def outcomes_between(
+    networks: Networks, ends: tuple[End, End], condition: int, steps: int, seed: int
+) -> dict[str, list[Decoded | Undecodable]]:
+    """Return what ``steps`` latent vectors between two crystals decode to, by each way of naming the species."""
+    from repro.reconstruction import decode_latent
+
+    dataset = networks.dataset
+    seen = np.unique(np.concatenate([dataset.crystals[index].numbers for index in dataset.indices("train")]))
+    allowed = candidate_elements(networks.radii, seen)
+    _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
+    found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
+    with decoder_pool() as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
+        for part in batches(line(*z, steps), BATCH):
+            given = one_hot(np.full(len(part), condition), len(dataset.edges) + 1)
+            segmented, _ = segment(networks.unet, *decode_latent(networks.decoder, part, given))
+            for way in SPECIES_FROM:
+                found[way] += decode_all(pool, segmented, way, allowed)
+            bar.update(len(part))
+    return found
