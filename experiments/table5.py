@@ -1,0 +1,200 @@
+"""Table 5: the three ablations, trained side by side. ``python -m experiments.table5 --preset P --seeds 3``.
+
+Each ablation and seed is a run of its own, ``RUN-table5-dfc-sigma_r-seed_0``, through the stages of ``python -m
+repro``; what is equal between them is made once (``experiments.ablation_runs``).
+"""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.atomic import write_json, write_text
+from data_prep.errors import InputError
+from experiments.ablation_runs import ABLATIONS, measure
+from experiments.paper import TABLE5, TEXT
+from experiments.tables import markdown, write_csv
+from experiments.trained import command, run_of
+
+PAPERS_WAY = "ours, unet"  # the reconstructed maps, species from the UNet's arg-max
+METRICS = {  # fields of ``paper.Ablation``: as printed, digits shown
+    "mse": ("VAE MSE", 4),
+    "recall": ("UNet non-zero recall (%)", 1),
+    "emd": ("mean EMD (Å)", 3),
+    "delta_n": ("mean ΔN (sites)", 3),
+}
+NOTE = (
+    "Ours: mean over the seeds, ± the sample standard deviation where there are several; a seed changes the split, the "
+    "starting weights and the order of samples. Recall: occupied voxels whose most probable element is the true one, "
+    "on the true maps; in brackets those whose true element has a probability above 0.5, as the release counts. EMD "
+    "and ΔN (without sign): reconstructed maps, species by the UNet's arg-max (the paper's way), means over the "
+    "structures that could be decoded. The rows with σ = 1 share their UNet, so that they have one recall; maps with "
+    "σ = r are other maps, so that their MSE is not of the same quantity. The paper's text has other numbers than its "
+    f"table: an MSE of {TEXT['mse_without_dfc'].value:g} without DFC, an EMD of {TEXT['emd_without_dfc'].value:g} Å "
+    f"without and {TEXT['emd_with_dfc'].value:g} Å with it; the table is followed."
+)
+
+
+def compute(measured: dict[str, dict[int, dict]]) -> dict:
+    """Return Table 5 from ``evaluation.json`` of each ablation and seed: a row per ablation, the paper's beside it.
+
+    Each metric of a row has ``mean``, ``spread`` (sample standard deviation, None for one seed) and its ``values``, one
+    per seed, None where nothing could be decoded; ``orderings`` says of each whether the paper's ordering holds.
+    """
+    rows = []
+    for printed, (name, ablation) in zip(TABLE5, ABLATIONS.items(), strict=True):
+        seeds = sorted(measured[name])
+        each = [values_of(measured[name][seed]) for seed in seeds]
+        metrics = {metric: _over_seeds([values[metric] for values in each]) for metric in (*METRICS, "recall_half")}
+        counts = {key: [values[key] for values in each] for key in ("structures", "decoded")}
+        rows.append(
+            {"ablation": name, "system": ablation.system, "seeds": seeds}
+            | metrics
+            | counts
+            | {"paper": asdict(printed)}
+        )
+    orderings = {metric: ordering(rows, metric) for metric in METRICS}
+    text = {name: TEXT[name].value for name in ("mse_without_dfc", "emd_without_dfc", "emd_with_dfc")}
+    return {"rows": rows, "orderings": orderings, "paper_text": text, "note": NOTE}
+
+
+def values_of(evaluation: dict) -> dict:
+    """Return the numbers of Table 5 from one ``evaluation.json``: recall in %, EMD in Å, counts of structures."""
+    vae, unet = evaluation["vae"]["ours"]["all"], evaluation["unet"]
+    sites = evaluation["routes"][PAPERS_WAY]["all"]
+    return {
+        "mse": vae["mse"],
+        "recall": 100 * unet["nonzero_recall_argmax"],
+        "recall_half": 100 * unet["nonzero_recall"],
+        "emd": sites.get("emd"),
+        "delta_n": sites.get("delta_n"),
+        "structures": sites["count"],
+        "decoded": sites["decoded"],
+    }
+
+
+def _over_seeds(values: list[float | None]) -> dict:
+    found = [value for value in values if value is not None]
+    return {
+        "mean": float(np.mean(found)) if found else None,
+        "spread": float(np.std(found, ddof=1)) if len(found) > 1 else None,
+        "values": values,
+    }
+
+
+def ordering(rows: Sequence[dict], metric: str) -> dict:
+    """Return whether our means differ as the paper's do, wherever the paper tells two rows apart.
+
+    ``pairs`` has each such two rows with ``holds`` of the means and ``seeds_holding`` of ``seeds``, row by row with
+    the same seed; None and 0 where nothing was measured. ``holds`` is true when all pairs hold, None when one is not
+    known.
+    """
+    pairs = []
+    for first, second in combinations(rows, 2):
+        printed = first["paper"][metric] - second["paper"][metric]
+        if not printed:
+            continue
+        each = [_agree(a, b, printed) for a, b in zip(first[metric]["values"], second[metric]["values"], strict=True)]
+        pairs.append(
+            {
+                "smaller": (first if printed < 0 else second)["system"],
+                "larger": (second if printed < 0 else first)["system"],
+                "holds": _agree(first[metric]["mean"], second[metric]["mean"], printed),
+                "seeds_holding": sum(held is True for held in each),
+                "seeds": sum(held is not None for held in each),
+            }
+        )
+    held = [pair["holds"] for pair in pairs]
+    return {"holds": None if None in held else all(held), "pairs": pairs}
+
+
+def _agree(first: float | None, second: float | None, printed: float) -> bool | None:
+    if first is None or second is None:
+        return None
+    return (first - second) * printed > 0
+
+
+def statements(table: dict) -> list[str]:
+    """Return a sentence for each metric: whether the paper's ordering holds, and if not, where it fails."""
+    said = []
+    for metric, found in table["orderings"].items():
+        verdict = {True: "holds", False: "does not hold", None: "cannot be told: nothing could be decoded"}
+        parts = [
+            f"{pair['smaller']} < {pair['larger']}: {_VERDICTS[pair['holds']]} "
+            f"({pair['seeds_holding']} of {pair['seeds']} seeds)"
+            for pair in found["pairs"]
+        ]
+        said.append(f"{METRICS[metric][0]}: the paper's ordering {verdict[found['holds']]}. {'; '.join(parts)}.")
+    return said
+
+
+_VERDICTS = {True: "yes", False: "no", None: "not measured"}
+HEADER = (
+    "system", "seeds", "structures decoded",
+    *(text for name, _ in METRICS.values() for text in (f"{name}, paper", "ours")),
+)  # fmt: skip
+
+
+def cells(table: dict) -> list[tuple[str, ...]]:
+    """Return the rows of the table as text, under ``HEADER``."""
+    rows = []
+    for row in table["rows"]:
+        decoded = f"{sum(row['decoded']):,} of {sum(row['structures']):,}"
+        numbers = []
+        for metric, (_, digits) in METRICS.items():
+            ours = _shown(row[metric], digits)
+            if metric == "recall":
+                ours += f" [{_shown(row['recall_half'], digits)}]"
+            numbers += [f"{row['paper'][metric]:g}", ours]
+        rows.append((row["system"], f"{len(row['seeds'])}", decoded, *numbers))
+    return rows
+
+
+def _shown(found: dict, digits: int) -> str:
+    if found["mean"] is None:
+        return "–"
+    spread = "" if found["spread"] is None else f" ± {found['spread']:.{digits}f}"
+    return f"{found['mean']:.{digits}f}{spread}"
+
+
+def render(table: dict, path: Path) -> None:
+    """Write ``path``.json, .csv (a line for each ablation and seed) and .md; ``path`` has no suffix."""
+    write_json(path.with_name(path.name + ".json"), table)
+    lines = [
+        {"ablation": row["ablation"], "seed": seed}
+        | {metric: row[metric]["values"][place] for metric in (*METRICS, "recall_half")}
+        | {"decoded": row["decoded"][place], "structures": row["structures"][place]}
+        | {f"paper_{metric}": row["paper"][metric] for metric in METRICS}
+        for row in table["rows"]
+        for place, seed in enumerate(row["seeds"])
+    ]
+    write_csv(path.with_name(path.name + ".csv"), lines)
+    text = [markdown(HEADER, cells(table)), *statements(table), table["note"]]
+    write_text(path.with_name(path.name + ".md"), "\n\n".join(text) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train and measure what is not there yet, then write Table 5 and print it."""
+    parser = command("table5", "Table 5 on one preset and source: trains three ablations for each seed.")
+    parser.add_argument("--seeds", type=int, default=1, help="how often each ablation is trained (default: 1)")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    run = run_of(options)
+    try:
+        if options.seeds < 1:
+            raise InputError(f"--seeds {options.seeds} trains nothing: give 1 or more.")
+        table = compute(measure(run, options.seeds))
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(2, "\ntable5 was stopped; the same command goes on from the last completed step.\n")
+    path = run.results / "table5"
+    render(table | {"preset": run.preset.name, "source": run.source_name}, path)
+    print(path.with_name("table5.md").read_text() + f"\nTable 5: {path}.md, .csv and .json")
+
+
+if __name__ == "__main__":
+    main()
