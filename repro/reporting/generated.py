@@ -53,6 +53,8 @@ def _counts(groups: dict[str, dict]) -> tuple[Table, Text]:
     columns: list[str] = []
     cells: list[tuple[str, ...]] = []
     for name, counts in groups.items():
+        if name == "filters":  # how many passed each, of all samples
+            continue
         columns.append(name)
         cells.append(_group_cells(counts))
         if name in printed:
