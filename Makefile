@@ -14,11 +14,13 @@ SHARED ?= ../shared
 PYTHON ?= python3
 PY := .venv/bin/python
 GENERATED = --results results/$(RUN) --data runs/$(RUN)/data
-STAGE = $(PY) -m repro $@ --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
+OF_RUN = --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
+STAGE = $(PY) -m repro $@ $(OF_RUN)
+SEEDS ?= 1
 
 .PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae graphs train-cgcnn evaluate \
-	evaluate-properties generate tables figures table1 table2 table4 table6 \
-	figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
+	evaluate-properties generate tables figures table1 table2 table4 table5 table6 \
+	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
 	bench embedded-data clean
 
 help:  ## this list
@@ -70,12 +72,18 @@ evaluate: train-unet train-vae  ## 8. VAE and UNet on the held-out crystals (lap
 	@$(STAGE)
 generate: train-unet train-vae train-cgcnn  ## 9. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
 	@$(STAGE)
-tables: table1 table2 table4 table6  ## every table that is built: table1, table2, table4, table6
-figures: figure4 figure5 figure6 figure7 calibration novelty  ## every figure that is built: 4 to 7, calibration, novelty
+tables: table1 table2 table4 table6  ## every table that needs no training of its own: 1, 2, 4, 6
+figures: figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty  ## every figure: 2 to 7, calibration, novelty
 table1: evaluate-properties  ## Table 1: eight properties on the held-out crystals of SOURCE
 	@$(PY) -m experiments.table1 --results results/$(RUN)
 table6: setup  ## Table 6: the code's hyperparameters beside the paper's
 	@$(PY) -m experiments.table6 --out results/$(RUN)
+table5: setup  ## Table 5: three ablations of PRESET on SOURCE, SEEDS=3 times (each seed: 2 UNets, 3 VAEs, evaluations)
+	@$(PY) -m experiments.$@ $(OF_RUN) --seeds $(SEEDS)
+figure2: train-unet train-vae  ## Figure 2: latent dimensions, interpolations, the A-site along a path (minutes)
+	@$(PY) -m experiments.$@ $(OF_RUN)
+figure3: train-vae  ## Figure 3: t-SNE of the encoded training structures (5,000: 2 min)
+	@$(PY) -m experiments.$@ $(OF_RUN)
 figure4: evaluate  ## Figure 4: errors of lattice and sites on the held-out crystals
 	@$(PY) -m experiments.figure4 --results results/$(RUN)
 figure5: evaluate-properties  ## Figure 5: predicted against true properties

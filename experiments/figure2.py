@@ -24,6 +24,14 @@ POINTS = np.linspace(-4.0, 4.0, 161)  # of z, where the densities are drawn
 BETWEEN = 8  # maps along each line of (b), the two ends included
 SMOKE_STEPS = 40  # points along the line of (c) in the preset 'smoke'; 1,000 in all others
 WAYS = {"unet": "UNet's arg-max (the paper's way)", "fit": "fit of the map"}
+CAPTION = (
+    "(a) Gaussian kernel density of each latent dimension over the encoded training crystals, z sampled, and the mean "
+    "divergence of each from N(0, 1), ranked. (b) Middle slices (the plane z = c/2) of decoded density along straight "
+    "lines between sampled z of two training crystals, one line for each decile of formation energy, with the true "
+    "slices at both ends; each row has one scale, from 0 to the largest value of its true slices. (c) Element within "
+    "0.5 Å of the A-site along a line under the condition of its first end."
+)
+HEADER = ("compound", "Z of A", "points, UNet", "B and X right", "points, fit", "B and X right", "in the training set")
 _LOOKS = {"unet": {"color": style.BLUE, "marker": "o"}, "fit": {"color": style.VERMILION, "marker": "x"}}
 
 
@@ -130,6 +138,19 @@ def path_summary(path: dict | None) -> str:
     return text
 
 
+def cells(found: Stored) -> list[tuple[str, ...]]:
+    """Return a row for each element met on the A-site, under ``HEADER``."""
+    path = found.facts["path"] or {"ways": {way: {"members": []} for way in WAYS}}
+    ways = [{member["number"]: member for member in path["ways"][way]["members"]} for way in WAYS]
+    rows = []
+    for number in sorted(set().union(*ways)):
+        each = [members.get(number) for members in ways]
+        counts = [f"{member[key]:,}" if member else "0" for member in each for key in ("points", "whole")]
+        known = next(member for member in each if member)
+        rows.append((known["formula"], str(number), *counts, "yes" if known["in_training"] else "no"))
+    return rows
+
+
 def render(found: Stored, path: Path) -> None:
     """Draw all three parts into ``path``.svg and .png; ``path`` has no suffix."""
     rows = len(found.facts["pairs"])
@@ -160,7 +181,7 @@ def _draw_dimensions(part: SubFigure, found: Stored) -> None:
     left.plot(points, normal, color=style.BLACK, linestyle="--", linewidth=1, label="N(0, 1)")
     left.set(xlabel=f"z, sampled, n = {facts['crystals']:,} crystals", ylabel="density", xlim=(-4, 4), ylim=(0, None))
     left.set_ylim(0, 1.35 * left.get_ylim()[1])
-    left.legend(frameon=False, loc="upper left")
+    left.legend(frameon=False, loc="upper left", handlelength=1.2)
     moments = f"mean {facts['sampled']['mean']:.2f} (paper {facts['paper']['mean']:g})\nvariance "
     moments += f"{facts['sampled']['variance']:.2f} (paper {facts['paper']['variance']:g})"
     left.text(0.99, 0.97, moments, transform=left.transAxes, ha="right", va="top", fontsize=7)

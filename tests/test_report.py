@@ -189,7 +189,7 @@ def test_an_empty_run_is_reported_as_such(empty):
     report(empty, NOTHING)
     markdown = (empty.results / "report.md").read_text()
     assert "train-vae has not ended: this report is of an unfinished run." in markdown
-    assert markdown.count("Not run yet") == 14
+    assert markdown.count("Not run yet") == 17
     tags((empty.results / "report.html").read_text())
 
 

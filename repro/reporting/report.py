@@ -11,6 +11,7 @@ from experiments import figure4
 from repro.reporting.document import Document, Figure, Section, Text, to_html, to_markdown
 from repro.reporting.facts import hyperparameters, warnings, what_was_run
 from repro.reporting.generated import generated
+from repro.reporting.latent import figure_2, figure_3, table_5
 from repro.reporting.losses import losses
 from repro.reporting.material import Material, gather
 from repro.reporting.properties import properties
@@ -80,6 +81,9 @@ SECTIONS: tuple[Callable[[Material], Section], ...] = (
     by_family,
     by_route,
     ceiling,
+    table_5,
+    figure_2,
+    figure_3,
     figure_4,
     properties,
     losses,
