@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from data_prep.crystal import Crystal
 from data_prep.properties import PROPERTIES, is_physical, raw_value
 from data_prep.quarantine import Unusable, symmetry
+from repro.matching import TOLERANCES, matches
 
-TOLERANCES = {"ltol": 0.3, "stol": 0.5, "angle_tol": 10.0}  # those of CDVAE's benchmark (PEERS); volumes are scaled
-_MATCHER = StructureMatcher(primitive_cell=False, **TOLERANCES)
 MATCHING = (
     "Structures match by pymatgen's StructureMatcher with ltol 0.3, stol 0.5, angle_tol 10, volumes scaled, "
     "within one reduced formula."
@@ -21,21 +19,6 @@ COMPARED = (
     "within 30 % and 10° of the known cell's: then these are compared, else the edges of two different cells, as some "
     "of the paper's must be. Of several known crystals the one that matches counts, else the one of lowest energy."
 )
-
-
-def matches(one: Structure, other: Structure) -> bool:
-    """Return whether two structures of one formula are the same but for ``TOLERANCES``."""
-    return reduced_match(reduced(one), reduced(other))
-
-
-def reduced(structure: Structure) -> Structure:
-    """Return the Niggli cell of the primitive structure: done once, it makes comparing five times quicker."""
-    return structure.get_primitive_structure().get_reduced_structure()
-
-
-def reduced_match(one: Structure, other: Structure) -> bool:
-    """Return whether two structures that ``reduced`` gave match."""
-    return bool(_MATCHER.fit(one, other, skip_structure_reduction=True))
 
 
 def reference(structure: Structure, crystals: Sequence[Crystal]) -> tuple[Crystal, bool]:

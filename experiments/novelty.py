@@ -19,8 +19,9 @@ from data_prep.errors import InputError
 from data_prep.quarantine import CUBIC
 from experiments import style
 from experiments.generation import Generation, by_formula, command, mean_of, most_common, obtain, share_of
-from experiments.matching import MATCHING, reduced, reduced_match
+from experiments.matching import MATCHING
 from experiments.tables import markdown, mean_cell, share_cell
+from repro.matching import reduced, reduced_match
 from repro.metrics import smallest_distance
 
 GROUPS, BINS = 10, 40

@@ -15,10 +15,11 @@ from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import CUBIC, Unusable, symmetry
 from data_prep.sources import read_source
 from experiments.generation import Generation, by_formula, command, mean_of, obtain
-from experiments.matching import COMPARED, MATCHING, errors, matches, reference
+from experiments.matching import COMPARED, MATCHING, errors, reference
 from experiments.paper import TABLE4, TABLE4_MAE, TEXT
 from experiments.table2 import survivors
 from experiments.tables import markdown, mean_cell, shown, write_csv
+from repro.matching import matches
 
 MEASURED = ("a", "b", "c", "volume", *PROPERTIES)
 _PRINTED = {FORMATION_ENERGY: "formation_energy", "energy_per_atom": "energy"}  # names in the paper's Table 4

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
-from models.gaussian_fit import Candidates, FitParameters, fit_gaussians, identify
-from models.lattice import lattice_least_squares, voxel_edges, voxel_positions
+from models.gaussian_fit import Candidates, FitParameters, expected_sites, fit_gaussians, identify
+from models.lattice import BOX, lattice_least_squares, voxel_edges, voxel_positions
 from models.watershed import Regions, WatershedParameters, find_regions
 
 SPECIES_FROM = ("unet", "fit")
@@ -114,7 +114,9 @@ def _by_fit(
     density, edges, sites, parameters: DecodeParameters, candidates: Candidates, composition: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit the density from the regions' centres and name each Gaussian."""
-    gaussians = fit_gaussians(density, edges, sites, parameters.fit)
+    lengths = edges * len(density) / BOX
+    count = None if composition is None else expected_sites(composition, lengths, candidates)
+    gaussians = fit_gaussians(density, edges, sites, parameters.fit, count)
     return identify(gaussians, candidates, parameters.fit, composition), gaussians.positions
 
 

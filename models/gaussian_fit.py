@@ -3,7 +3,7 @@
 A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -14,6 +14,7 @@ from models.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, density_of, gradi
 
 _NORM = (2 * np.pi) ** 1.5
 _PRIOR_ROUNDS = 6
+_BOX_SHARE = 2**0.25  # box volume over the cell's, between 1 (90°) and sqrt 2 (60°)
 _MIN_PRIOR = 1e-12  # keeps the matrix of two atoms in one place positive definite
 
 
@@ -47,10 +48,14 @@ class FitParameters:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The elements a Gaussian may be: atomic ``numbers`` (k,) and Gaussian widths ``radii`` (k,) in Å."""
+    """The elements a Gaussian may be: atomic ``numbers`` (k,) and Gaussian widths ``radii`` (k,) in Å.
+
+    ``volumes`` (k,) in Å^3, what an atom takes up in a crystal, tell how many formula units a cell holds.
+    """
 
     numbers: np.ndarray
     radii: np.ndarray
+    volumes: np.ndarray | None = None
 
     @property
     def amplitudes(self) -> np.ndarray:
@@ -87,27 +92,36 @@ class Gaussians:
         return _NORM * self.amplitudes * self.widths**3
 
 
-def candidate_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> Candidates:
+def candidate_elements(
+    radii: np.ndarray, numbers: np.ndarray | None = None, volumes: np.ndarray | None = None
+) -> Candidates:
     """Return the candidates among ``numbers`` (default: every Z with a radius).
 
-    ``radii`` (95,) in Å is indexed by Z, NaN where undefined. Raises ValueError where none is left.
+    ``radii`` (95,) in Å and ``volumes`` (95,) in Å^3 are indexed by Z, NaN where undefined. Raises
+    ValueError where none is left.
     """
     allowed = np.flatnonzero(np.isfinite(radii))
     if numbers is not None:
         allowed = np.intersect1d(allowed, numbers)
     if not len(allowed):
         raise ValueError("no candidate element has a radius: give atomic numbers between 1 and 94")
-    return Candidates(allowed, np.asarray(radii, dtype=np.float64)[allowed])
+    of_allowed = None if volumes is None else np.asarray(volumes, dtype=np.float64)[allowed]
+    return Candidates(allowed, np.asarray(radii, dtype=np.float64)[allowed], of_allowed)
 
 
 def fit_gaussians(
-    density: np.ndarray, edges: np.ndarray, sites: np.ndarray, parameters: FitParameters = FitParameters()
+    density: np.ndarray,
+    edges: np.ndarray,
+    sites: np.ndarray,
+    parameters: FitParameters = FitParameters(),
+    count: int | None = None,
 ) -> Gaussians:
     """Fit a sum of isotropic Gaussians to a density map, adding and removing atoms as the residual asks.
 
     ``density`` (G, G, G) in electrons/Å^3, finite, positive somewhere; voxel ``edges`` (3,) in Å;
     starting ``sites`` (n, 3) in Å in the boxed frame, n >= 1. All parameters of all atoms are fitted
-    jointly (FINDINGS F33).
+    jointly (FINDINGS F33). Where the ``count`` of atoms is known, those that the fit misses least are
+    taken away, or the residual's highest peaks added.
     """
     density = np.asarray(density, dtype=np.float64)
     axes = voxel_axes(density.shape[0], edges)
@@ -118,6 +132,19 @@ def fit_gaussians(
         if not _is_better(grown, fitted, parameters):
             break
         fitted = grown
+    return fitted if count is None else _of_count(density, axes, fitted, parameters, count)
+
+
+def _of_count(density, axes, fitted: Gaussians, parameters, wanted: int) -> Gaussians:
+    """Take away the least important atoms, or add the highest peaks of the residual."""
+    while len(fitted.rows) > wanted:
+        least = _least_important(fitted.rows, axes)
+        fitted = _refine(density, axes, np.delete(fitted.rows, least, axis=0), parameters)
+    if len(fitted.rows) < wanted:
+        one_each = replace(parameters, max_added=wanted - len(fitted.rows), peak_share=0.0, peak_gain=0.0)
+        missing = _missing_atoms(density - density_of(fitted.rows, axes), axes, one_each)
+        if len(missing):
+            fitted = _settle(density, axes, np.vstack([fitted.rows, missing]), parameters)
     return fitted
 
 
@@ -145,6 +172,33 @@ def identify(
         return candidates.numbers[slots[linear_sum_assignment(misfit[:, slots])[1]]]
     penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
     return candidates.numbers[_shared_choice(misfit, penalty)]
+
+
+def formula_unit(composition: np.ndarray, tolerance: float = 0.25, largest: int = 8) -> int:
+    """Return how many sites a formula unit has, by the shares of the species (95,).
+
+    The smallest number whose counts are all whole within ``tolerance``; 1 where none is up to ``largest``.
+    """
+    for size in range(2, largest + 1):
+        counts = composition * size
+        whole = np.round(counts)
+        if whole.sum() == size and np.abs(counts - whole).max() < tolerance:
+            return size
+    return 1
+
+
+def expected_sites(composition: np.ndarray, lengths: np.ndarray, candidates: Candidates) -> int | None:
+    """Return how many sites a cell of ``lengths`` (3,) in Å holds, by the formula and its elements' volumes.
+
+    The box of the three lengths has the volume of a 90° cell and 1.41 times that of a 60° one; the number
+    of formula units is taken for the middle of the two. None where the shares (95,) are no small formula.
+    """
+    size = formula_unit(composition)
+    if size == 1 or candidates.volumes is None:
+        return None
+    shares = composition[candidates.numbers]
+    of_unit = size * float(shares @ candidates.volumes) / max(float(shares.sum()), 1e-9)
+    return size * max(1, round(float(np.prod(lengths)) / of_unit / _BOX_SHARE))
 
 
 def apportion(shares: np.ndarray, total: int) -> np.ndarray:

@@ -14,15 +14,16 @@ from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.atoms import Decoded, Undecodable, to_structure
 from repro.generator import Generator
-from repro.metrics import is_valid
+from repro.metrics import is_valid, smallest_distance
 from repro.properties.networks import SPREAD, predict_properties
 from repro.sampling import Target
 
+ROUNDING = 0.001  # Å
 SYMMETRY_TOLERANCE = 0.2  # Å: a decoded site is off by about a tenth
 
 COLUMNS = (
     "rank", "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
-    "n_elements", "a", "b", "c", "angle", "angle_probability", "min_distance", "same_stoichiometry",
+    "n_elements", "a", "b", "c", "angle", "beta", "gamma", "angle_probability", "min_distance", "same_stoichiometry",
     "charge_balanced", "known_formula", "training_formula", "file", "reason",
 )  # fmt: skip
 
@@ -61,9 +62,11 @@ def _record(target: Target, number: int, outcome: Decoded | Undecodable, generat
         "a": structure.lattice.a,
         "b": structure.lattice.b,
         "c": structure.lattice.c,
-        "angle": float(structure.lattice.alpha),
+        "angle": structure.lattice.alpha,
+        "beta": structure.lattice.beta,
+        "gamma": structure.lattice.gamma,
         "angle_probability": probability,
-        "min_distance": _smallest_distance(structure),
+        "min_distance": smallest_distance(structure),
         "spacegroup": spacegroup,
         "same_stoichiometry": target.base is None or _same_stoichiometry(structure, target.base),
         "charge_balanced": bool(structure.composition.oxi_state_guesses()) if valid else False,
@@ -88,11 +91,17 @@ def symmetrised(structure: Structure) -> tuple[Structure, int | None]:
 
 
 def _cif(structure: Structure) -> str:
-    """Return a CIF with the symmetry's operations, or of the bare cell where spglib finds none."""
+    """Return a CIF with the symmetry's operations, or of the bare cell where that would read back as another crystal.
+
+    The cell is symmetrised already, so the tolerance here is only rounding.
+    """
     try:
-        return str(CifWriter(structure, symprec=SYMMETRY_TOLERANCE))
-    except (ValueError, TypeError):
-        return str(CifWriter(structure))
+        text = str(CifWriter(structure, symprec=ROUNDING))
+        if Structure.from_str(text, fmt="cif").composition.reduced_formula == structure.composition.reduced_formula:
+            return text
+    except (ValueError, TypeError):  # spglib finds no symmetry, or the parser no structure
+        pass
+    return str(CifWriter(structure))
 
 
 def _angles(base: Crystal | None, decoded: Decoded, rule: AngleRule) -> tuple[np.ndarray, float]:
@@ -105,14 +114,6 @@ def _angles(base: Crystal | None, decoded: Decoded, rule: AngleRule) -> tuple[np
 
 def _same_stoichiometry(structure: Structure, base: Crystal) -> bool:
     return structure.composition.anonymized_formula == base.structure().composition.anonymized_formula
-
-
-def _smallest_distance(structure: Structure) -> float:
-    """Return the shortest distance in Å between two sites, periodic images included."""
-    if len(structure) == 1:
-        return float(min(structure.lattice.abc))
-    distances = structure.distance_matrix
-    return float(distances[~np.eye(len(structure), dtype=bool)].min())
 
 
 def _add_properties(records: Sequence[dict], generator: Generator) -> None:

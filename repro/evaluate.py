@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.atomic import write_json
+from data_prep.cell_angles import fit_angle_rule
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import RADII
@@ -54,12 +55,14 @@ def evaluate(run: Run, options: Namespace) -> dict:
         vaes["released"] = load_released_vae(run.released_vae)
     unet = trained_unet(run)
     radii = RADII[run.preset.voxels.radii]()
-    seen = np.unique(np.concatenate([dataset.crystals[index].numbers for index in dataset.indices("train")]))
+    train = [dataset.crystals[index] for index in dataset.indices("train")]
+    seen = np.unique(np.concatenate([crystal.numbers for crystal in train]))
+    elements = candidate_elements(radii, seen, fit_angle_rule(train).volumes)
     records = Records()
     with decoder_pool() as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
 
         def decode(segmented: list[Segmented], species_from: str) -> list[Decoded | Undecodable]:
-            return list(decode_all(pool, segmented, species_from, candidate_elements(radii, seen)))
+            return list(decode_all(pool, segmented, species_from, elements))
 
         for chunk in batches(test, run.preset.evaluate.batch_size):
             measure(records, chunk, dataset, store, vaes, unet, decode)

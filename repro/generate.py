@@ -14,9 +14,8 @@ from tqdm import tqdm
 
 from data_prep.atomic import write_json
 from data_prep.conditions import one_hot
-from data_prep.elements import RADII
 from data_prep.errors import InputError
-from models.gaussian_fit import Candidates, candidate_elements
+from models.gaussian_fit import Candidates
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
 from repro.datasets import load_dataset
@@ -130,7 +129,7 @@ def _allowed(generator: Generator, symbols: str | None) -> Candidates:
     if unseen:
         named = ", ".join(Element.from_Z(z).symbol for z in unseen)
         raise InputError(f"--elements {symbols}: the networks have never seen {named}; leave it out.")
-    return candidate_elements(RADII[generator.voxels.radii](), np.array(sorted(numbers)))
+    return generator.candidates_among(np.array(sorted(numbers)))
 
 
 def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidates, parts: Path) -> Iterator[list[dict]]:

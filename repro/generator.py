@@ -76,7 +76,11 @@ class Generator:
     @property
     def candidates(self) -> Candidates:
         """The elements that an atom may be."""
-        return candidate_elements(RADII[self.voxels.radii](), self.elements)
+        return self.candidates_among(self.elements)
+
+    def candidates_among(self, numbers: np.ndarray) -> Candidates:
+        """Return the elements that an atom may be, of the given atomic numbers (k,)."""
+        return candidate_elements(RADII[self.voxels.radii](), numbers, self.rule.volumes)
 
 
 def of_run(run: Run) -> Generator:

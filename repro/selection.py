@@ -5,22 +5,22 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from data_prep.properties import FORMATION_ENERGY
+from repro.matching import reduced, reduced_match
 
 
 @dataclass
 class Uniqueness:
-    """Tells whether a crystal was seen before: the same formula, and StructureMatcher's tolerances."""
+    """Tells whether a crystal was seen before: the same formula, and a match by ``repro.matching``."""
 
     seen: dict[str, list[Structure]] = field(default_factory=lambda: defaultdict(list))
 
     def is_new(self, record: dict) -> bool:
         """Return whether the record's crystal is unlike all before it, and remember it."""
-        structure, before = Structure.from_str(record["cif"], fmt="cif"), self.seen[record["formula"]]
-        if any(StructureMatcher().fit(structure, other) for other in before):
+        structure, before = reduced(Structure.from_str(record["cif"], fmt="cif")), self.seen[record["formula"]]
+        if any(reduced_match(structure, other) for other in before):
             return False
         before.append(structure)
         return True

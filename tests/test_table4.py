@@ -6,8 +6,9 @@ import pytest
 from pymatgen.core import Lattice
 
 from experiments import table4
-from experiments.matching import like_cell, matches
+from experiments.matching import like_cell
 from experiments.paper import TABLE4_MAE
+from repro.matching import matches
 from tests import made_up_generation
 from tests.made_up_generation import caesium_chloride, noncubic, rocksalt
 
