@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
-from models.gaussian_fit import Candidates, FitParameters, expected_sites, fit_gaussians, identify
-from models.lattice import BOX, lattice_least_squares, voxel_edges, voxel_positions
+from models.gaussian_fit import Candidates, FitParameters, assign_species, fit_gaussians, identify
+from models.lattice import lattice_least_squares, voxel_edges, voxel_positions
+from models.site_prior import SitePrior, fit_told
 from models.watershed import Regions, WatershedParameters, find_regions
 
 SPECIES_FROM = ("unet", "fit")
@@ -49,7 +50,6 @@ def decode_atoms(
     species_from: str = "unet",
     parameters: DecodeParameters = DecodeParameters(),
     candidates: Candidates | None = None,
-    composition: np.ndarray | None = None,
 ) -> Decoded | Undecodable:
     """Return the atoms of one map.
 
@@ -59,18 +59,15 @@ def decode_atoms(
     are atoms (F24). ``species_from="unet"`` takes the majority label of each region, the paper's way;
     ``"fit"`` fits one Gaussian per region to the density and takes the element among ``candidates``
     whose amplitude and width agree best (F33); it may add or drop atoms, and starts at the highest
-    voxel where nothing is occupied. ``composition`` (95,), the share of each species among the sites as
-    a decoder says it, restricts the fit's choice to these elements in these counts.
+    voxel where nothing is occupied.
 
     Raises ValueError where ``species_from`` is unknown or what it needs was not given. A map that
     cannot be decoded is no error: it returns ``Undecodable``.
     """
     _check(species_from, species, candidates)
-    if not (np.all(np.isfinite(density)) and np.all(np.isfinite(coordinates))):
-        return Undecodable("not finite")
-    lengths = lattice_least_squares(np.asarray(coordinates))
-    if not np.all(lengths > parameters.min_length):
-        return Undecodable("no lattice")
+    lengths = _lengths(density, coordinates, parameters)
+    if isinstance(lengths, Undecodable):
+        return lengths
     regions = find_regions(occupied, species, parameters.watershed)
     if len(regions) > parameters.max_sites:
         return Undecodable("too many regions")
@@ -82,13 +79,46 @@ def decode_atoms(
     edges = voxel_edges(lengths, grid)
     sites = voxel_positions(regions.centres if len(regions) else _highest_voxel(density), edges, grid)
     numbers, sites = (
-        _by_vote(regions, sites)
-        if species_from == "unet"
-        else _by_fit(density, edges, sites, parameters, candidates, composition)
+        _by_vote(regions, sites) if species_from == "unet" else _by_fit(density, edges, sites, parameters, candidates)
     )
     if len(numbers) == 0:
         return Undecodable("no species in any region")
     return Decoded(numbers, sites, sites / lengths, lengths)
+
+
+def decode_told(
+    density: np.ndarray,
+    coordinates: np.ndarray,
+    composition: np.ndarray,
+    candidates: Candidates,
+    prior: SitePrior,
+    parameters: DecodeParameters = DecodeParameters(),
+) -> Decoded | Undecodable:
+    """Return the atoms of one map whose composition the decoder has told: no segmentation is needed.
+
+    ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``composition`` (95,) the share of
+    each species among the sites, those outside ``candidates`` not counting. The number of atoms and
+    where the fit starts follow from ``prior``; the species are the told ones, at the least total misfit.
+    """
+    lengths = _lengths(density, coordinates, parameters)
+    if isinstance(lengths, Undecodable):
+        return lengths
+    if np.max(density) <= 0:
+        return Undecodable("no density")
+    allowed = np.zeros_like(composition)
+    allowed[candidates.numbers] = composition[candidates.numbers] + 1e-9
+    shares = allowed / allowed.sum()
+    gaussians = fit_told(density, lengths, shares, prior, parameters.fit)
+    told = prior.species(shares, len(gaussians.rows))
+    numbers = assign_species(gaussians, told, candidates, parameters.fit)
+    return Decoded(numbers, gaussians.positions, gaussians.positions / lengths, lengths)
+
+
+def _lengths(density, coordinates, parameters: DecodeParameters) -> np.ndarray | Undecodable:
+    if not (np.all(np.isfinite(density)) and np.all(np.isfinite(coordinates))):
+        return Undecodable("not finite")
+    lengths = lattice_least_squares(np.asarray(coordinates))
+    return lengths if np.all(lengths > parameters.min_length) else Undecodable("no lattice")
 
 
 def _highest_voxel(density: np.ndarray) -> np.ndarray:
@@ -111,13 +141,11 @@ def _by_vote(regions: Regions, sites: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _by_fit(
-    density, edges, sites, parameters: DecodeParameters, candidates: Candidates, composition: np.ndarray | None
+    density, edges, sites, parameters: DecodeParameters, candidates: Candidates
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit the density from the regions' centres and name each Gaussian."""
-    lengths = edges * len(density) / BOX
-    count = None if composition is None else expected_sites(composition, lengths, candidates)
-    gaussians = fit_gaussians(density, edges, sites, parameters.fit, count)
-    return identify(gaussians, candidates, parameters.fit, composition), gaussians.positions
+    gaussians = fit_gaussians(density, edges, sites, parameters.fit)
+    return identify(gaussians, candidates, parameters.fit), gaussians.positions
 
 
 def to_structure(decoded: Decoded, angles: np.ndarray) -> Structure:

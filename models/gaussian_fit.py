@@ -14,7 +14,6 @@ from models.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, density_of, gradi
 
 _NORM = (2 * np.pi) ** 1.5
 _PRIOR_ROUNDS = 6
-_BOX_SHARE = 2**0.25  # box volume over the cell's, between 1 (90°) and sqrt 2 (60°)
 _MIN_PRIOR = 1e-12  # keeps the matrix of two atoms in one place positive definite
 
 
@@ -48,14 +47,10 @@ class FitParameters:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The elements a Gaussian may be: atomic ``numbers`` (k,) and Gaussian widths ``radii`` (k,) in Å.
-
-    ``volumes`` (k,) in Å^3, what an atom takes up in a crystal, tell how many formula units a cell holds.
-    """
+    """The elements a Gaussian may be: atomic ``numbers`` (k,) and Gaussian widths ``radii`` (k,) in Å."""
 
     numbers: np.ndarray
     radii: np.ndarray
-    volumes: np.ndarray | None = None
 
     @property
     def amplitudes(self) -> np.ndarray:
@@ -92,21 +87,17 @@ class Gaussians:
         return _NORM * self.amplitudes * self.widths**3
 
 
-def candidate_elements(
-    radii: np.ndarray, numbers: np.ndarray | None = None, volumes: np.ndarray | None = None
-) -> Candidates:
+def candidate_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> Candidates:
     """Return the candidates among ``numbers`` (default: every Z with a radius).
 
-    ``radii`` (95,) in Å and ``volumes`` (95,) in Å^3 are indexed by Z, NaN where undefined. Raises
-    ValueError where none is left.
+    ``radii`` (95,) in Å is indexed by Z, NaN where undefined. Raises ValueError where none is left.
     """
     allowed = np.flatnonzero(np.isfinite(radii))
     if numbers is not None:
         allowed = np.intersect1d(allowed, numbers)
     if not len(allowed):
         raise ValueError("no candidate element has a radius: give atomic numbers between 1 and 94")
-    of_allowed = None if volumes is None else np.asarray(volumes, dtype=np.float64)[allowed]
-    return Candidates(allowed, np.asarray(radii, dtype=np.float64)[allowed], of_allowed)
+    return Candidates(allowed, np.asarray(radii, dtype=np.float64)[allowed])
 
 
 def fit_gaussians(
@@ -120,19 +111,21 @@ def fit_gaussians(
 
     ``density`` (G, G, G) in electrons/Å^3, finite, positive somewhere; voxel ``edges`` (3,) in Å;
     starting ``sites`` (n, 3) in Å in the boxed frame, n >= 1. All parameters of all atoms are fitted
-    jointly (FINDINGS F33). Where the ``count`` of atoms is known, those that the fit misses least are
-    taken away, or the residual's highest peaks added.
+    jointly (FINDINGS F33). Where the ``count`` of atoms is known, the residual is not asked: those that the
+    fit misses least are taken away, or the residual's highest peaks added.
     """
     density = np.asarray(density, dtype=np.float64)
     axes = voxel_axes(density.shape[0], edges)
     fitted = _settle(density, axes, _starting_rows(density, axes, np.asarray(sites), parameters), parameters)
     fitted = _cleaned(density, axes, fitted, parameters)
+    if count is not None:
+        return _of_count(density, axes, fitted, parameters, count)
     for _ in range(parameters.rounds):
         grown = _grown(density, axes, fitted, parameters)
         if not _is_better(grown, fitted, parameters):
             break
         fitted = grown
-    return fitted if count is None else _of_count(density, axes, fitted, parameters, count)
+    return fitted
 
 
 def _of_count(density, axes, fitted: Gaussians, parameters, wanted: int) -> Gaussians:
@@ -148,66 +141,34 @@ def _of_count(density, axes, fitted: Gaussians, parameters, wanted: int) -> Gaus
     return fitted
 
 
-def identify(
-    gaussians: Gaussians,
-    candidates: Candidates,
-    parameters: FitParameters = FitParameters(),
-    composition: np.ndarray | None = None,
-) -> np.ndarray:
+def identify(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters = FitParameters()) -> np.ndarray:
     """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
 
-    Misfit: squared log ratios of amplitude and width, in units of the two tolerances. On a map with
-    errors, sites share an element where that costs little: a crystal has fewer elements than sites.
+    On a map with errors, sites share an element where that costs little: a crystal has fewer elements than sites.
     Elements of one amplitude and width are one to this representation: the lower atomic number is taken.
-    Where a ``composition`` (95,) is told, the share of each species among the sites, the sites are
-    given its elements in its counts, at the least total misfit.
     """
+    penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
+    return candidates.numbers[_shared_choice(_misfit(gaussians, candidates, parameters), penalty)]
+
+
+def assign_species(
+    gaussians: Gaussians, numbers: np.ndarray, candidates: Candidates, parameters: FitParameters = FitParameters()
+) -> np.ndarray:
+    """Return the atomic ``numbers`` (n,) that a crystal is known to have in the order of the n Gaussians they fit best.
+
+    All are among ``candidates``. The total misfit is the least possible.
+    """
+    columns = np.searchsorted(candidates.numbers, numbers)
+    misfit = _misfit(gaussians, candidates, parameters)[:, columns]
+    return np.asarray(numbers)[linear_sum_assignment(misfit)[1]]
+
+
+def _misfit(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters) -> np.ndarray:
+    """Squared log ratios (n, k) of amplitude and width, in units of the two tolerances."""
     amplitude = np.log(gaussians.amplitudes / parameters.amplitude_scale)
     in_amplitude = amplitude[:, None] - np.log(candidates.amplitudes)
     in_width = gaussians.rows[:, LN_WIDTH, None] - np.log(candidates.radii)
-    misfit = (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
-    if composition is not None:
-        counts = apportion(composition[candidates.numbers], len(misfit))
-        slots = np.repeat(np.arange(len(counts)), counts)
-        return candidates.numbers[slots[linear_sum_assignment(misfit[:, slots])[1]]]
-    penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
-    return candidates.numbers[_shared_choice(misfit, penalty)]
-
-
-def formula_unit(composition: np.ndarray, tolerance: float = 0.25, largest: int = 8) -> int:
-    """Return how many sites a formula unit has, by the shares of the species (95,).
-
-    The smallest number whose counts are all whole within ``tolerance``; 1 where none is up to ``largest``.
-    """
-    for size in range(2, largest + 1):
-        counts = composition * size
-        whole = np.round(counts)
-        if whole.sum() == size and np.abs(counts - whole).max() < tolerance:
-            return size
-    return 1
-
-
-def expected_sites(composition: np.ndarray, lengths: np.ndarray, candidates: Candidates) -> int | None:
-    """Return how many sites a cell of ``lengths`` (3,) in Å holds, by the formula and its elements' volumes.
-
-    The box of the three lengths has the volume of a 90° cell and 1.41 times that of a 60° one; the number
-    of formula units is taken for the middle of the two. None where the shares (95,) are no small formula.
-    """
-    size = formula_unit(composition)
-    if size == 1 or candidates.volumes is None:
-        return None
-    shares = composition[candidates.numbers]
-    of_unit = size * float(shares @ candidates.volumes) / max(float(shares.sum()), 1e-9)
-    return size * max(1, round(float(np.prod(lengths)) / of_unit / _BOX_SHARE))
-
-
-def apportion(shares: np.ndarray, total: int) -> np.ndarray:
-    """Return whole counts (k,) that add up to ``total``, as near to ``shares`` (k,) as can be (largest remainders)."""
-    wanted = shares / shares.sum() * total
-    counts = np.floor(wanted).astype(np.int64)
-    missing = total - counts.sum()
-    counts[np.argsort(counts - wanted, kind="stable")[:missing]] += 1
-    return counts
+    return (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
 
 
 def amplitude_ratios(gaussians: Gaussians, numbers: np.ndarray, radii: np.ndarray) -> np.ndarray:

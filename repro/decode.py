@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.atoms import Decoded, Undecodable, decode_atoms
+from models.atoms import Decoded, Undecodable, decode_atoms, decode_told
 from models.gaussian_fit import Candidates
+from models.site_prior import SitePrior
 
 if TYPE_CHECKING:
     import keras
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segmented:
-    """What the UNet says of one map, small enough to send to another process.
+    """What is known of one map, small enough to send to another process.
 
     ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each
     voxel; ``occupied`` (G, G, G) float32 probability; ``composition`` (95,) what the latent says of it.
     """
 
     maps: np.ndarray
-    species: np.ndarray
-    occupied: np.ndarray
+    species: np.ndarray | None
+    occupied: np.ndarray | None
     composition: np.ndarray | None = None
 
 
@@ -60,21 +61,44 @@ def decoder_pool(processes: int | None = None) -> ProcessPoolExecutor:
 
 
 def decode_all(
-    pool: ProcessPoolExecutor, segmented: Iterable[Segmented], species_from: str, candidates: Candidates
+    pool: ProcessPoolExecutor,
+    segmented: Iterable[Segmented],
+    species_from: str,
+    candidates: Candidates,
+    prior: SitePrior | None = None,
 ) -> Iterable[Decoded | Undecodable]:
-    """Yield the atoms of each segmented map, or why there are none, in order (see ``decode_atoms``)."""
-    return pool.map(partial(_decode, species_from=species_from, candidates=candidates), segmented, chunksize=2)
+    """Yield the atoms of each segmented map, or why there are none, in order.
+
+    A fit of a map whose composition is told uses it and the ``prior`` (see ``decode_told``), else what the
+    UNet says (see ``decode_atoms``).
+    """
+    decode = partial(_decode, species_from=species_from, candidates=candidates, prior=prior)
+    return pool.map(decode, segmented, chunksize=2)
 
 
-def _decode(segmented: Segmented, species_from: str, candidates: Candidates) -> Decoded | Undecodable:
+def needs_segmentation(species_from: str, compositions: np.ndarray | None) -> bool:
+    """Return whether maps are decoded by what the UNet says of them: not those whose composition is told."""
+    return species_from != "fit" or compositions is None
+
+
+def unsegmented(maps: np.ndarray, compositions: np.ndarray) -> list[Segmented]:
+    """Return maps (B, G, G, G, 4) with their compositions (B, 95), for a decoder that needs no more."""
+    return [Segmented(one, None, None, told) for one, told in zip(maps, compositions, strict=True)]
+
+
+def _decode(
+    segmented: Segmented, species_from: str, candidates: Candidates, prior: SitePrior | None
+) -> Decoded | Undecodable:
+    density, coordinates = segmented.maps[..., 0], segmented.maps[..., 1:]
+    if not needs_segmentation(species_from, segmented.composition):
+        return decode_told(density, coordinates, segmented.composition, candidates, prior)
     return decode_atoms(
-        segmented.maps[..., 0],
-        segmented.maps[..., 1:],
+        density,
+        coordinates,
         segmented.species,
         segmented.occupied,
         species_from=species_from,
         candidates=candidates,
-        composition=segmented.composition,
     )
 
 

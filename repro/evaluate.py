@@ -31,6 +31,7 @@ from repro.decode import Segmented, batches, decode_all, decoder_pool, segment
 from repro.feeds import input_maps
 from repro.reconstruction import Vae, reconstruct, reconstruction_errors
 from repro.run import Run
+from repro.site_prior import fit_site_prior
 from repro.train_unet import trained_unet
 from repro.train_vae import trained_vae
 
@@ -57,12 +58,12 @@ def evaluate(run: Run, options: Namespace) -> dict:
     radii = RADII[run.preset.voxels.radii]()
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     seen = np.unique(np.concatenate([crystal.numbers for crystal in train]))
-    elements = candidate_elements(radii, seen, fit_angle_rule(train).volumes)
+    elements, prior = candidate_elements(radii, seen), fit_site_prior(train, fit_angle_rule(train))
     records = Records()
     with decoder_pool() as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
 
         def decode(segmented: list[Segmented], species_from: str) -> list[Decoded | Undecodable]:
-            return list(decode_all(pool, segmented, species_from, elements))
+            return list(decode_all(pool, segmented, species_from, elements, prior))
 
         for chunk in batches(test, run.preset.evaluate.batch_size):
             measure(records, chunk, dataset, store, vaes, unet, decode)

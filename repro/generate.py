@@ -19,7 +19,7 @@ from models.gaussian_fit import Candidates
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
 from repro.datasets import load_dataset
-from repro.decode import decode_all, decoder_pool, segment
+from repro.decode import decode_all, decoder_pool, needs_segmentation, segment, unsegmented
 from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
 from repro.reconstruction import decode_latent
 from repro.run import Run
@@ -146,8 +146,11 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
                 if not part.exists():
                     z = target.draw(start, stop, centre)
                     maps, compositions = decode_latent(generator.decoder, z, np.repeat(condition, len(z), axis=0))
-                    segmented, _ = segment(generator.unet, maps, compositions)
-                    outcomes = decode_all(pool, segmented, species_from, allowed)
+                    if needs_segmentation(species_from, compositions):
+                        segmented, _ = segment(generator.unet, maps, compositions)
+                    else:
+                        segmented = unsegmented(maps, compositions)
+                    outcomes = decode_all(pool, segmented, species_from, allowed, generator.prior)
                     write_json(part, candidates(target, start, outcomes, generator))
                 yield json.loads(part.read_text())
                 bar.update(stop - start)

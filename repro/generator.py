@@ -23,6 +23,7 @@ from data_prep.quarantine import screen
 from data_prep.shards import file_sha256
 from data_prep.sources import read_source
 from models.gaussian_fit import Candidates, candidate_elements
+from models.site_prior import SitePrior
 from models.table6 import UNetParameters, VAEParameters
 from repro import stamps
 from repro.datasets import load_dataset
@@ -31,6 +32,7 @@ from repro.presets import GenerateParameters, VoxelParameters
 from repro.properties.train import trained_networks
 from repro.properties.weights import CGCNN_WEIGHTS, load_published
 from repro.run import Run
+from repro.site_prior import fit_site_prior
 from repro.train import load_weights
 from repro.train_unet import build_segmenter, trained_unet
 from repro.train_vae import build_vae, trained_vae
@@ -65,6 +67,7 @@ class Generator:
     edges: np.ndarray
     elements: np.ndarray
     rule: AngleRule
+    prior: SitePrior
     known: Known
     crystals: Sequence[Crystal]
 
@@ -80,7 +83,7 @@ class Generator:
 
     def candidates_among(self, numbers: np.ndarray) -> Candidates:
         """Return the elements that an atom may be, of the given atomic numbers (k,)."""
-        return candidate_elements(RADII[self.voxels.radii](), numbers, self.rule.volumes)
+        return candidate_elements(RADII[self.voxels.radii](), numbers)
 
 
 def of_run(run: Run) -> Generator:
@@ -88,6 +91,7 @@ def of_run(run: Run) -> Generator:
     dataset = load_dataset(run)
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     encoder, decoder = trained_vae(run)
+    rule = fit_angle_rule(train)
     formulas = (frozenset(crystal.formula for crystal in crystals) for crystals in (dataset.crystals, train))
     return Generator(
         encoder,
@@ -98,7 +102,8 @@ def of_run(run: Run) -> Generator:
         run.preset.generate,
         dataset.edges,
         np.unique(np.concatenate([crystal.numbers for crystal in train])),
-        fit_angle_rule(train),
+        rule,
+        fit_site_prior(train, rule),
         Known(*formulas),
         dataset.crystals,
     )
@@ -120,6 +125,7 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
             train=FormulaDigests.of(crystal.formula for crystal in train).digests,
         )
     rule = fit_angle_rule(train)
+    prior = fit_site_prior(train, rule)
     manifest = {
         "sha256": {name: file_sha256(folder / name) for name in (VAE, UNET, FORMULAS)},
         "vae": asdict(run.preset.vae),
@@ -129,6 +135,7 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
         "condition_edges": dataset.edges,
         "elements": np.unique(np.concatenate([crystal.numbers for crystal in train])),
         "angles": {"volumes": rule.volumes, "log_ratio": rule.log_ratio, "counts": rule.counts},
+        "sites": {"arrangements": prior.arrangements, "counts": prior.counts},
         "versions": stamps.versions(),
     }
     write_json(folder / MANIFEST, manifest | facts)
@@ -148,6 +155,12 @@ def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
         {int(number): tuple(pair) for number, pair in angles["log_ratio"].items()},
         {int(number): tuple(pair) for number, pair in angles["counts"].items()},
     )
+    sites = manifest["sites"]
+    prior = SitePrior(
+        rule.volumes,
+        {int(number): tuple(map(np.array, found)) for number, found in sites["arrangements"].items()},
+        {int(number): tuple(map(tuple, found)) for number, found in sites["counts"].items()},
+    )
     with np.load(folder / FORMULAS, allow_pickle=False) as arrays:
         known = Known(*(FormulaDigests(arrays[name]) for name in ("all", "train")))
     return Generator(
@@ -160,6 +173,7 @@ def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
         np.array(manifest["condition_edges"]),
         np.array(manifest["elements"]),
         rule,
+        prior,
         known,
         crystals,
     )

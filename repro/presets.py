@@ -124,6 +124,7 @@ IMPROVED = replace(
         LAPTOP.vae,
         alpha=0.0,
         heads=True,
+        composition_weight=1.0,
         batch_size=10,
         epochs=28,
         warmup_steps=100,
