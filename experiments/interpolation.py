@@ -13,6 +13,7 @@ import numpy as np
 from pymatgen.core import Composition, Element
 from tqdm import tqdm
 
+from data_prep.cell_angles import fit_angle_rule
 from data_prep.conditions import one_hot
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
@@ -26,6 +27,7 @@ from repro.datasets import Dataset, load_dataset, load_store
 from repro.decode import batches, decode_all, decoder_pool, segment
 from repro.metrics import MATCH_DISTANCE
 from repro.run import Run
+from repro.site_prior import fit_site_prior
 
 if TYPE_CHECKING:
     import keras
@@ -220,8 +222,9 @@ def outcomes_between(
     from repro.reconstruction import decode_latent
 
     dataset = networks.dataset
-    seen = np.unique(np.concatenate([dataset.crystals[index].numbers for index in dataset.indices("train")]))
-    allowed = candidate_elements(networks.radii, seen)
+    train = [dataset.crystals[index] for index in dataset.indices("train")]
+    allowed = candidate_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
+    prior = fit_site_prior(train, fit_angle_rule(train))
     _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
     found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
     with decoder_pool() as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
@@ -229,6 +232,6 @@ def outcomes_between(
             given = one_hot(np.full(len(part), condition), len(dataset.edges) + 1)
             segmented, _ = segment(networks.unet, *decode_latent(networks.decoder, part, given))
             for way in SPECIES_FROM:
-                found[way] += decode_all(pool, segmented, way, allowed)
+                found[way] += decode_all(pool, segmented, way, allowed, prior)
             bar.update(len(part))
     return found
