@@ -7,7 +7,7 @@ from pymatgen.core import Element, Lattice, Structure
 
 from models.gaussian_fit import Candidates, FitParameters, assign_species, fit_gaussians, identify
 from models.lattice import lattice_least_squares, voxel_edges, voxel_positions
-from models.site_prior import SitePrior, fit_told
+from models.site_prior import SitePrior, fit_told, snapped
 from models.watershed import Regions, WatershedParameters, find_regions
 
 SPECIES_FROM = ("unet", "fit")
@@ -98,7 +98,8 @@ def decode_told(
 
     ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``composition`` (95,) the share of
     each species among the sites, those outside ``candidates`` not counting. The number of atoms and
-    where the fit starts follow from ``prior``; the species are the told ones, at the least total misfit.
+    where the fit starts follow from ``prior``; the species are the told ones, at the least total misfit;
+    sites near to a known arrangement are put into it.
     """
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
@@ -111,7 +112,8 @@ def decode_told(
     gaussians = fit_told(density, lengths, shares, prior, parameters.fit)
     told = prior.species(shares, len(gaussians.rows))
     numbers = assign_species(gaussians, told, candidates, parameters.fit)
-    return Decoded(numbers, gaussians.positions, gaussians.positions / lengths, lengths)
+    sites = snapped(gaussians.positions, lengths, prior)
+    return Decoded(numbers, sites, sites / lengths, lengths)
 
 
 def _lengths(density, coordinates, parameters: DecodeParameters) -> np.ndarray | Undecodable:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_laplace, map_coordinates
+from scipy.optimize import linear_sum_assignment
 from skimage.feature import peak_local_max
 
 from models.gaussian_fit import FitParameters, Gaussians, fit_gaussians
@@ -19,6 +20,8 @@ TRIED = 2  # arrangements that are fitted, those with the most density at their 
 PEAK_WIDTH = 1.5  # voxels: smoothing of the Laplacian whose peaks are atoms
 PEAK_SHARE = 0.1  # of the highest peak
 MOST_PEAKS = 60
+SNAP = 0.4  # Å: atoms that are all this near to an arrangement of the training crystals are put in it
+SHARES_COUNT = 1.0  # weight of the told shares against the logarithm of the residual
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ class SitePrior:
             return np.repeat(np.arange(len(composition)), apportion(composition, n_sites))
         likely = max(known, key=lambda counts: _log_likelihood(composition[order], np.array(counts)))
         return np.repeat(order[: len(likely)], likely)
+
+    def log_likelihood(self, composition: np.ndarray, n_sites: int) -> float:
+        """Return how well the shares (95,) suit a crystal of ``n_sites``: 0 at best, less where they do not."""
+        known = self.counts.get(n_sites)
+        if not known:
+            return 0.0
+        shares = np.sort(composition)[::-1]
+        return max(_log_likelihood(shares, np.array(counts)) for counts in known)
 
 
 def _log_likelihood(shares: np.ndarray, counts: np.ndarray) -> float:
@@ -86,14 +97,18 @@ def fit_told(
 ) -> Gaussians:
     """Fit a density map (G, G, G) in electrons/Å^3 whose composition is told, the cell lengths (3,) in Å.
 
-    Of several numbers of sites the one with the least residual is taken, a further atom having to pay
-    for itself as in ``fit_gaussians``.
+    Of several numbers of sites the likeliest is taken: the residual speaks, a further atom having to pay
+    for itself as in ``fit_gaussians``, and so do the told shares.
     """
     density = np.asarray(density, dtype=np.float64)
-    fits = [
-        fit_count(density, lengths, count, prior, parameters) for count in prior.numbers_of_sites(composition, lengths)
-    ]
-    return min(fits, key=lambda fit: fit.residual / parameters.accept ** len(fit.rows))
+
+    def cost(fit: Gaussians) -> float:
+        count = len(fit.rows)
+        told = prior.log_likelihood(composition, count)
+        return np.log(fit.residual + parameters.exact) - count * np.log(parameters.accept) - SHARES_COUNT * told
+
+    counts = prior.numbers_of_sites(composition, lengths)
+    return min((fit_count(density, lengths, count, prior, parameters) for count in counts), key=cost)
 
 
 def fit_count(
@@ -116,6 +131,23 @@ def arrangements_of(density: np.ndarray, lengths: np.ndarray, count: int, prior:
     ]
     chosen = np.argsort(-np.array(least), kind="stable")[:TRIED]
     return [known[place] * lengths for place in chosen]
+
+
+def snapped(sites: np.ndarray, lengths: np.ndarray, prior: SitePrior) -> np.ndarray:
+    """Return sites (n, 3) in Å put into the nearest known arrangement, or as they are where none is near.
+
+    A decoder's sites are off by a tenth of an ångström; those of a crystal of a known structure type are
+    exact fractions of its cell.
+    """
+    found, best = sites, SNAP
+    for fractional in prior.arrangements.get(len(sites), ()):
+        apart = np.linalg.norm(fractional[:, None] * lengths - sites, axis=-1)
+        rows, columns = linear_sum_assignment(apart)
+        if apart[rows, columns].max() < best:
+            best = apart[rows, columns].max()
+            found = np.empty_like(sites)
+            found[columns] = fractional[rows] * lengths
+    return found
 
 
 def peaks(density: np.ndarray, edges: np.ndarray, count: int | None = None) -> np.ndarray:

@@ -10,7 +10,7 @@ from data_prep.substitution import composition_shares
 from data_prep.voxelize import box_positions, coordinate_grid, voxelize
 from models.atoms import Undecodable, decode_told
 from models.gaussian_fit import candidate_elements
-from models.site_prior import apportion, arrangements_of, formula_unit, peaks
+from models.site_prior import apportion, arrangements_of, formula_unit, peaks, snapped
 from repro.metrics import exact_match
 from repro.site_prior import fit_site_prior
 from tests.crystals import made_up_crystals
@@ -89,6 +89,16 @@ def test_the_right_arrangement_is_tried_and_peaks_stand_in_where_none_is_known()
     two = next(crystal for crystal in CRYSTALS if crystal.family == "AB")
     found = peaks(drawn(two)[0], two.lengths * 1.5 / 32, 2)
     assert np.linalg.norm(found[:, None] - box_positions(two.fractional, two.lengths), axis=-1).min(axis=0).max() < 0.3
+
+
+def test_sites_near_an_arrangement_are_put_into_it_and_others_left_alone():
+    crystal = next(crystal for crystal in CRYSTALS if crystal.family == "ABX3")
+    true = box_positions(crystal.fractional, crystal.lengths)
+    shaken = true + np.random.default_rng(0).uniform(-0.1, 0.1, true.shape)
+    np.testing.assert_allclose(snapped(shaken, crystal.lengths, PRIOR), true, atol=1e-9)
+    elsewhere = shaken.copy()
+    elsewhere[2] += 0.8
+    np.testing.assert_array_equal(snapped(elsewhere, crystal.lengths, PRIOR), elsewhere)
 
 
 def test_formula_units():
