@@ -93,13 +93,14 @@ def decode_told(
     candidates: Candidates,
     prior: SitePrior,
     parameters: DecodeParameters = DecodeParameters(),
+    count: int | None = None,
 ) -> Decoded | Undecodable:
     """Return the atoms of one map whose composition the decoder has told: no segmentation is needed.
 
     ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``composition`` (95,) the share of
-    each species among the sites, those outside ``candidates`` not counting. The number of atoms and
-    where the fit starts follow from ``prior``; the species are the told ones, at the least total misfit;
-    sites near to a known arrangement are put into it.
+    each species among the sites, those outside ``candidates`` not counting. ``count``, the number of sites,
+    is told or follows from ``prior``, as does where the fit starts. The species are the told ones, at the
+    least total misfit; sites near to a known arrangement are put into it.
     """
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
@@ -109,7 +110,7 @@ def decode_told(
     allowed = np.zeros_like(composition)
     allowed[candidates.numbers] = composition[candidates.numbers] + 1e-9
     shares = allowed / allowed.sum()
-    gaussians = fit_told(density, lengths, shares, prior, parameters.fit)
+    gaussians = fit_told(density, lengths, shares, prior, parameters.fit, count)
     told = prior.species(shares, len(gaussians.rows))
     numbers = assign_species(gaussians, told, candidates, parameters.fit)
     sites = snapped(gaussians.positions, lengths, prior)

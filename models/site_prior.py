@@ -93,12 +93,18 @@ def apportion(shares: np.ndarray, total: int) -> np.ndarray:
 
 
 def fit_told(
-    density: np.ndarray, lengths: np.ndarray, composition: np.ndarray, prior: SitePrior, parameters: FitParameters
+    density: np.ndarray,
+    lengths: np.ndarray,
+    composition: np.ndarray,
+    prior: SitePrior,
+    parameters: FitParameters,
+    count: int | None = None,
 ) -> Gaussians:
     """Fit a density map (G, G, G) in electrons/Å^3 whose composition is told, the cell lengths (3,) in Å.
 
-    Of several numbers of sites the likeliest is taken: the residual speaks, a further atom having to pay
-    for itself as in ``fit_gaussians``, and so do the told shares.
+    ``count`` is the number of atoms where it is told as well. Of several numbers of sites the likeliest is
+    taken: the residual speaks, a further atom having to pay for itself as in ``fit_gaussians``, and so do
+    the told shares.
     """
     density = np.asarray(density, dtype=np.float64)
 
@@ -107,8 +113,8 @@ def fit_told(
         told = prior.log_likelihood(composition, count)
         return np.log(fit.residual + parameters.exact) - count * np.log(parameters.accept) - SHARES_COUNT * told
 
-    counts = prior.numbers_of_sites(composition, lengths)
-    return min((fit_count(density, lengths, count, prior, parameters) for count in counts), key=cost)
+    counts = [count] if count else prior.numbers_of_sites(composition, lengths)
+    return min((fit_count(density, lengths, one, prior, parameters) for one in counts), key=cost)
 
 
 def fit_count(

@@ -26,27 +26,31 @@ class Segmented:
     """What is known of one map, small enough to send to another process.
 
     ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each
-    voxel; ``occupied`` (G, G, G) float32 probability; ``composition`` (95,) what the latent says of it.
+    voxel; ``occupied`` (G, G, G) float32 probability; ``composition`` (95,) and ``count`` of
+    sites what the latent says of it.
     """
 
     maps: np.ndarray
     species: np.ndarray | None
     occupied: np.ndarray | None
     composition: np.ndarray | None = None
+    count: int | None = None
 
 
 def segment(
-    unet: "keras.Model", maps: np.ndarray, compositions: np.ndarray | None = None
+    unet: "keras.Model",
+    maps: np.ndarray,
+    compositions: np.ndarray | None = None,
+    counts: np.ndarray | None = None,
 ) -> tuple[list[Segmented], np.ndarray]:
     """Return the segmentation of each of ``maps`` (B, G, G, G, 4), and the probabilities (B, G, G, G, C).
 
-    ``compositions`` (B, 95) travel with the maps of a decoder that says them.
+    ``compositions`` (B, 95) and ``counts`` (B,) travel with the maps of a latent that says them.
     """
     output = unet.predict_on_batch(maps)
     probability, occupied = np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0]
     species = probability.argmax(axis=-1).astype(np.uint8)
-    told = [None] * len(species) if compositions is None else compositions
-    parts = zip(np.asarray(maps), species, occupied, told, strict=True)
+    parts = zip(np.asarray(maps), species, occupied, *_told(len(species), compositions, counts), strict=True)
     return [Segmented(*part) for part in parts], probability
 
 
@@ -81,9 +85,19 @@ def needs_segmentation(species_from: str, compositions: np.ndarray | None) -> bo
     return species_from != "fit" or compositions is None
 
 
-def unsegmented(maps: np.ndarray, compositions: np.ndarray) -> list[Segmented]:
-    """Return maps (B, G, G, G, 4) with their compositions (B, 95), for a decoder that needs no more."""
-    return [Segmented(one, None, None, told) for one, told in zip(maps, compositions, strict=True)]
+def unsegmented(maps: np.ndarray, compositions: np.ndarray, counts: np.ndarray | None = None) -> list[Segmented]:
+    """Return maps (B, G, G, G, 4) with their compositions (B, 95) and ``counts`` (B,): a fit needs no more."""
+    return [
+        Segmented(one, None, None, *told)
+        for one, *told in zip(maps, *_told(len(maps), compositions, counts), strict=True)
+    ]
+
+
+def _told(size: int, compositions: np.ndarray | None, counts: np.ndarray | None) -> tuple[Sequence, Sequence]:
+    """Return what the latent says of each of ``size`` maps, None where it says nothing."""
+    nothing = [None] * size
+    numbers = nothing if counts is None else [int(count) for count in counts]
+    return (nothing if compositions is None else compositions), numbers
 
 
 def _decode(
@@ -91,7 +105,7 @@ def _decode(
 ) -> Decoded | Undecodable:
     density, coordinates = segmented.maps[..., 0], segmented.maps[..., 1:]
     if not needs_segmentation(species_from, segmented.composition):
-        return decode_told(density, coordinates, segmented.composition, candidates, prior)
+        return decode_told(density, coordinates, segmented.composition, candidates, prior, count=segmented.count)
     return decode_atoms(
         density,
         coordinates,

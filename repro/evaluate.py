@@ -24,6 +24,7 @@ from models.atoms import Decoded, Undecodable
 from models.gaussian_fit import candidate_elements
 from models.lattice import voxel_edges, voxel_positions
 from models.released import load_released_vae
+from models.site_counts import SiteCounts
 from models.watershed import components_by_species
 from repro import metrics
 from repro.datasets import Dataset, load_dataset, load_store
@@ -31,6 +32,7 @@ from repro.decode import Segmented, batches, decode_all, decoder_pool, segment
 from repro.feeds import input_maps
 from repro.reconstruction import Vae, reconstruct, reconstruction_errors
 from repro.run import Run
+from repro.site_counts import trained_site_counts
 from repro.site_prior import fit_site_prior
 from repro.train_unet import trained_unet
 from repro.train_vae import trained_vae
@@ -59,14 +61,14 @@ def evaluate(run: Run, options: Namespace) -> dict:
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     seen = np.unique(np.concatenate([crystal.numbers for crystal in train]))
     elements, prior = candidate_elements(radii, seen), fit_site_prior(train, fit_angle_rule(train))
-    records = Records()
+    records, counts = Records(), trained_site_counts(run)
     with decoder_pool() as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
 
         def decode(segmented: list[Segmented], species_from: str) -> list[Decoded | Undecodable]:
             return list(decode_all(pool, segmented, species_from, elements, prior))
 
         for chunk in batches(test, run.preset.evaluate.batch_size):
-            measure(records, chunk, dataset, store, vaes, unet, decode)
+            measure(records, chunk, dataset, store, vaes, unet, decode, counts)
             bar.update(len(chunk))
     summary = summarise(records, run)
     write_json(run.results / "evaluation.json", summary)
@@ -83,8 +85,9 @@ def measure(
     vaes: dict[str, Vae],
     unet: keras.Model,
     decode: Callable[[list[Segmented], str], list[Decoded | Undecodable]],
+    counts: SiteCounts | None,
 ) -> None:
-    """Add one batch of held-out structures to ``records``."""
+    """Add one batch of held-out structures to ``records``; ``counts`` reads our latents' numbers of sites."""
     crystals = [dataset.crystals[index] for index in chunk]
     true = np.stack([input_maps(store.density(index), store.lengths[index]) for index in chunk])
     species = np.stack([store.species(index) for index in chunk])
@@ -95,7 +98,8 @@ def measure(
     for name, vae in vaes.items():
         found = reconstruct(vae, true, condition, [crystal.numbers for crystal in crystals])
         records.reconstructions[name] += reconstruction_errors(crystals, found)
-        sources[name] = segment(unet, found.maps, found.composition)[0]
+        numbers = counts.choose(found.z_mean) if name == "ours" and counts else None
+        sources[name] = segment(unet, found.maps, found.composition, numbers)[0]
     for name, maps in sources.items():
         for species_from in SPECIES_FROM:
             outcomes = decode(maps, species_from)

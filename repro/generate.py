@@ -149,7 +149,7 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
                     if needs_segmentation(species_from, compositions):
                         segmented, _ = segment(generator.unet, maps, compositions)
                     else:
-                        segmented = unsegmented(maps, compositions)
+                        segmented = unsegmented(maps, compositions, generator.count_sites(z))
                     outcomes = decode_all(pool, segmented, species_from, allowed, generator.prior)
                     write_json(part, candidates(target, start, outcomes, generator))
                 yield json.loads(part.read_text())

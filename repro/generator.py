@@ -23,6 +23,7 @@ from data_prep.quarantine import screen
 from data_prep.shards import file_sha256
 from data_prep.sources import read_source
 from models.gaussian_fit import Candidates, candidate_elements
+from models.site_counts import SiteCounts, load_site_counts
 from models.site_prior import SitePrior
 from models.table6 import UNetParameters, VAEParameters
 from repro import stamps
@@ -32,6 +33,7 @@ from repro.presets import GenerateParameters, VoxelParameters
 from repro.properties.train import trained_networks
 from repro.properties.weights import CGCNN_WEIGHTS, load_published
 from repro.run import Run
+from repro.site_counts import trained_site_counts, write_site_counts
 from repro.site_prior import fit_site_prior
 from repro.train import load_weights
 from repro.train_unet import build_segmenter, trained_unet
@@ -40,6 +42,7 @@ from repro.train_vae import build_vae, trained_vae
 MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
 GENERATOR_WEIGHTS = CGCNN_WEIGHTS.parent / "generator"
 MANIFEST, VAE, UNET, FORMULAS = "manifest.json", "vae.weights.h5", "unet.weights.h5", "formulas.npz"
+SITE_COUNTS = "site_counts.npz"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Generator:
     elements: np.ndarray
     rule: AngleRule
     prior: SitePrior
+    site_counts: SiteCounts | None
     known: Known
     crystals: Sequence[Crystal]
 
@@ -75,6 +79,10 @@ class Generator:
     def n_conditions(self) -> int:
         """Number of deciles."""
         return len(self.edges) + 1
+
+    def count_sites(self, z: np.ndarray) -> np.ndarray | None:
+        """Return how many sites latent vectors (B, L) mean, (B,), where the VAE tells."""
+        return self.site_counts.choose(z) if self.site_counts else None
 
     @property
     def candidates(self) -> Candidates:
@@ -104,6 +112,7 @@ def of_run(run: Run) -> Generator:
         np.unique(np.concatenate([crystal.numbers for crystal in train])),
         rule,
         fit_site_prior(train, rule),
+        trained_site_counts(run),
         Known(*formulas),
         dataset.crystals,
     )
@@ -126,8 +135,12 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
         )
     rule = fit_angle_rule(train)
     prior = fit_site_prior(train, rule)
+    counts, files = trained_site_counts(run), [VAE, UNET, FORMULAS]
+    if counts:
+        write_site_counts(counts, folder / SITE_COUNTS)
+        files.append(SITE_COUNTS)
     manifest = {
-        "sha256": {name: file_sha256(folder / name) for name in (VAE, UNET, FORMULAS)},
+        "sha256": {name: file_sha256(folder / name) for name in files},
         "vae": asdict(run.preset.vae),
         "unet": asdict(run.preset.unet),
         "voxels": asdict(run.preset.voxels),
@@ -174,6 +187,7 @@ def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
         np.array(manifest["elements"]),
         rule,
         prior,
+        load_site_counts(folder / SITE_COUNTS) if (folder / SITE_COUNTS).exists() else None,
         known,
         crystals,
     )

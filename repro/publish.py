@@ -21,7 +21,7 @@ def publish_run(run: Run, to: Path | None) -> None:
         "preset": run.preset.name,
         "source": run.source_name,
         "split": {"by": run.preset.data.split_by, "seed": run.preset.seed},
-        "training": {stage: stamp["counts"] | {"seconds": stamp["seconds"]} for stage, stamp in trained.items()},
+        "training": {stage: stamp["counts"] for stage, stamp in trained.items()},
     }
     publish_generator(run, to or GENERATOR_WEIGHTS, facts)
     results = RESULTS / "published" / (to.name if to else "")

@@ -46,6 +46,7 @@ def train_unet(run: Run, options: Namespace) -> dict:
         "parameters": model.count_params(),
         "epochs": len(history),
         "samples": len(history) * order.steps * order.batch_size,
+        "seconds": round(sum(epoch["seconds"] for epoch in history)),
     }
 
 

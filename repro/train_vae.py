@@ -14,6 +14,7 @@ from models.vae import CondDFCVAE, start_from_statistics
 from repro.datasets import load_dataset, load_store
 from repro.feeds import Exchange, SampleOrder, VAEFeed, exchange_of, input_maps
 from repro.run import Run
+from repro.site_counts import FILE, fit_site_counts, write_site_counts
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 from repro.train_unet import trained_unet
 
@@ -46,10 +47,14 @@ def train_vae(run: Run, options: Namespace) -> dict:
         VAEFeed(store, conditions, held_order, 0, Exchange(dataset.crystals)),
         run.folder("train-vae"),
     )
+    if parameters.heads:
+        load_weights(model, run.folder("train-vae") / BEST)
+        write_site_counts(fit_site_counts(model.encoder, dataset, store, seed), run.folder("train-vae") / FILE)
     return {
         "parameters": model.count_params(),
         "epochs": len(history),
         "samples": len(history) * order.steps * order.batch_size,
+        "seconds": round(sum(epoch["seconds"] for epoch in history)),
     }
 
 

@@ -1,0 +1,34 @@
+"""How many sites a crystal has, read from its latent by a linear classifier (not in the paper).
+
+It is fitted after the VAE's training, on latents with the noise of their posteriors: what a VAE with
+heads says of the composition's shares is soft, while the number of sites is plain to read.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SiteCounts:
+    """The numbers of sites that occur, ``classes`` (k,), with ``weights`` (L, k) and ``bias`` (k,) of their scores."""
+
+    classes: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def choose(self, z: np.ndarray) -> np.ndarray:
+        """Return the likeliest number of sites (B,) of latent vectors (B, L)."""
+        return self.classes[(z @ self.weights + self.bias).argmax(axis=1)]
+
+    def save(self, file: BinaryIO) -> None:
+        """Write the arrays to an open NPZ file."""
+        np.savez(file, classes=self.classes, weights=self.weights, bias=self.bias)
+
+
+def load_site_counts(path: Path) -> SiteCounts:
+    """Read what ``SiteCounts.save`` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return SiteCounts(arrays["classes"], arrays["weights"], arrays["bias"])
