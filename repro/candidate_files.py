@@ -19,11 +19,15 @@ def rank(record: dict) -> tuple:
     """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
 
     A crystal of one element stands below the compounds: its formation energy is zero by definition,
-    whatever the network says.
+    whatever the network says. So does one whose atoms are closer than ``CROWDED``: no network has seen such.
     """
     energy = record.get(FORMATION_ENERGY)
     element, other = record.get("n_elements") == 1, not record.get("same_stoichiometry")
-    return not record["valid"], element, other, energy is None, energy or 0.0, record["id"]
+    crowded = record.get("closeness", 1.0) < CROWDED
+    return not record["valid"], element, crowded, other, energy is None, energy or 0.0, record["id"]
+
+
+CROWDED = 0.7  # of the sum of two atomic radii
 
 
 class CandidateFiles:

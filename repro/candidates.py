@@ -18,13 +18,14 @@ from repro.metrics import is_valid, smallest_distance
 from repro.properties.networks import SPREAD, predict_properties
 from repro.sampling import Target
 
+USUAL_RADIUS = 1.5  # Å, of elements without an atomic radius
 ROUNDING = 0.001  # Å
 SYMMETRY_TOLERANCE = 0.2  # Å: a decoded site is off by about a tenth
 
 COLUMNS = (
     "rank", "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
-    "n_elements", "a", "b", "c", "angle", "beta", "gamma", "angle_probability", "min_distance", "same_stoichiometry",
-    "charge_balanced", "known_formula", "training_formula", "file", "reason",
+    "n_elements", "a", "b", "c", "angle", "beta", "gamma", "angle_probability", "min_distance", "closeness",
+    "same_stoichiometry", "charge_balanced", "known_formula", "training_formula", "file", "reason",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ def _record(target: Target, number: int, outcome: Decoded | Undecodable, generat
         "gamma": structure.lattice.gamma,
         "angle_probability": probability,
         "min_distance": smallest_distance(structure),
+        "closeness": closeness(structure),
         "spacegroup": spacegroup,
         "same_stoichiometry": target.base is None or _same_stoichiometry(structure, target.base),
         "charge_balanced": bool(structure.composition.oxi_state_guesses()) if valid else False,
@@ -102,6 +104,14 @@ def _cif(structure: Structure) -> str:
     except (ValueError, TypeError):  # spglib finds no symmetry, or the parser no structure
         pass
     return str(CifWriter(structure))
+
+
+def closeness(structure: Structure) -> float:
+    """Return the smallest ratio of the distance of two sites to the sum of their atomic radii; about 1 in a crystal."""
+    radii = np.array([float(site.specie.atomic_radius or USUAL_RADIUS) for site in structure])
+    near = structure.get_neighbor_list(2 * radii.max())
+    first, second, _, distances = near
+    return float((distances / (radii[first] + radii[second])).min()) if len(distances) else 1.0
 
 
 def _angles(base: Crystal | None, decoded: Decoded, rule: AngleRule) -> tuple[np.ndarray, float]:

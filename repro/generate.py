@@ -136,13 +136,14 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
     """Yield the records of all targets; finished batches are kept under ``parts`` and not drawn again."""
     total = sum(target.count for target in targets)
     species_from, voxels = generator.parameters.species_from, generator.voxels
+    made_by = generator.fingerprint()
     with decoder_pool() as pool, tqdm(total=total, desc="generate", unit=" samples") as bar:
         for target in targets:
             centre = centre_of(target, generator.encoder, voxels.grid, voxels.radii, generator.n_conditions)
             condition = one_hot(np.array([target.condition]), generator.n_conditions)
             for start in range(0, target.count, BATCH):
                 stop = min(start + BATCH, target.count)
-                part = parts / f"{target.digest(allowed.numbers)}-{start:06d}-{stop:06d}.json"
+                part = parts / f"{target.digest(allowed.numbers)}-{made_by}-{start:06d}-{stop:06d}.json"
                 if not part.exists():
                     z = target.draw(start, stop, centre)
                     maps, compositions = decode_latent(generator.decoder, z, np.repeat(condition, len(z), axis=0))

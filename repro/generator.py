@@ -5,6 +5,7 @@ which elements and angles occur, and the formulas of the data as digests, enough
 known one.
 """
 
+import hashlib
 import json
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
@@ -35,7 +36,7 @@ from repro.properties.weights import CGCNN_WEIGHTS, load_published
 from repro.run import Run
 from repro.site_counts import trained_site_counts, write_site_counts
 from repro.site_prior import fit_site_prior
-from repro.train import load_weights
+from repro.train import BEST, load_weights
 from repro.train_unet import build_segmenter, trained_unet
 from repro.train_vae import build_vae, trained_vae
 
@@ -84,6 +85,10 @@ class Generator:
         """Return how many sites latent vectors (B, L) mean, (B,), where the VAE tells."""
         return self.site_counts.choose(z) if self.site_counts else None
 
+    def fingerprint(self) -> str:
+        """Return a short hash of the decoder's weights: it tells partial results of one training from another's."""
+        return hashlib.sha256(b"".join(array.tobytes() for array in self.decoder.get_weights())).hexdigest()[:12]
+
     @property
     def candidates(self) -> Candidates:
         """The elements that an atom may be."""
@@ -123,7 +128,7 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
     dataset = load_dataset(run)
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     vae = build_vae(run.preset.vae, run.preset.voxels.grid)
-    vae.encoder, vae.decoder = trained_vae(run)
+    load_weights(vae, run.folder("train-vae") / BEST)
     for name, model in ((VAE, vae), (UNET, trained_unet(run))):
         with replacing(folder / name) as temporary:
             model.save_weights(temporary, overwrite=True)
