@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ase.io
-from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.atomic import replacing, write_text
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from repro.candidates import COLUMNS
+from repro.matching import structure_of
 
 
 def rank(record: dict) -> tuple:
@@ -61,7 +61,7 @@ class CandidateFiles:
 
 def _atoms(record: dict):
     """Return the crystal for ASE, its name and predicted properties beside it."""
-    atoms = AseAtomsAdaptor.get_atoms(Structure.from_str(record["cif"], fmt="cif", primitive=True), msonable=False)
+    atoms = AseAtomsAdaptor.get_atoms(structure_of(record["cif"], primitive=True), msonable=False)
     told = ("id", "formula", "spacegroup", *PROPERTIES)
     atoms.info = {name: record[name] for name in told if record.get(name) is not None}
     return atoms

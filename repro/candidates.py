@@ -14,6 +14,7 @@ from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.atoms import Decoded, Undecodable, to_structure
 from repro.generator import Generator
+from repro.matching import structure_of
 from repro.metrics import is_valid, smallest_distance
 from repro.properties.networks import SPREAD, predict_properties
 from repro.sampling import Target
@@ -99,7 +100,7 @@ def _cif(structure: Structure) -> str:
     """
     try:
         text = str(CifWriter(structure, symprec=ROUNDING))
-        if Structure.from_str(text, fmt="cif").composition.reduced_formula == structure.composition.reduced_formula:
+        if structure_of(text).composition.reduced_formula == structure.composition.reduced_formula:
             return text
     except (ValueError, TypeError):  # spglib finds no symmetry, or the parser no structure
         pass

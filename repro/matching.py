@@ -1,10 +1,19 @@
-"""Whether two structures of one formula are the same crystal."""
+"""Crystals read from CIFs, and whether two of one formula are the same."""
+
+import warnings
 
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 TOLERANCES = {"ltol": 0.3, "stol": 0.5, "angle_tol": 10.0}  # those of CDVAE's benchmark; volumes are scaled
 _MATCHER = StructureMatcher(primitive_cell=False, **TOLERANCES)
+
+
+def structure_of(cif: str, primitive: bool = False) -> Structure:
+    """Return the structure of a CIF's text, without the parser's remarks on rounding."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return Structure.from_str(cif, fmt="cif", primitive=primitive)
 
 
 def matches(one: Structure, other: Structure) -> bool:

@@ -117,7 +117,9 @@ IMPROVED = replace(
     name="improved",
     feed=FeedParameters(rotations=0, substituted=0.5, steps_per_epoch=250, validation_limit=100),
     evaluate=EvaluateParameters(limit=450),
-    generate=GenerateParameters(samples_per_base=50, random_per_condition=50, species_from="fit", networks="published"),
+    generate=GenerateParameters(
+        samples_per_base=200, random_per_condition=100, species_from="fit", networks="published"
+    ),
     unet_feed=FeedParameters(rotations=10, substituted=0.5, noise=0.5, steps_per_epoch=200, validation_limit=96),
     unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=12, warmup_steps=50, norm_momentum=0.95),
     vae=replace(

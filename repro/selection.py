@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pymatgen.core import Structure
 
 from data_prep.properties import FORMATION_ENERGY
-from repro.matching import reduced, reduced_match
+from repro.matching import reduced, reduced_match, structure_of
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Uniqueness:
 
     def is_new(self, record: dict) -> bool:
         """Return whether the record's crystal is unlike all before it, and remember it."""
-        structure, before = reduced(Structure.from_str(record["cif"], fmt="cif")), self.seen[record["formula"]]
+        structure, before = reduced(structure_of(record["cif"])), self.seen[record["formula"]]
         if any(reduced_match(structure, other) for other in before):
             return False
         before.append(structure)

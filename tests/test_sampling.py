@@ -38,7 +38,8 @@ def test_a_draw_depends_on_seed_and_number_not_on_the_batch():
 def test_targets_of_different_settings_have_different_digests():
     targets = [around(CRYSTALS[0], 1, 9, 0.5, 0), around(CRYSTALS[0], 1, 9, 0.6, 0), around(CRYSTALS[1], 1, 9, 0.5, 0)]
     targets += [at_random(1, 9, 0), at_random(2, 9, 0), at_random(1, 9, 1)]
-    assert len({target.digest() for target in targets}) == len(targets)
+    two, three = np.array([1, 2]), np.array([1, 2, 3])
+    assert len({target.digest(allowed) for target in targets for allowed in (two, three)}) == 2 * len(targets)
 
 
 def test_a_base_is_found_by_id_and_by_formula_of_lowest_energy():

@@ -17,7 +17,7 @@ from models.structured_vae import (
 from models.table6 import VAEParameters
 from models.vae import CondDFCVAE, start_from_statistics
 from repro.feeds import input_maps
-from repro.reconstruction import reconstruct
+from repro.reconstruction import expected_composition, reconstruct
 from repro.train import Budget, compile_model
 from repro.train_vae import build_vae
 from tests.crystals import made_up_crystals
@@ -220,7 +220,13 @@ def test_a_reconstruction_tells_the_encoder_the_crystals_and_keeps_what_the_deco
     numbers = [crystal.numbers for crystal in CRYSTALS]
     found = reconstruct((model.encoder, model.decoder), batch["maps"], batch["condition"], numbers)
     expected = as_arrays(model(batch, training=False))
-    for name in ("maps", "composition", "z_mean", "z_log_var"):
+    for name in ("maps", "z_mean", "z_log_var"):
         np.testing.assert_allclose(getattr(found, name), expected[name], rtol=1e-4, atol=1e-5)
+    # The composition is the mean over draws from the posterior: near that of the mean latent, and it adds up.
+    np.testing.assert_allclose(found.composition.sum(axis=1), 1.0, rtol=1e-5)
+    apart = np.abs(found.composition - expected["composition"]).max()
+    assert 1e-5 < apart < 0.3
+    certain = expected_composition(model.decoder, found.z_mean, found.z_log_var - 50, batch["condition"])
+    np.testing.assert_allclose(certain, expected["composition"], rtol=1e-4, atol=1e-5)
     other = reconstruct((model.encoder, model.decoder), batch["maps"], batch["condition"], numbers[::-1])
     assert np.abs(other.z_mean - found.z_mean).max() > 1e-3
