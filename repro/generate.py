@@ -14,13 +14,17 @@ from tqdm import tqdm
 
 from data_prep.atomic import write_json
 from data_prep.conditions import one_hot
+from data_prep.crystal import Crystal
 from data_prep.errors import InputError
+from data_prep.graphs import crystal_graph
+from data_prep.properties import FORMATION_ENERGY
 from models.gaussian_fit import Candidates
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
 from repro.datasets import load_dataset
 from repro.decode import decode_all, decoder_pool, needs_segmentation, segment, unsegmented
 from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
+from repro.properties.networks import predict_properties
 from repro.reconstruction import decode_latent
 from repro.run import Run
 from repro.sampling import (
@@ -87,9 +91,18 @@ def _targets(generator: Generator, options: Namespace, seed: int) -> list[Target
     base = find_base(options.base, generator.crystals)
     energy = base.formation_energy_per_atom if options.formation_energy is None else options.formation_energy
     if not math.isfinite(energy):
-        raise InputError(f"{options.base} has no formation energy: give one with --formation-energy (eV/atom).")
+        energy = _predicted_energy(generator, base)
+        print(f"{options.base} has no formation energy: the predicted {energy:.2f} eV/atom chooses the condition.")
     spread = parameters.spread if options.spread is None else options.spread
     return [around(base, condition_of(energy, edges), options.count or parameters.samples_per_base, spread, seed)]
+
+
+def _predicted_energy(generator: Generator, base: Crystal) -> float:
+    """Return the formation energy per atom in eV that the property networks predict for a base without a label."""
+    if FORMATION_ENERGY not in generator.networks:
+        raise InputError(f"{base.id} has no formation energy: give one with --formation-energy (eV/atom).")
+    found = predict_properties({FORMATION_ENERGY: generator.networks[FORMATION_ENERGY]}, [crystal_graph(base)])
+    return float(found[FORMATION_ENERGY].values[0])
 
 
 def _generate(generator: Generator, targets: Sequence[Target], out: Path, options: Namespace) -> dict:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from models.site_counts import load_site_counts
 from repro.__main__ import main
@@ -22,6 +23,7 @@ IMPROVED_SMOKE = replace(
     unet_feed=replace(SMOKE.unet_feed, substituted=0.5, noise=0.5),
     generate=replace(SMOKE.generate, networks="published"),
 )
+SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
 STAGES = ("data", "voxelize", "train-vae", "train-unet", "evaluate", "generate")  # the VAE needs no UNet
 
 
@@ -73,3 +75,14 @@ def test_a_published_generator_has_the_heads_and_decodes_alike(finished):
     assert main([*asked, "--weights", weights, "--out", "of-weights"]) == 0
     first, second = ((finished / name / "candidates.csv").read_text() for name in ("of-run", "of-weights"))
     assert first == second
+
+
+def test_a_base_without_a_label_is_given_the_predicted_energy(finished, capsys):
+    cubic = Structure(Lattice.cubic(3.9), ["Sr", "Ti", "O", "O", "O"], SITES)
+    cubic.to(filename=str(finished / "mine.cif"))
+    assert repro("generate", "--base", "mine.cif", "--count", "2", "--out", "around-mine") == 0
+    told = capsys.readouterr().out
+    energy = float(told.split("the predicted ")[1].split()[0])
+    assert -5 < energy < 0  # the published networks know strontium titanate: -3.5
+    with open(finished / "around-mine/candidates.csv") as file:
+        assert [row["base"] for row in csv.DictReader(file)] == ["SrTiO3"] * 2
