@@ -19,7 +19,6 @@ BOX_SHARE = 2**0.25  # box volume over the cell's, between 1 (90°) and sqrt 2 (
 TRIED = 2  # arrangements that are fitted, those with the most density at their least occupied site
 PEAK_WIDTH = 1.5  # voxels: smoothing of the Laplacian whose peaks are atoms
 PEAK_SHARE = 0.1  # of the highest peak
-MOST_PEAKS = 60
 SNAP = 0.4  # Å: atoms that are all this near to an arrangement of the training crystals are put in it
 SHARES_COUNT = 1.0  # weight of the told shares against the logarithm of the residual
 
@@ -156,12 +155,10 @@ def snapped(sites: np.ndarray, lengths: np.ndarray, prior: SitePrior) -> np.ndar
     return found
 
 
-def peaks(density: np.ndarray, edges: np.ndarray, count: int | None = None) -> np.ndarray:
-    """Return the sites (n, 3) in Å where the density is most curved: atoms that overlap still show there."""
+def peaks(density: np.ndarray, edges: np.ndarray, count: int) -> np.ndarray:
+    """Return up to ``count`` sites (n, 3) in Å where the density is most curved: overlapping atoms still show there."""
     curved = -gaussian_laplace(density, PEAK_WIDTH)
-    found = peak_local_max(
-        curved, min_distance=2, threshold_rel=PEAK_SHARE, exclude_border=False, num_peaks=count or MOST_PEAKS
-    )
+    found = peak_local_max(curved, min_distance=2, threshold_rel=PEAK_SHARE, exclude_border=False, num_peaks=count)
     if not len(found):
         found = np.array([np.unravel_index(np.argmax(density), density.shape)])
     return voxel_positions(found, edges, len(density))

@@ -32,7 +32,7 @@ from repro.datasets import load_dataset
 from repro.prepare import CACHE
 from repro.presets import GenerateParameters, VoxelParameters
 from repro.properties.train import trained_networks
-from repro.properties.weights import CGCNN_WEIGHTS, load_published
+from repro.properties.weights import CGCNN_WEIGHTS, load_published, refuse_changed
 from repro.run import Run
 from repro.site_counts import trained_site_counts, write_site_counts
 from repro.site_prior import fit_site_prior
@@ -214,10 +214,7 @@ def _read_manifest(folder: Path) -> dict:
     except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged ({error}): clone the project again.") from error
     for name, sha256 in sums.items():
-        file = folder / name
-        if not file.exists() or file_sha256(file) != sha256:
-            state = "damaged" if file.exists() else "missing"
-            raise InputError(f"{file} is {state}: clone the project again, or give another folder with --weights.")
+        refuse_changed(folder / name, sha256)
     return manifest
 
 

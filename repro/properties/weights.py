@@ -50,6 +50,13 @@ def publish(
     write_json(folder / MANIFEST, manifest | facts)
 
 
+def refuse_changed(file: Path, sha256: str) -> None:
+    """Raise InputError where a published file is missing or has another checksum."""
+    if not file.exists() or file_sha256(file) != sha256:
+        state = "damaged" if file.exists() else "missing"
+        raise InputError(f"{file} is {state}: clone the project again, or give another folder with --weights.")
+
+
 def load_published(folder: Path = CGCNN_WEIGHTS) -> PublishedNetworks:
     """Read the networks of ``folder``; raises InputError naming a file that is missing, damaged or does not fit."""
     path = folder / MANIFEST
@@ -65,9 +72,7 @@ def load_published(folder: Path = CGCNN_WEIGHTS) -> PublishedNetworks:
     networks: dict[str, list[keras.Model]] = {}
     for name, property, sha256 in entries:
         file = folder / name
-        if not file.exists() or file_sha256(file) != sha256:
-            state = "damaged" if file.exists() else "missing"
-            raise InputError(f"{file} is {state}: clone the project again, or give another folder with --weights.")
+        refuse_changed(file, sha256)
         networks.setdefault(property, []).append(load_network(parameters, file))
     ordered = {name: networks[name] for name in PROPERTIES if name in networks}
     return PublishedNetworks(ordered, seen, manifest)
