@@ -16,6 +16,7 @@ PY := .venv/bin/python
 GENERATED = --results results/$(RUN) --data runs/$(RUN)/data
 OF_RUN = --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
 STAGE = $(PY) -m repro $@ $(OF_RUN)
+SHARED_OUT = $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 SEEDS ?= 1
 
 .PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae graphs train-cgcnn evaluate \
@@ -56,14 +57,14 @@ lint: setup  ## ruff
 
 data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
 	@$(STAGE)
-voxelize: data  ## 2. density and species maps in NPZ shards (under a minute)
-	@$(STAGE)
+voxelize: data  ## 2. density and species maps in NPZ shards (under a minute; SCHEDULER=tcp://host:8786 on a Dask cluster)
+	@$(STAGE) $(SHARED_OUT)
 train-unet: voxelize  ## 3. the UNet (laptop 6 min; paper needs a GPU)
 	@$(STAGE)
 train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 18 min; paper needs a GPU)
 	@$(STAGE)
 graphs: setup  ## 5. crystal graphs and labels of every kind of crystal in SOURCE (seconds; 45,000 crystals 2 min)
-	@$(STAGE)
+	@$(STAGE) $(SHARED_OUT)
 train-cgcnn: graphs  ## 6. the CGCNN on each property with labels (laptop 5 min; 45,000 crystals an hour and a half)
 	@$(STAGE)
 evaluate-properties: train-cgcnn  ## 7. the property networks on the held-out crystals (seconds to minutes)

@@ -1,13 +1,10 @@
 """Crystals as graphs: each site, its nearest neighbours and their distances (Methods; FINDINGS F26)."""
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from data_prep.atomic import replacing
 from data_prep.crystal import Crystal
 from data_prep.elements import MAX_Z
 from data_prep.errors import InputError
+from data_prep.workers import in_order
 
 RADIUS = 8.0  # Å, F26
 NEIGHBOURS = 12  # F26
@@ -27,6 +25,7 @@ TIE_RULES = ("species", "as_found")
 _SITE_FIELDS = ("numbers", "neighbours", "distances", "mask")
 SITES_MULTIPLE = 64  # 2 % of a batch of 256 crystals
 _CHUNK = 64  # crystals sent to a worker at a time
+_WORTH_SHARING = 4  # chunks: fewer are drawn before other processes have started
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,14 @@ def build_graphs(
     radius: float = RADIUS,
     n_neighbours: int = NEIGHBOURS,
     ties: str = "species",
+    scheduler: str | None = None,
 ) -> list[Graph]:
-    """Return the graph of every crystal, in order, on ``processes`` cores (None: all).
+    """Return the graph of every crystal, in order.
 
-    Raises the InputError of the first crystal that has no graph (see ``crystal_graph``).
+    On ``processes`` cores (None: all), or by the workers of a Dask ``scheduler`` (see ``data_prep.workers``).
+    Raises the InputError of the first crystal that has no graph (see ``crystal_graph``), or of a lost worker.
     """
-    graphs = try_graphs(crystals, processes, radius, n_neighbours, ties)
+    graphs = try_graphs(crystals, processes, radius, n_neighbours, ties, scheduler)
     for graph in graphs:
         if isinstance(graph, InputError):
             raise graph
@@ -170,16 +171,21 @@ def try_graphs(
     radius: float = RADIUS,
     n_neighbours: int = NEIGHBOURS,
     ties: str = "species",
+    scheduler: str | None = None,
 ) -> list[Graph | InputError]:
     """Return, as ``build_graphs``, the graph of every crystal, or the error that says why it has none."""
-    one = partial(_try_graph, radius=radius, n_neighbours=n_neighbours, ties=ties)
-    progress = partial(tqdm, total=len(crystals), desc="graphs", unit=" crystals", disable=None)
-    processes = min(processes or os.cpu_count() or 1, -(-len(crystals) // _CHUNK))
-    if processes < 2:
-        return list(progress(map(one, crystals)))
-    # Spawned, not forked: a forked copy of a process that has started TensorFlow's threads can hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return list(progress(pool.map(one, crystals, chunksize=_CHUNK)))
+    draw = partial(_try_chunk, radius=radius, n_neighbours=n_neighbours, ties=ties)
+    chunks = [crystals[start : start + _CHUNK] for start in range(0, len(crystals), _CHUNK)]
+    graphs: list[Graph | InputError] = []
+    with tqdm(total=len(crystals), desc="graphs", unit=" crystals", disable=None) as bar:
+        for drawn in in_order(draw, chunks, processes, scheduler, _WORTH_SHARING):
+            graphs += drawn
+            bar.update(len(drawn))
+    return graphs
+
+
+def _try_chunk(crystals: Sequence[Crystal], **arguments) -> list[Graph | InputError]:
+    return [_try_graph(crystal, **arguments) for crystal in crystals]
 
 
 def _try_graph(crystal: Crystal, **arguments) -> Graph | InputError:

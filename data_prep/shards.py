@@ -7,10 +7,9 @@ channels are a function of the lengths and are recomputed while feeding.
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,10 @@ from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.errors import InputError
 from data_prep.voxelize import voxelize
+from data_prep.workers import in_order
 
 MANIFEST = "manifest.json"
+WORTH_SHARING = 16  # shards: fewer are drawn before other processes have started
 
 
 def fingerprint(crystals: Sequence[Crystal], grid: int, radii: str) -> str:
@@ -76,41 +77,41 @@ def build_shards(
     shard_size: int,
     processes: int | None = None,
     say: Callable[[str], None] = print,
+    scheduler: str | None = None,
 ) -> dict:
-    """Write every shard that is missing or damaged, on all cores, and then the manifest; return it.
+    """Write every shard that is missing or damaged, and then the manifest; return it.
 
-    Damaged shards are named through ``say`` and rebuilt. Safe to kill and call again.
+    On ``processes`` cores, or by the workers of a Dask ``scheduler`` that see the same folder (see
+    ``data_prep.workers``). Damaged shards are named through ``say`` and rebuilt. Safe to kill and call
+    again, and so are its workers: a shard gets its name when it is complete. Raises InputError for a lost worker.
     """
-    groups = [list(crystals[start : start + shard_size]) for start in range(0, len(crystals), shard_size)]
-    names = [f"shard-{index:04d}.npz" for index in range(len(groups))]
-    todo = []
-    for name, group in zip(names, groups, strict=True):
-        path = folder / name
-        if path.exists() and not shard_is_good(path, fingerprint(group, grid, radii)):
-            say(f"{path} is damaged or of other crystals: rebuilding it.")
-            path.unlink()
-        if not path.exists():
-            todo.append((path, group))
     folder.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(total=len(crystals), desc="voxelize", unit=" structures", mininterval=1)
-    bar.update(len(crystals) - sum(len(group) for _, group in todo))
-    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
-        futures = {pool.submit(write_shard, path, group, grid, radii): len(group) for path, group in todo}
-        for future in as_completed(futures):
-            future.result()
-            bar.update(futures[future])
-    bar.close()
-    manifest = {
-        "grid": grid,
-        "radii": radii,
-        "structures": len(crystals),
-        "shards": [
-            {"name": name, "structures": len(group), "sha256": file_sha256(folder / name)}
-            for name, group in zip(names, groups, strict=True)
-        ],
-    }
+    for unfinished in folder.glob(".writing-*"):  # of a worker that was killed
+        unfinished.unlink(missing_ok=True)
+    groups = [crystals[start : start + shard_size] for start in range(0, len(crystals), shard_size)]
+    paths = [folder.resolve() / f"shard-{index:04d}.npz" for index in range(len(groups))]
+    tasks = list(zip(paths, groups, strict=True))
+    shards = []
+    with tqdm(total=len(crystals), desc="voxelize", unit=" structures", mininterval=1) as bar:
+        made = in_order(partial(_ensured, grid=grid, radii=radii), tasks, processes, scheduler, WORTH_SHARING)
+        for (path, group), (sha256, was_damaged) in zip(tasks, made, strict=True):
+            if was_damaged:
+                say(f"{folder / path.name} was damaged or of other crystals: rebuilt.")
+            shards.append({"name": path.name, "structures": len(group), "sha256": sha256})
+            bar.update(len(group))
+    manifest = {"grid": grid, "radii": radii, "structures": len(crystals), "shards": shards}
     write_json(folder / MANIFEST, manifest)
     return manifest
+
+
+def _ensured(task: tuple[Path, Sequence[Crystal]], grid: int, radii: str) -> tuple[str, bool]:
+    """Write a shard unless a good one is there; return its sha256 and whether there was a bad one."""
+    path, crystals = task
+    found = path.exists()
+    good = found and shard_is_good(path, fingerprint(crystals, grid, radii))
+    if not good:
+        write_shard(path, crystals, grid, radii)
+    return file_sha256(path), found and not good
 
 
 def file_sha256(path: Path) -> str:

@@ -62,6 +62,11 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--again", action="store_true", help="run the stage although it is done")
 
 
+def _shared_out_options(command: argparse.ArgumentParser) -> None:
+    _add_run_options(command)
+    command.add_argument("--scheduler", metavar="ADDRESS", help="let a Dask cluster do it: tcp://HOST:PORT")
+
+
 def _generate_options(command: argparse.ArgumentParser) -> None:
     _add_run_options(command)
     target = command.add_mutually_exclusive_group()
@@ -96,6 +101,8 @@ def _publish_options(command: argparse.ArgumentParser) -> None:
 
 
 _OPTIONS = {
+    "voxelize": _shared_out_options,
+    "graphs": _shared_out_options,
     "generate": _generate_options,
     "predict": _predict_options,
     "publish": _publish_options,

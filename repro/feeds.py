@@ -49,18 +49,21 @@ class SampleOrder:
     """
 
     def __init__(self, indices: Sequence[int], rotations: int, batch_size: int, steps_per_epoch: int, seed: int):
-        self.samples = [(int(index), copy) for index in indices for copy in range(rotations + 1)]
-        self.batch_size = min(batch_size, len(self.samples))
-        self.steps = steps_per_epoch or len(self.samples) // self.batch_size
-        self.seed = seed
+        self.indices, self.copies, self.seed = np.asarray(indices), rotations + 1, seed
+        self.batch_size = min(batch_size, len(self))
+        self.steps = steps_per_epoch or len(self) // self.batch_size
+
+    def __len__(self) -> int:
+        return len(self.indices) * self.copies
 
     def batch(self, epoch: int, step: int) -> list[tuple[int, int]]:
         """Return the samples of one batch."""
         start = (epoch * self.steps + step) * self.batch_size
         chosen = []
         for position in range(start, start + self.batch_size):
-            shuffle, offset = divmod(position, len(self.samples))
-            chosen.append(self.samples[_shuffle(self.seed, shuffle, len(self.samples))[offset]])
+            shuffle, offset = divmod(position, len(self))
+            structure, copy = divmod(int(_shuffle(self.seed, shuffle, len(self))[offset]), self.copies)
+            chosen.append((int(self.indices[structure]), copy))
         return chosen
 
 

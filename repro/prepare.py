@@ -66,11 +66,12 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
 
 
 def voxelize(run: Run, options: Namespace) -> dict:
-    """Draw every crystal as density and species maps, into NPZ shards on all cores."""
+    """Draw every crystal as density and species maps, into NPZ shards, on all cores or a Dask cluster."""
     parameters = run.preset.voxels
     folder = run.folder("voxelize")
     manifest = build_shards(
-        folder, load_dataset(run).crystals, parameters.grid, parameters.radii, parameters.shard_size
-    )
+        folder, load_dataset(run).crystals, parameters.grid, parameters.radii, parameters.shard_size,
+        scheduler=getattr(options, "scheduler", None),
+    )  # fmt: skip
     size = sum((folder / shard["name"]).stat().st_size for shard in manifest["shards"])
     return {"structures": manifest["structures"], "shards": len(manifest["shards"]), "bytes": size}

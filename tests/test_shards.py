@@ -52,7 +52,7 @@ def test_a_damaged_shard_is_named_and_rebuilt(folder, damage):
     said = []
     build_shards(folder, CRYSTALS, 16, "ionic", 4, processes=1, say=said.append)
     assert len(VoxelStore(folder)) == 10
-    assert damage == "delete" or "shard-0001.npz is damaged" in said[0]
+    assert damage == "delete" or "shard-0001.npz was damaged" in said[0]
 
 
 def test_only_missing_shards_are_written_again(folder):

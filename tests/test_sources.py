@@ -13,7 +13,6 @@ import pytest
 from data_prep.errors import InputError
 from data_prep.quarantine import count_reasons, screen
 from data_prep.sources import read_source
-from data_prep.sources.cells import WORTH_SHARING, on_all_cores
 from data_prep.sources.embedded import read_embedded
 
 HEADER = "mp_id,formula,a,b,c,alpha,beta,gamma,species,frac,formation_energy_per_atom,band_gap,ef_source"
@@ -355,11 +354,6 @@ def test_cifs_and_rows_that_do_not_match_are_both_named(tmp_path):
 def test_a_mistake_about_a_folder_is_one_sentence(tmp_path, files, csv, message):
     with pytest.raises(InputError, match=message):
         read(cif_folder(tmp_path, files, csv))
-
-
-def test_work_is_shared_out_in_order():
-    numbers = [float(n) for n in range(WORTH_SHARING + 5)]
-    assert on_all_cores(math.sqrt, numbers, "roots") == [math.sqrt(n) for n in numbers]
 
 
 def test_reference_table_leaves_the_consistent_labels(shared):

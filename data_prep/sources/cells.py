@@ -1,24 +1,16 @@
-"""The cell in which a crystal is used, and the work on many crystals shared out over the cores."""
+"""The cell in which a crystal is used."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from pymatgen.core import Structure
-from tqdm import tqdm
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, symmetry
+from data_prep.workers import on_all_cores
 
 CELLS = ("primitive", "conventional")
-WORTH_SHARING = 64  # fewer items are done before new processes have imported pymatgen
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def require_cell(cell: str) -> None:
@@ -52,19 +44,6 @@ def to_conventional(crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Re
     results = on_all_cores(_conventional, crystals, "conventional cells")
     kept = [result for result in results if isinstance(result, Crystal)]
     return kept, [result for result in results if isinstance(result, Rejected)]
-
-
-def on_all_cores(function: Callable[[Item], Result], items: Iterable[Item], description: str) -> list[Result]:
-    """Return ``[function(item) for item in items]``, computed on all cores with a progress bar.
-
-    Processes are spawned, not forked: a fork of a process that runs TensorFlow can hang.
-    """
-    items = list(items)
-    if len(items) < WORTH_SHARING:
-        return [function(item) for item in tqdm(items, desc=description, disable=None)]
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        results = pool.map(function, items, chunksize=8)
-        return list(tqdm(results, total=len(items), desc=description, disable=None))
 
 
 def _conventional(crystal: Crystal) -> Crystal | Rejected:

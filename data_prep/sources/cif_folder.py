@@ -13,8 +13,9 @@ from pymatgen.io.cif import CifParser
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
-from data_prep.sources.cells import in_cell, on_all_cores
+from data_prep.sources.cells import in_cell
 from data_prep.sources.table import LABEL, number, properties, read_frame, require_columns
+from data_prep.workers import on_all_cores
 
 FILE_COLUMNS = ("file", "filename", "name", "id")
 MAX_SITES = 1000  # larger cells cost spglib minutes and are far beyond any selection

@@ -54,7 +54,8 @@ def graphs(run: Run, options: Namespace) -> dict:
     found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites, families=None, require_label=False, cubic=False)
     crystals = limit_crystals(usable, parameters.limit, run.preset.seed, per_family=False)
-    drawn, without_graph = _draw(crystals, network.radius, network.neighbours)
+    scheduler = getattr(options, "scheduler", None)
+    drawn, without_graph = _draw(crystals, network.radius, network.neighbours, scheduler)
     drawn, labels, dropped, without_label = _label(drawn)
     crystals = [crystal for crystal, _ in drawn]
     parts = split_crystals(
@@ -84,10 +85,11 @@ def graphs(run: Run, options: Namespace) -> dict:
 
 
 def _draw(
-    crystals: Sequence[Crystal], radius: float, n_neighbours: int
+    crystals: Sequence[Crystal], radius: float, n_neighbours: int, scheduler: str | None
 ) -> tuple[list[tuple[Crystal, Graph]], list[Rejected]]:
     """Return the crystals with their graphs, and those that have none."""
-    tried = list(zip(crystals, try_graphs(crystals, radius=radius, n_neighbours=n_neighbours), strict=True))
+    found = try_graphs(crystals, radius=radius, n_neighbours=n_neighbours, scheduler=scheduler)
+    tried = list(zip(crystals, found, strict=True))
     failed = [(crystal, fault) for crystal, fault in tried if isinstance(fault, InputError)]
     drawn = [(crystal, graph) for crystal, graph in tried if isinstance(graph, Graph)]
     return drawn, [Rejected(crystal.id, "no_graph", str(fault)) for crystal, fault in failed]

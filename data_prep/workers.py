@@ -1,0 +1,110 @@
+"""Work shared out: over the cores of this machine, or over the workers of a Dask cluster.
+
+Both are executors of the standard library's kind, so that everything else is the same. Without a cluster the
+pool of the standard library does: it starts in a second and needs no further package, where Dask brings a
+scheduler, a server for each worker and a package of its own to do the same on one machine.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from data_prep.errors import InputError
+
+AHEAD = 4  # tasks waiting for each worker: no worker runs dry, and memory does not grow with the number of tasks
+SECONDS_TO_CONNECT = 15
+WORTH_SHARING = 64  # fewer CIF files are read before new processes have imported pymatgen
+_PIECE = 8
+_LOST = (
+    "A worker was killed or its scheduler went away (often for lack of memory): "
+    "the same command goes on from what is finished."
+)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def in_order(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int | None = None,
+    scheduler: str | None = None,
+    worth: int = 2,
+) -> Iterator[Result]:
+    """Yield ``function(task)`` of every task, in their order, computed by several processes.
+
+    ``scheduler`` is the address of a Dask scheduler (``tcp://host:8786``): its workers do the work, and need this
+    package and, for files, the same paths. Without one, ``workers`` processes of this machine do (None: one a core,
+    or none but this one for fewer than ``worth`` tasks, which are done before other processes have started).
+    At most ``AHEAD`` tasks per worker wait at a time. Raises InputError where the scheduler cannot be reached
+    or a worker dies (Dask first gives a lost worker's task to others, three times).
+    """
+    workers = workers or (os.cpu_count() or 1 if len(tasks) >= worth else 1)
+    if scheduler is None and min(workers, len(tasks)) < 2:
+        yield from map(function, tasks)
+        return
+    waiting = deque()
+    with _executor(min(workers, len(tasks)), scheduler) as (pool, places):
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(function, task))
+                if len(waiting) > AHEAD * places:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def on_all_cores(function: Callable[[Task], Result], items: Sequence[Task], description: str) -> list[Result]:
+    """Return ``[function(item) for item in items]``, computed on all cores with a progress bar."""
+    pieces = [(function, items[start : start + _PIECE]) for start in range(0, len(items), _PIECE)]
+    results: list[Result] = []
+    with tqdm(total=len(items), desc=description, disable=None) as bar:
+        for found in in_order(_each, pieces, worth=WORTH_SHARING // _PIECE):
+            results += found
+            bar.update(len(found))
+    return results
+
+
+def _each(piece: tuple[Callable[[Task], Result], Sequence[Task]]) -> list[Result]:
+    function, items = piece
+    return [function(item) for item in items]
+
+
+@contextmanager
+def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
+    """Yield the executor and its number of workers.
+
+    Processes of this machine are spawned, not forked: a fork of a process that runs TensorFlow can hang.
+    """
+    if scheduler is None:
+        try:
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+                yield pool, workers
+        except BrokenExecutor as error:
+            raise InputError(_LOST) from error
+        return
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise InputError("A scheduler's workers are reached with Dask: pip install '.[scale]' first.") from error
+    try:
+        client = Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"No Dask scheduler answers at {scheduler}: check --scheduler (tcp://host:8786).") from error
+    with client:
+        places = sum(client.nthreads().values())
+        if not places:
+            raise InputError(f"The Dask scheduler at {scheduler} has no workers: start dask worker {scheduler}.")
+        try:
+            yield client.get_executor(), places
+        except (KilledWorker, CancelledError) as error:
+            raise InputError(_LOST) from error
