@@ -15,7 +15,9 @@ from pymatgen.core import Composition, Lattice, Structure
 from data_prep.errors import InputError
 from data_prep.quarantine import count_reasons, screen
 from data_prep.sources import materials_project, read_source
-from data_prep.sources.materials_project import ATTEMPTS, FIELDS, connect, read_materials_project
+from data_prep.sources.materials_project import FIELDS, read_materials_project
+from data_prep.sources.materials_project_client import connect
+from data_prep.sources.patience import ATTEMPTS
 
 KEY = "Sup3rS3cr3tKeyOf32Characters0000"
 FACES = [[0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
@@ -71,6 +73,10 @@ class Service:
             raise failure
         chosen = [item for item in self.documents if self._matches(item, query)]
         return [{field: item[field] for field in query["fields"]} for item in chosen]
+
+    def count(self, criteria: dict) -> int:
+        """How many documents a search finds, in the parameters that the client sends."""
+        return sum(self._matches(item, criteria) for item in self.documents)
 
     @staticmethod
     def _matches(item: dict, query: dict) -> bool:

@@ -1,26 +1,23 @@
 """Crystals from the Materials Project through its own client, downloaded once and kept with checksums."""
 
-import gzip
 import hashlib
 import json
 import logging
-import os
-import re
 import time
-import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pymatgen.core import Structure
 from tqdm import tqdm
 
-from data_prep.atomic import replacing, write_json
+from data_prep.atomic import write_json
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_species
+from data_prep.sources.downloads import MANIFEST, intact, read_compressed, read_manifest, today, write_compressed
+from data_prep.sources.materials_project_client import connect, database_version, find_documents, find_ids
 
 FOLDER = "materials_project"
 ANONYMOUS_FORMULAS = ("AB", "ABC2", "ABC3")  # F31
@@ -46,13 +43,8 @@ FIELDS = [
     *MODULI,
 ]
 BATCH = 500  # ids in one request
-ATTEMPTS = 6
-FIRST_WAIT = 2.0  # seconds; doubled after every attempt
-PASSING = re.compile(r"timed out|max retries|connection|temporar|remote end|incompleteread", re.IGNORECASE)
-KEY_PAGE = "https://next-gen.materialsproject.org/api"
 
 logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
 
 def read_materials_project(
@@ -81,29 +73,6 @@ def read_materials_project(
     return _read(folder)
 
 
-def connect(sleep: Callable[[float], None] = time.sleep, damaged: list[Path] | None = None) -> Any:
-    """Return an ``MPRester`` opened with the key in ``MP_API_KEY``.
-
-    Raises ``InputError`` when the key is missing or malformed, when mp-api is not installed, or
-    when the service cannot be reached; ``damaged`` are files to name as what the key is needed for.
-    """
-    key = _key()
-    if not key:
-        purpose = f" to download {damaged[0]}, which is damaged, again" if damaged else ""
-        raise InputError(
-            f"the environment variable MP_API_KEY is not set{purpose}; get a free key at {KEY_PAGE} and export it"
-        )
-    if not re.fullmatch(r"[A-Za-z0-9]{32}", key):
-        raise InputError(f"MP_API_KEY is not a key of 32 letters and digits; copy it again from {KEY_PAGE}")
-    try:
-        from mp_api.client import MPRester
-    except ImportError:
-        raise InputError("the source materials-project needs mp-api; run: pip install mp-api") from None
-    return _retrying(
-        lambda: MPRester(key, use_document_model=False, mute_progress_bars=True), "opening a connection", sleep
-    )
-
-
 def download(root: Path, rester: Any, sleep: Callable[[float], None] = time.sleep) -> Path:
     """Download what ``root/<database version>`` lacks and return that folder.
 
@@ -111,7 +80,7 @@ def download(root: Path, rester: Any, sleep: Callable[[float], None] = time.slee
     ``BATCH`` ids, each written whole (``batch-0001.json.gz``) and entered in ``manifest.json`` with
     its SHA-256, so that a run that was cut off goes on with the first batch that is missing.
     """
-    folder = root / _database_version(rester)
+    folder = root / database_version(rester)
     manifest = _manifest(folder) or _new_manifest(folder.name)
     ids = _ids(folder, rester, sleep)
     wanted = sorted({id for listed in ids.values() for id in listed})
@@ -120,16 +89,18 @@ def download(root: Path, rester: Any, sleep: Callable[[float], None] = time.slee
     for index, chunk in enumerate(tqdm(chunks, desc="Materials Project", unit="batch", disable=None), 1):
         name = f"batch-{index:04d}.json.gz"
         entry = batches.get(name)
-        if entry is None or entry["ids_sha256"] != _ids_sha256(chunk) or not _intact(folder / name, entry):
-            documents = _search(rester, sleep, material_ids=chunk, fields=FIELDS, chunk_size=BATCH)
-            entry = _write_batch(folder / name, chunk, documents)
+        asked = _ids_sha256(chunk)
+        if entry is None or entry["ids_sha256"] != asked or not intact(folder / name, entry["sha256"]):
+            documents = find_documents(rester, chunk, FIELDS, BATCH, sleep)
+            sha256 = write_compressed(folder / name, {"ids": chunk, "documents": documents})
+            entry = {"documents": len(documents), "sha256": sha256, "ids_sha256": asked}
         manifest["batches"][name] = entry
-        write_json(folder / "manifest.json", {**manifest, "batches": {**batches, **manifest["batches"]}})
+        write_json(folder / MANIFEST, {**manifest, "batches": {**batches, **manifest["batches"]}})
     manifest["ids"] = {formula: len(listed) for formula, listed in ids.items()}
     manifest["documents"] = sum(entry["documents"] for entry in manifest["batches"].values())
     manifest["complete"] = True
-    manifest["completed"] = _today()
-    write_json(folder / "manifest.json", manifest)
+    manifest["completed"] = today()
+    write_json(folder / MANIFEST, manifest)
     return folder
 
 
@@ -156,7 +127,7 @@ def _read(folder: Path) -> tuple[list[Crystal], list[Rejected]]:
     crystals: list[Crystal] = []
     rejected: list[Rejected] = []
     for name in _manifest(folder)["batches"]:
-        batch = json.loads(gzip.decompress((folder / name).read_bytes()))
+        batch = read_compressed(folder / name)
         documents = {str(document.get("material_id")): document for document in batch["documents"]}
         for id in batch["ids"]:
             try:
@@ -178,87 +149,18 @@ def _ids(folder: Path, rester: Any, sleep: Callable[[float], None]) -> dict[str,
         pass
     ids = {}
     for formula in ANONYMOUS_FORMULAS:
-        found = _search(rester, sleep, formula=formula, fields=["material_id"], **SELECTION)
-        ids[formula] = sorted({str(document["material_id"]) for document in found})
+        ids[formula] = find_ids(rester, formula, SELECTION, sleep)
         if not ids[formula]:
             raise InputError(f"the Materials Project knows no cubic {formula}; try again later")
     write_json(path, ids)
     return ids
 
 
-def _search(rester: Any, sleep: Callable[[float], None], **query: Any) -> list[dict[str, Any]]:
-    what = f"the query for {query.get('formula') or str(len(query['material_ids'])) + ' documents'}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the client warns on every search, whatever it is
-        found = _retrying(lambda: rester.materials.summary.search(**query), what, sleep)
-    return [{**document, "material_id": _familiar(str(document["material_id"]))} for document in found]
-
-
-def _familiar(id: str) -> str:
-    """Return ``mp-149`` for the alphabetical form ``mp-aaaaft`` in which newer servers may answer."""
-    from emmet.core.mpid import AlphaID
-
-    try:
-        return AlphaID(id).string
-    except ValueError:  # neither form
-        return id
-
-
-def _retrying(call: Callable[[], Answer], what: str, sleep: Callable[[float], None]) -> Answer:
-    """Return ``call()``, waiting and trying again after errors that pass.
-
-    Errors are re-raised as ``InputError`` outside of the handler, without the original: its text or
-    its request could hold the key.
-    """
-    from mp_api.client.core.exceptions import MPRestError
-    from requests import RequestException
-
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return call()
-        # KeyError and JSONDecodeError: the client met an answer that is not what it expects
-        except (MPRestError, RequestException, json.JSONDecodeError, KeyError) as error:
-            message = _scrubbed(" ".join(f"{type(error).__name__}: {error}".split()))
-            passing = not isinstance(error, MPRestError) or _passes(message)
-        if re.search(r"status code (401|403)", message):
-            raise InputError(f"the Materials Project refused MP_API_KEY at {what}; check it at {KEY_PAGE}")
-        if not passing:
-            raise InputError(f"the Materials Project refused {what}: {message}")
-        if attempt < ATTEMPTS:
-            sleep(FIRST_WAIT * 2 ** (attempt - 1))
-    raise InputError(
-        f"the Materials Project failed {ATTEMPTS} times at {what} ({message}); "
-        "run the same command later, it goes on where it stopped"
-    )
-
-
-def _passes(message: str) -> bool:
-    status = re.search(r"status code (\d{3})", message)
-    if status:
-        return int(status[1]) in (408, 425, 429) or int(status[1]) >= 500
-    return PASSING.search(message) is not None
-
-
-def _key() -> str:
-    return os.environ.get("MP_API_KEY", "").strip()
-
-
-def _scrubbed(text: str) -> str:
-    return text.replace(_key(), "<key>") if _key() else text
-
-
-def _database_version(rester: Any) -> str:
-    found = str(rester.db_version or "")
-    if not re.fullmatch(r"\w[\w.-]*", found):
-        raise InputError(f"the Materials Project gives no database version ({found!r}); try again later")
-    return found
-
-
 def _new_manifest(database_version: str) -> dict[str, Any]:
     return {
         "source": "Materials Project, CC-BY-4.0; cite Jain et al., APL Materials 1, 011002 (2013)",
         "database_version": database_version,
-        "begun": _today(),
+        "begun": today(),
         "client": f"mp-api {version('mp-api')}",
         "selection": {"formula": list(ANONYMOUS_FORMULAS), **SELECTION},
         "fields": FIELDS,
@@ -267,17 +169,10 @@ def _new_manifest(database_version: str) -> dict[str, Any]:
     }
 
 
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()
-
-
 def _manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest in ``folder``; None where it is absent, damaged or of other fields."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return manifest if manifest.get("fields") == FIELDS else None
+    manifest = read_manifest(folder)
+    return manifest if manifest and manifest.get("fields") == FIELDS else None
 
 
 def _newest_complete(root: Path) -> Path | None:
@@ -288,24 +183,8 @@ def _newest_complete(root: Path) -> Path | None:
 
 def _damaged(folder: Path) -> list[Path]:
     batches = (_manifest(folder) or {}).get("batches", {})
-    return [folder / name for name, entry in batches.items() if not _intact(folder / name, entry)]
-
-
-def _intact(path: Path, entry: dict[str, Any]) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
+    return [folder / name for name, entry in batches.items() if not intact(folder / name, entry["sha256"])]
 
 
 def _ids_sha256(ids: list[str]) -> str:
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
-
-
-def _write_batch(path: Path, ids: list[str], documents: list[dict[str, Any]]) -> dict[str, Any]:
-    text = json.dumps({"ids": ids, "documents": documents}, separators=(",", ":"))
-    content = gzip.compress(text.encode(), mtime=0)
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-    return {
-        "documents": len(documents),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "ids_sha256": _ids_sha256(ids),
-    }
