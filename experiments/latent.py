@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from data_prep.conditions import one_hot
 from experiments.paper import TEXT
 from experiments.trained import Stored, identity_of_networks, obtain
 from repro.backend import start_backend
@@ -12,7 +11,6 @@ from repro.run import Run
 
 NETWORKS = ("train-vae",)
 ENCODED = int(TEXT["tsne_structures"].value)  # at most so many structures of the training part
-BATCH = 20
 INACTIVE = 0.01  # nats: a dimension with a smaller mean divergence tells the decoder nothing
 _FEW = 3  # crystals below which no density is estimated
 
@@ -30,21 +28,13 @@ def encoded(run: Run) -> Stored:
 def encode_training(run: Run) -> Stored:
     """Encode up to 5,000 structures of the training part, spread evenly, each under its own condition."""
     start_backend()
-    from repro.feeds import input_maps  # these import Keras, which only a new computation needs
-    from repro.reconstruction import encode
+    from repro.encodings import encode_crystals  # these import Keras, which only a new computation needs
     from repro.train_vae import trained_vae
 
     dataset, store = load_dataset(run), load_store(run)
     encoder, _ = trained_vae(run)
     chosen = dataset.indices("train", ENCODED)
-    means, log_vars = [], []
-    for start in range(0, len(chosen), BATCH):
-        part = chosen[start : start + BATCH]
-        maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in part])
-        condition = one_hot(dataset.bins[part], len(dataset.edges) + 1)
-        mean, log_var = encode(encoder, maps, condition, [dataset.crystals[index].numbers for index in part])
-        means.append(mean)
-        log_vars.append(log_var)
+    mean, log_var = encode_crystals(encoder, dataset, store, chosen)
     crystals = [dataset.crystals[index] for index in chosen]
     return Stored(
         {"encoded": len(chosen), "training_part": len(dataset.indices("train"))},
@@ -54,8 +44,8 @@ def encode_training(run: Run) -> Stored:
             "families": np.array([crystal.family for crystal in crystals]),
             "energies": np.array([crystal.formation_energy_per_atom for crystal in crystals]),
             "conditions": dataset.bins[chosen],
-            "mean": np.concatenate(means).astype(np.float32),
-            "log_var": np.concatenate(log_vars).astype(np.float32),
+            "mean": mean.astype(np.float32),
+            "log_var": log_var.astype(np.float32),
         },
     )
 

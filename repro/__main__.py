@@ -24,6 +24,7 @@ EPILOG = """presets:
 sources:
   embedded            the project's own computed crystals (no key, no network)
   materials-project   the Materials Project's API; the key is read from MP_API_KEY
+  optimade[:URL]      an OPTIMADE database with formation energies (no key; the Materials Project's without a URL)
   PATH                a CSV or Parquet table, or a folder of CIFs with one properties CSV
 """
 
@@ -74,7 +75,14 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     target.add_argument("--random", action="store_true", help="sample the whole latent space")
     command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
     command.add_argument("--count", type=int, help="how many latent vectors to draw")
-    command.add_argument("--spread", type=float, help="standard deviation around the base (default: 0.5)")
+    command.add_argument(
+        "--spread", type=float, help="standard deviation around the base (default: 0.5); factor of a random draw's (1)"
+    )
+    command.add_argument(
+        "--random-from",
+        choices=("encoded", "normal"),
+        help="random latents as those of the training crystals lie, or N(0, 1) as in the paper (default: the preset's)",
+    )
     command.add_argument("--seed", type=int, help="seed of the draws (default: the preset's)")
     command.add_argument("--elements", metavar="Na,Cl,..", help="atoms may be of these elements only")
     command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")

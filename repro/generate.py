@@ -18,6 +18,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY
+from models.encoded_latents import EncodedLatents
 from models.gaussian_fit import Candidates
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
@@ -49,11 +50,14 @@ def generate(run: Run, options: Namespace) -> dict:
         targets = _wanted(generator, options, run.preset.seed)
         return _generate(generator, targets, options.out or run.results / f"generate-{targets[0].name}", options)
     given = [
-        name for name in ("formation_energy", "count", "spread", "seed", "out") if getattr(options, name) is not None
+        name
+        for name in ("formation_energy", "count", "spread", "seed", "out", "random_from")
+        if getattr(options, name) is not None
     ]
     if given:
         raise InputError(f"--{given[0].replace('_', '-')} needs --base or --random beside it.")
-    targets = pipeline_targets(load_dataset(run), run.preset.generate, run.preset.seed)
+    encoded = _encoded(generator, run.preset.generate.random_from)
+    targets = pipeline_targets(load_dataset(run), run.preset.generate, run.preset.seed, encoded)
     return _generate(generator, targets, run.results / "generate", options)
 
 
@@ -87,7 +91,9 @@ def _targets(generator: Generator, options: Namespace, seed: int) -> list[Target
         if options.formation_energy is not None:
             conditions = [condition_of(options.formation_energy, edges)]
         share = math.ceil((options.count or parameters.random_per_condition * len(conditions)) / len(conditions))
-        return [at_random(condition, share, seed) for condition in conditions]
+        encoded = _encoded(generator, options.random_from or parameters.random_from)
+        spread = parameters.random_spread if options.spread is None else options.spread
+        return [at_random(condition, share, seed, encoded, spread) for condition in conditions]
     base = find_base(options.base, generator.crystals)
     energy = base.formation_energy_per_atom if options.formation_energy is None else options.formation_energy
     if not math.isfinite(energy):
@@ -95,6 +101,15 @@ def _targets(generator: Generator, options: Namespace, seed: int) -> list[Target
         print(f"{options.base} has no formation energy: the predicted {energy:.2f} eV/atom chooses the condition.")
     spread = parameters.spread if options.spread is None else options.spread
     return [around(base, condition_of(energy, edges), options.count or parameters.samples_per_base, spread, seed)]
+
+
+def _encoded(generator: Generator, random_from: str) -> EncodedLatents | None:
+    """Return where encoded crystals lie, or None for N(0, 1)."""
+    if random_from == "normal":
+        return None
+    if generator.encoded is None:
+        raise InputError("These networks do not tell where encoded crystals lie: add --random-from normal.")
+    return generator.encoded
 
 
 def _predicted_energy(generator: Generator, base: Crystal) -> float:

@@ -23,12 +23,14 @@ from data_prep.formulas import FormulaDigests
 from data_prep.quarantine import screen
 from data_prep.shards import file_sha256
 from data_prep.sources import read_source
+from models.encoded_latents import EncodedLatents, load_encoded_latents
 from models.gaussian_fit import Candidates, candidate_elements
 from models.site_counts import SiteCounts, load_site_counts
 from models.site_prior import SitePrior
 from models.table6 import UNetParameters, VAEParameters
 from repro import stamps
 from repro.datasets import load_dataset
+from repro.encodings import trained_encoded_latents, write_encoded_latents
 from repro.prepare import CACHE
 from repro.presets import GenerateParameters, VoxelParameters
 from repro.properties.train import trained_networks
@@ -43,7 +45,7 @@ from repro.train_vae import build_vae, trained_vae
 MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
 GENERATOR_WEIGHTS = CGCNN_WEIGHTS.parent / "generator"
 MANIFEST, VAE, UNET, FORMULAS = "manifest.json", "vae.weights.h5", "unet.weights.h5", "formulas.npz"
-SITE_COUNTS = "site_counts.npz"
+SITE_COUNTS, ENCODED = "site_counts.npz", "encoded.npz"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Generator:
     rule: AngleRule
     prior: SitePrior
     site_counts: SiteCounts | None
+    encoded: EncodedLatents | None
     known: Known
     crystals: Sequence[Crystal]
 
@@ -118,6 +121,7 @@ def of_run(run: Run) -> Generator:
         rule,
         fit_site_prior(train, rule),
         trained_site_counts(run),
+        trained_encoded_latents(run),
         Known(*formulas),
         dataset.crystals,
     )
@@ -140,10 +144,13 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
         )
     rule = fit_angle_rule(train)
     prior = fit_site_prior(train, rule)
-    counts, files = trained_site_counts(run), [VAE, UNET, FORMULAS]
-    if counts:
+    files = [VAE, UNET, FORMULAS]
+    if counts := trained_site_counts(run):
         write_site_counts(counts, folder / SITE_COUNTS)
         files.append(SITE_COUNTS)
+    if encoded := trained_encoded_latents(run):
+        write_encoded_latents(encoded, folder / ENCODED)
+        files.append(ENCODED)
     manifest = {
         "sha256": {name: file_sha256(folder / name) for name in files},
         "vae": asdict(run.preset.vae),
@@ -192,7 +199,8 @@ def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
         np.array(manifest["elements"]),
         rule,
         prior,
-        load_site_counts(folder / SITE_COUNTS) if (folder / SITE_COUNTS).exists() else None,
+        load_site_counts(folder / SITE_COUNTS) if SITE_COUNTS in manifest["sha256"] else None,
+        load_encoded_latents(folder / ENCODED) if ENCODED in manifest["sha256"] else None,
         known,
         crystals,
     )

@@ -53,6 +53,8 @@ class GenerateParameters:
     samples_per_base: int = 1000
     random_per_condition: int = 100  # Generation: "100 samples per formation energy condition"
     spread: float = 0.5  # F18: the standard deviation around a base
+    random_from: str = "normal"  # Methods: z from N(0, 1); "encoded": as the training crystals' latents lie
+    random_spread: float = 1.0  # factor of a random draw's distance from the middle
     networks: str = "run"  # whose property networks rank the candidates: the run's, or "published" with the project
     species_from: str = "unet"  # "unet": the paper's arg-max; "fit": a Gaussian fit of the map (F33)
 
@@ -118,7 +120,12 @@ IMPROVED = replace(
     feed=FeedParameters(rotations=0, substituted=0.5, steps_per_epoch=250, validation_limit=100),
     evaluate=EvaluateParameters(limit=450),
     generate=GenerateParameters(
-        samples_per_base=200, random_per_condition=100, species_from="fit", networks="published"
+        samples_per_base=200,
+        random_per_condition=100,
+        random_from="encoded",
+        random_spread=0.8,
+        species_from="fit",
+        networks="published",
     ),
     unet_feed=FeedParameters(rotations=10, substituted=0.5, noise=0.5, steps_per_epoch=200, validation_limit=96),
     unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=12, warmup_steps=50, norm_momentum=0.95),

@@ -17,6 +17,7 @@ from data_prep.errors import InputError
 from data_prep.quarantine import Rejected
 from data_prep.sources.cif_folder import read_cif
 from data_prep.voxelize import voxelize
+from models.encoded_latents import EncodedLatents
 from repro.datasets import Dataset
 from repro.feeds import input_maps
 from repro.presets import GenerateParameters
@@ -25,7 +26,11 @@ from repro.reconstruction import encode
 
 @dataclass(frozen=True)
 class Target:
-    """A cloud of latent vectors: around ``base`` with standard deviation ``spread``, or N(0, 1) without one."""
+    """A cloud of latent vectors.
+
+    Around ``base`` with standard deviation ``spread``; without one where the ``encoded`` crystals of the
+    condition lie, their distance from the middle times ``spread``, or N(0, spread).
+    """
 
     name: str
     base: Crystal | None
@@ -33,23 +38,28 @@ class Target:
     count: int
     spread: float
     seed: int
+    encoded: EncodedLatents | None = None
 
     def digest(self, allowed: np.ndarray) -> str:
         """Return a short hash that tells this target's partial results, of ``allowed`` elements, from another's."""
         base = None if self.base is None else [self.base.id, *self.base.lengths, *self.base.fractional.ravel()]
         text = json.dumps([self.name, base, self.condition, self.spread, self.seed, allowed.tolist()])
+        text += " encoded" if self.encoded else ""
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def draw(self, start: int, stop: int, centre: np.ndarray) -> np.ndarray:
         """Return latent vectors ``start`` to ``stop`` (n, L); each depends on the seed and its number alone."""
-        draws = [
-            np.random.default_rng((self.seed, self.condition, number)).standard_normal(len(centre))
-            for number in range(start, stop)
-        ]
-        return (centre + self.spread * np.stack(draws)).astype(np.float32)
+        streams = [np.random.default_rng((self.seed, self.condition, number)) for number in range(start, stop)]
+        if self.encoded:
+            draws = [self.encoded.draw(self.condition, self.spread, rng) for rng in streams]
+        else:
+            draws = [centre + self.spread * rng.standard_normal(len(centre)) for rng in streams]
+        return np.stack(draws).astype(np.float32)
 
 
-def pipeline_targets(dataset: Dataset, parameters: GenerateParameters, seed: int) -> list[Target]:
+def pipeline_targets(
+    dataset: Dataset, parameters: GenerateParameters, seed: int, encoded: EncodedLatents | None = None
+) -> list[Target]:
     """Return the targets of the pipeline's own run: bases of each family from the training part, and random ones."""
     rng = np.random.default_rng(seed)
     targets = []
@@ -60,7 +70,7 @@ def pipeline_targets(dataset: Dataset, parameters: GenerateParameters, seed: int
             base = dataset.crystals[index]
             targets.append(around(base, int(dataset.bins[index]), parameters.samples_per_base, parameters.spread, seed))
     for condition in range(len(dataset.edges) + 1):
-        targets.append(at_random(condition, parameters.random_per_condition, seed))
+        targets.append(at_random(condition, parameters.random_per_condition, seed, encoded, parameters.random_spread))
     return targets
 
 
@@ -69,9 +79,11 @@ def around(base: Crystal, condition: int, count: int, spread: float, seed: int) 
     return Target(f"{base.formula}-{base.id}", base, condition, count, spread, seed)
 
 
-def at_random(condition: int, count: int, seed: int) -> Target:
-    """Return the target of pure random sampling under one condition."""
-    return Target(f"random-{condition}", None, condition, count, 1.0, seed)
+def at_random(
+    condition: int, count: int, seed: int, encoded: EncodedLatents | None = None, spread: float = 1.0
+) -> Target:
+    """Return the target of random sampling under one condition, where crystals were ``encoded`` or from N(0, 1)."""
+    return Target(f"random-{condition}", None, condition, count, spread, seed, encoded)
 
 
 def centre_of(target: Target, encoder: keras.Model, grid: int, radii: str, n_conditions: int) -> np.ndarray:

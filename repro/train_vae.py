@@ -11,10 +11,12 @@ from models.structured_vae import StructuredVAE
 from models.table6 import VAEParameters
 from models.unet import perceptual_features
 from models.vae import CondDFCVAE, start_from_statistics
-from repro.datasets import load_dataset, load_store
+from data_prep.shards import VoxelStore
+from repro import encodings, site_counts
+from repro.datasets import Dataset, load_dataset, load_store
+from repro.encodings import encode_crystals, encoded_latents
 from repro.feeds import Exchange, SampleOrder, VAEFeed, exchange_of, input_maps
 from repro.run import Run
-from repro.site_counts import FILE, fit_site_counts, write_site_counts
 from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
 from repro.train_unet import trained_unet
 
@@ -49,13 +51,24 @@ def train_vae(run: Run, options: Namespace) -> dict:
     )
     if parameters.heads:
         load_weights(model, run.folder("train-vae") / BEST)
-        write_site_counts(fit_site_counts(model.encoder, dataset, store, seed), run.folder("train-vae") / FILE)
+        _tell_of_latents(run, model.encoder, dataset, store)
     return {
         "parameters": model.count_params(),
         "epochs": len(history),
         "samples": len(history) * order.steps * order.batch_size,
         "seconds": round(sum(epoch["seconds"] for epoch in history)),
     }
+
+
+def _tell_of_latents(run: Run, encoder: keras.Model, dataset: Dataset, store: VoxelStore) -> None:
+    """Encode the training part and write what generation needs to know of it: site counts, where latents lie."""
+    chosen, folder = dataset.indices("train"), run.folder("train-vae")
+    mean, log_var = encode_crystals(encoder, dataset, store, chosen)
+    encodings.write_encoded_latents(encoded_latents(dataset, chosen, mean, log_var), folder / encodings.FILE)
+    some = np.arange(len(chosen))[:: -(-len(chosen) // site_counts.CRYSTALS)]
+    sizes = np.array([dataset.crystals[index].n_sites for index in chosen[some]])
+    counts = site_counts.fit_site_counts(mean[some], log_var[some], sizes, run.preset.seed)
+    site_counts.write_site_counts(counts, folder / site_counts.FILE)
 
 
 def build_vae(parameters: VAEParameters, grid: int, features: Callable | None = None, seed: int = 0) -> CondDFCVAE:

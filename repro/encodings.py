@@ -1,0 +1,55 @@
+"""What a run's trained encoder says of its training crystals, kept for generation beside the weights."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.atomic import replacing
+from data_prep.conditions import one_hot
+from data_prep.crystal import FAMILIES
+from data_prep.shards import VoxelStore
+from models.encoded_latents import EncodedLatents, load_encoded_latents
+from repro.datasets import Dataset
+from repro.decode import batches
+from repro.feeds import input_maps
+from repro.reconstruction import encode
+from repro.run import Run
+
+FILE = "encoded.npz"
+BATCH = 50
+
+
+def encode_crystals(
+    encoder: keras.Model, dataset: Dataset, store: VoxelStore, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and log-variance (n, L) of the chosen crystals, each under its own condition."""
+    means, log_vars = [], []
+    for part in batches(chosen, BATCH):
+        maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in part])
+        condition = one_hot(dataset.bins[part], len(dataset.edges) + 1)
+        mean, log_var = encode(encoder, maps, condition, [dataset.crystals[index].numbers for index in part])
+        means.append(mean)
+        log_vars.append(log_var)
+    return np.concatenate(means), np.concatenate(log_vars)
+
+
+def encoded_latents(dataset: Dataset, chosen: np.ndarray, mean: np.ndarray, log_var: np.ndarray) -> EncodedLatents:
+    """Return the distribution of the chosen crystals' latents from their means and log-variances (n, L)."""
+    families = np.array([FAMILIES.index(dataset.crystals[index].family) for index in chosen])
+    variance = np.exp(log_var)
+    everyone = np.ones(len(chosen), dtype=bool)
+    members = [families == family if (families == family).any() else everyone for family in range(len(FAMILIES))]
+    return EncodedLatents(mean, dataset.bins[chosen], families, np.stack([variance[of].mean(axis=0) for of in members]))
+
+
+def write_encoded_latents(latents: EncodedLatents, path: Path) -> None:
+    """Write the distribution, atomically."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        latents.save(file)
+
+
+def trained_encoded_latents(run: Run) -> EncodedLatents | None:
+    """Return the distribution of a run's encoded crystals, or None where its VAE has no heads."""
+    path = run.folder("train-vae") / FILE
+    return load_encoded_latents(path) if path.exists() else None
