@@ -1,4 +1,4 @@
-"""How a crystal is drawn: cell, sites and bonds in a plane, the near before the far; one colour per element."""
+"""How a crystal is drawn: cell, sites and bonds, in a plane or as a scene to turn; one colour per element."""
 
 import re
 from collections.abc import Sequence
@@ -25,10 +25,9 @@ def draw(axes: Axes, structure: Structure, title: str) -> None:
     sites, numbers = all_sites(structure)
     rotation = _rotation()
     flat = sites @ structure.lattice.matrix @ rotation.T  # (m, 3): right, up, towards the viewer
-    elements = list(dict.fromkeys(int(site.specie.Z) for site in structure))
-    colours = {z: PALETTE[place % len(PALETTE)] for place, z in enumerate(elements)}
+    colours = _colours(structure)
     _draw_edges(axes, structure.lattice.matrix @ rotation.T)
-    radii = 0.22 + 0.3 * ionic_radii()[numbers]
+    radii = _radii(numbers)
     for one, other in bonds(structure, sites):
         _draw_bond(axes, flat[one], flat[other], radii[one], radii[other])
     for place, radius, z in zip(flat, radii, numbers, strict=True):
@@ -36,7 +35,7 @@ def draw(axes: Axes, structure: Structure, title: str) -> None:
     handles = [
         Line2D([], [], marker="o", linestyle="", markersize=5, color=colours[z], markeredgecolor="black",
                markeredgewidth=0.4, label=Element.from_Z(z).symbol)
-        for z in elements
+        for z in colours
     ]  # fmt: skip
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), frameon=False, ncols=3,
                 handletextpad=0.1, columnspacing=0.5, handlelength=1)  # fmt: skip
@@ -44,6 +43,38 @@ def draw(axes: Axes, structure: Structure, title: str) -> None:
     axes.autoscale_view()
     axes.set_axis_off()
     axes.set_title(title)
+
+
+def scene(structure: Structure) -> dict:
+    """Return what ``draw`` draws as plain data to be turned: x to the right, y up, z to the viewer, in Å.
+
+    ``elements`` with symbol, colour and radius; ``sites`` as index of an element, x, y, z; ``bonds`` as pairs of sites;
+    ``edges`` of the cell as pairs of points.
+    """
+    sites, numbers = all_sites(structure)
+    turned = structure.lattice.matrix @ _rotation().T
+    places = sites @ turned
+    colours = _colours(structure)
+    order = list(colours)
+    return {
+        "elements": [
+            {"symbol": Element.from_Z(z).symbol, "colour": colour, "radius": round(float(_radii([z])[0]), 3)}
+            for z, colour in colours.items()
+        ],
+        "sites": [[order.index(z), *place] for z, place in zip(numbers, places.round(3).tolist(), strict=True)],
+        "bonds": bonds(structure, sites),
+        "edges": [np.round(np.stack(edge) @ turned, 3).tolist() for edge in cell_edges()],
+    }
+
+
+def _colours(structure: Structure) -> dict[int, str]:
+    """Return the colour of each element, by atomic number, in the order of the sites."""
+    elements = dict.fromkeys(int(site.specie.Z) for site in structure)
+    return {z: PALETTE[place % len(PALETTE)] for place, z in enumerate(elements)}
+
+
+def _radii(numbers: Sequence[int]) -> np.ndarray:
+    return 0.22 + 0.3 * ionic_radii()[numbers]
 
 
 def formula_text(formula: str) -> str:

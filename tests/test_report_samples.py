@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from repro.reporting.document import to_html, to_markdown
+from repro.reporting.markup import to_html, to_markdown
 from repro.reporting.material import gather
 from repro.reporting.report import compose
 from repro.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
@@ -29,7 +29,7 @@ def made(tmp_path_factory):
 def test_the_sections_hold_the_numbers_of_the_files(made):
     material = replace(gather(made), candidates=[])
     document = compose(material)
-    markdown = to_markdown(document)
+    markdown = to_markdown(document, made.results)
     assert "| unique composition | 20 | 2 | 1.5 [0.0, 3.0] | 15.0 |" in markdown
     assert "| CaTiO3 ✓ | 3, 3 | yes | 0.10 |" in markdown
     assert "| valid, of the samples | 76 %, 760 of 1,000 | 66.7 % [" in markdown

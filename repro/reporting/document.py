@@ -1,22 +1,35 @@
-"""What a report is made of, and its two forms: one HTML file that needs nothing else, and Markdown."""
+"""What a report is made of: parts, sections, and blocks of text, tables, figures and crystals to turn."""
 
 import base64
+import json
+import mimetypes
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
-
-_TEMPLATE = "report.html.j2"
 _NUMBER = re.compile(r"-?\d|–|O\(")  # how a cell with a number begins: 0.013, -1.2, a dash for none, O(10²)
 
 
 @dataclass(frozen=True)
 class Link:
-    """A table cell that leads to a file, relative to the report."""
+    """A table cell that leads to a file, relative to the report, or to a section (``#...``).
+
+    With ``content`` the file travels inside the HTML, and the link downloads it from there.
+    """
 
     text: str
     target: str
+    content: str = ""
+
+    @property
+    def href(self) -> str:
+        """Where the link leads in HTML."""
+        return data_url(self.content.encode(), "chemical/x-cif") if self.content else self.target
+
+    @property
+    def name(self) -> str:
+        """The name under which the file is saved."""
+        return Path(self.target).name
 
 
 Cell = str | Link
@@ -65,77 +78,95 @@ class Figure:
 
     @property
     def data_url(self) -> str:
-        """The SVG as a data URL: as an image of its own it cannot clash with the ids of another figure."""
-        svg = self.path.with_name(self.path.name + ".svg").read_bytes()
-        return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+        """The SVG as a data URL: as an image of its own it cannot clash with the ids of another figure.
+
+        The PNG where that is all there is, as of published figures.
+        """
+        files = [self.path.with_name(self.path.name + suffix) for suffix in (".svg", ".png")]
+        file = next((file for file in files if file.exists()), files[0])
+        return data_url(file.read_bytes(), mimetypes.types_map[file.suffix])
 
 
-Block = Text | Table | Figure
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal to look at and to take away: its name, facts in words, its CIF, and ``scene``, what is drawn.
+
+    ``file`` is where the CIF lies, relative to the report; ``scene`` is plain data of ``experiments.drawing.scene``.
+    """
+
+    name: str
+    facts: str
+    file: str
+    cif: str
+    scene: dict
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Crystals to turn, one at a time."""
+
+    caption: str
+    crystals: tuple[Crystal, ...]
+    kind = "viewer"
+
+    @property
+    def data(self) -> str:
+        """What the script in the page draws, as JSON that no markup can break."""
+        plain = [
+            {"name": c.name, "facts": c.facts, "saved": Path(c.file).name, "cif": c.cif, "scene": c.scene}
+            for c in self.crystals
+        ]
+        return json.dumps(plain, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+
+
+Block = Text | Table | Figure | Viewer
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs, tables and figures in the order they are read."""
+    """A heading with blocks in the order they are read; ``unlike``: why our numbers can differ from the paper's."""
 
     title: str
     blocks: tuple[Block, ...]
+    unlike: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """The name that links use; in Markdown its viewers make the same of the heading."""
+        return re.sub(r"[^\w\- ]", "", self.title.lower()).replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sections that belong together in the list of contents."""
+
+    title: str
+    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True)
 class Document:
-    """A title, an introduction, warnings that must not be missed, and sections."""
+    """A title, an introduction, warnings that must not be missed, and parts with sections."""
 
     title: str
     introduction: str
     warnings: list[str]
-    sections: list[Section]
+    parts: tuple[Part, ...]
+
+    @property
+    def sections(self) -> list[Section]:
+        """All sections in their order."""
+        return [section for part in self.parts for section in part.sections]
+
+    @property
+    def has_viewer(self) -> bool:
+        """Whether there is a crystal to turn, so that the page needs the viewer's script."""
+        return any(block.kind == "viewer" for section in self.sections for block in section.blocks)
 
 
-def to_html(document: Document) -> str:
-    """Return the document as one HTML file: styles and figures inside, no script, no network."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.tests["link"] = lambda cell: isinstance(cell, Link)
-    return environment.get_template(_TEMPLATE).render(document=document)
-
-
-def to_markdown(document: Document) -> str:
-    """Return the document as Markdown; figures are PNG files beside it."""
-    parts = [f"# {document.title}", document.introduction]
-    parts += [f"> **{warning}**" for warning in document.warnings]
-    for section in document.sections:
-        parts.append(f"## {section.title}")
-        parts += [_BLOCKS[block.kind](block) for block in section.blocks]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(table: Table) -> str:
-    rules = tuple("---:" if numeric else "---" for numeric in table.numeric)
-    lines = [_row(tuple(_escaped(column) for column in table.columns)), _row(rules)]
-    lines += [_row(tuple(_cell(cell) for cell in row)) for row in table.rows]
-    return f"**{table.caption}**\n\n" + "\n".join(lines)
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _cell(cell: Cell) -> str:
-    if isinstance(cell, Link):
-        return f"[{_escaped(cell.text)}]({cell.target.replace(' ', '%20')})"
-    return _escaped(cell)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")  # |ΔN| would end a Markdown cell
-
-
-def _figure(figure: Figure) -> str:
-    return f"![{figure.alt}]({figure.path.name}.png)\n\n{figure.caption}"
-
-
-_BLOCKS = {"text": lambda block: block.text, "table": _table, "figure": _figure}
+def data_url(content: bytes, media_type: str) -> str:
+    """Return a URL that holds the content itself."""
+    return f"data:{media_type};base64," + base64.b64encode(content).decode()
 
 
 def number(value: float | None, digits: int = 3) -> str:

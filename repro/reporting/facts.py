@@ -106,14 +106,14 @@ def _stages(material: Material) -> Table:
     return Table("Stages", ("stage", "finished (UTC)", "took", "parameters", "epochs", "samples seen"), rows)
 
 
-def hyperparameters(material: Material) -> Section:
+def table_6(material: Material) -> Section:
     """Table 6 with a column for this run, and whatever else the run's preset changes."""
     rows = []
     for row in table6.compute():
         owner, field = table6.FIELDS[row.parameter]
         used = material.stamps.get(_TRAININGS[owner], {}).get("config", {}).get(field)
         rows.append((row.parameter, f"{row.paper:g}", f"{row.ours:g}", "–" if used is None else f"{used:g}"))
-    table = Table("Table 6", ("parameter", "paper", "our default", "this run"), rows)
+    table = Table("Table 6, hyperparameters", ("parameter", "paper", "our default", "this run"), rows)
     changed = _changed(material)
     note = "Besides Table 6, this run keeps to every setting of the preset 'paper'."
     more = Table(

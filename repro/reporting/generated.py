@@ -10,6 +10,7 @@ from experiments import style
 from experiments.drawing import draw, formula_text
 from experiments.generation import read_cif
 from experiments.paper import TEXT
+from repro.reporting.crystals import facts, viewer
 from repro.reporting.document import Figure, Link, Section, Table, Text, number, percent
 from repro.reporting.material import Material
 from repro.reporting.results import absent
@@ -31,7 +32,9 @@ def generated(material: Material) -> Section:
     valid = [row for row in material.candidates if row["valid"] == "True" and row["file"]]
     if not valid:
         return Section(title, (*blocks, Text("None of the samples became a valid crystal.")))
-    blocks.append(_best(valid))
+    blocks.append(_best(material.folder, valid))
+    rows = ((row["formula"], facts(row), f"generate/{row['file']}") for row in valid[:LISTED])
+    blocks += viewer(material.folder, rows, "The best candidates")
     path = material.folder / "crystals"
     shown = choose(valid)
     render([(row["formula"], read_cif(material.folder / "generate" / row["file"])) for row in shown], path)
@@ -85,11 +88,11 @@ def _group_cells(counts: dict) -> tuple[str, ...]:
     return tuple(shares[key] if key in shares else number(counts[key]) for key in _QUANTITIES)
 
 
-def _best(valid: Sequence[dict[str, str]]) -> Table:
+def _best(folder: Path, valid: Sequence[dict[str, str]]) -> Table:
     shown = {key: label for key, label in _COLUMNS.items() if key in valid[0]}
-    rows = [
-        (*(_shown(key, row[key]) for key in shown), Link("CIF", f"generate/{row['file']}")) for row in valid[:LISTED]
-    ]
+    files = (f"generate/{row['file']}" for row in valid[:LISTED])
+    links = [Link("CIF", file, (folder / file).read_text(encoding="utf-8")) for file in files]
+    rows = [(*(_shown(key, row[key]) for key in shown), link) for row, link in zip(valid, links, strict=False)]
     caption = f"The {len(rows)} best of {len(valid):,} valid candidates (all in generate/candidates.csv)"
     return Table(caption, (*shown.values(), "file"), rows)
 

@@ -5,17 +5,23 @@ from collections.abc import Callable, Sequence
 from experiments import figure2, figure3, latent, table5
 from experiments.generation import read_stored
 from experiments.trained import Stored, present
+from repro.reporting import differences
 from repro.reporting.document import Block, Figure, Section, Table, Text
 from repro.reporting.material import Material
 
 
 def _section(
-    material: Material, title: str, name: str, networks: Sequence[str], blocks: Callable[[Stored], tuple[Block, ...]]
+    material: Material,
+    title: str,
+    name: str,
+    networks: Sequence[str],
+    blocks: Callable[[Stored], tuple[Block, ...]],
+    unlike: str,
 ) -> Section:
     """Return the section of the stored result ``name``, or what to run where there is none of these networks."""
     found = present(name, material.run, networks)
     if found is not None:
-        return Section(title, blocks(found))
+        return Section(title, blocks(found), unlike)
     if (material.folder / f"{name}.json").exists():
         return Section(title, (Text(f"Out of date: the networks are others by now; run make {name} again."),))
     return Section(title, (Text(f"Not run yet: make {name} has left no result for this run."),))
@@ -33,7 +39,8 @@ def figure_2(material: Material) -> Section:
         )
         return Figure(path, f"Figure 2: {figure2.CAPTION}", alt), Text(figure2.summary(found.facts)), *table
 
-    return _section(material, "Figure 2: the latent space and lines through it", "figure2", figure2.NETWORKS, blocks)
+    title = "Figure 2: the latent space and lines through it"
+    return _section(material, title, "figure2", figure2.NETWORKS, blocks, differences.latent(material))
 
 
 def figure_3(material: Material) -> Section:
@@ -46,7 +53,8 @@ def figure_3(material: Material) -> Section:
         caption = f"Figure 3: {figure3.summary(found.facts)} Darker shades: higher formation energies."
         return Figure(path, caption, alt), Text(figure3.NOTE)
 
-    return _section(material, "Figure 3: t-SNE of the latent space", "figure3", latent.NETWORKS, blocks)
+    title = "Figure 3: t-SNE of the latent space"
+    return _section(material, title, "figure3", latent.NETWORKS, blocks, differences.FIGURE3)
 
 
 def table_5(material: Material) -> Section:
@@ -57,4 +65,5 @@ def table_5(material: Material) -> Section:
         return Section(title, (Text("Not run yet: make table5 has left no result for this run; it trains anew."),))
     found = read_stored(path)
     said = (Text(sentence) for sentence in table5.statements(found))
-    return Section(title, (Table("Table 5", table5.HEADER, table5.cells(found)), *said, Text(found["note"])))
+    table = Table("Table 5, the ablations", table5.HEADER, table5.cells(found))
+    return Section(title, (table, *said, Text(found["note"])), differences.ablations(material))

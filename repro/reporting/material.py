@@ -21,9 +21,9 @@ class Material:
 
     ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings,
     one dict of losses per epoch; ``evaluation`` summed up and ``measured`` per structure; ``generated``
-    the counts and ``candidates`` the rows of the generation; ``properties`` the errors of the property
-    networks. Dicts and lists are empty where a stage
-    has not been run.
+    the counts and ``candidates`` the rows of the generation; ``properties`` the errors of the run's property
+    networks; ``published`` Table 1 of those that come with the project, where the run ranks its candidates by them.
+    Dicts and lists are empty where a stage has not been run.
     """
 
     run: Run
@@ -34,6 +34,12 @@ class Material:
     generated: dict
     candidates: list[dict[str, str]]
     properties: dict
+    published: dict
+
+    @property
+    def published_folder(self) -> Path:
+        """Where the results of the networks that come with the project lie."""
+        return self.folder.parent / "published"
 
     @property
     def folder(self) -> Path:
@@ -46,6 +52,7 @@ def gather(run: Run) -> Material:
     found = {name: stamps.read(run.folder(name)) for name in MEASURED}
     first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn.members)[0]}  # of its networks
     histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
+    uses_published = run.preset.generate.networks == "published"
     return Material(
         run=run,
         stamps={name: stamp for name, stamp in found.items() if stamp},
@@ -55,6 +62,7 @@ def gather(run: Run) -> Material:
         generated=_json(run.results / "generate" / "summary.json"),
         candidates=_rows(run.results / "generate" / "candidates.csv"),
         properties=_json(run.results / "properties.json"),
+        published=_json(run.results.parent / "published" / "table1.json") if uses_published else {},
     )
 
 

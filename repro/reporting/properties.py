@@ -1,47 +1,86 @@
-"""The report's section on the property networks: Table 1, Figure 5, and whether their spread tells their error."""
+"""The report's sections on the property networks: Table 1, Figure 5, and whether their spread tells their error.
+
+A run whose candidates are ranked by the networks that come with the project shows theirs, from ``results/published``.
+"""
+
+from pathlib import Path
 
 from data_prep.properties import PROPERTIES
 from experiments import calibration, figure5, table1
+from experiments.generation import read_stored
+from repro.reporting import differences
 from repro.reporting.document import Block, Figure, Section, Table, Text, number
 from repro.reporting.material import Material
 from repro.reporting.results import absent
 
+_CAPTION = (
+    "Figure 5: predicted against true properties of the held-out crystals; darker cells hold fewer crystals, "
+    "points stand where there are few. The dashed line is a perfect prediction. Logarithms are natural."
+)
+_ALT = "Panels of predicted against true values, one per property"
 
-def properties(material: Material) -> Section:
-    """Table 1 and Figure 5 of this run, the paper beside us."""
-    title = "Table 1 and Figure 5: properties of held-out crystals"
-    if not material.properties:
-        return absent(title, "evaluate-properties")
-    table = table1.compute(material.properties)
-    blocks: list[Block] = [
-        Table("Table 1", table1.HEADER, [table1.cells(row) for row in table["rows"]]),
-        Text(table1.NOTE),
-    ]
+
+def table_1(material: Material) -> Section:
+    """The errors of the property networks, the paper beside us."""
+    title = "Table 1: properties of held-out crystals"
+    blocks: list[Block] = []
+    if material.properties:
+        blocks += _table(table1.compute(material.properties), "Table 1, the networks of this run")
+    if material.published:
+        blocks += _table(material.published, "Table 1, the networks that come with the project and rank the candidates")
+    return (
+        Section(title, (*blocks, Text(table1.NOTE)), differences.PROPERTIES)
+        if blocks
+        else absent(title, "evaluate-properties")
+    )
+
+
+def _table(table: dict, caption: str) -> list[Block]:
+    versions = ", ".join(f"{package} {version}" for package, version in table["versions"].items())
+    origin = (
+        f"Source {table['source']}, {table['data']['used']:,} crystals; preset {table['preset']}; split by "
+        f"{table['split_by']}, seed {table['split_seed']}. {versions[:1].upper()}{versions[1:]}."
+    )
+    blocks: list[Block] = [Table(caption, table1.HEADER, [table1.cells(row) for row in table["rows"]]), Text(origin)]
     if table["missing"]:
         names = ", ".join(PROPERTIES[name].title for name in table["missing"])
         blocks.append(Text(f"Not trained, for want of labels in this source: {names}."))
-    blocks.append(_figure5(material))
-    if "calibration" in material.properties:
-        blocks += _calibration(material)
-    return Section(title, tuple(blocks))
+    return blocks
 
 
-def _figure5(material: Material) -> Figure:
-    path = material.folder / "figure5"
-    figure5.render(figure5.compute(material.properties, material.folder / "properties_test.npz"), path)
-    caption = (
-        "Figure 5: predicted against true properties of the held-out crystals; darker cells hold fewer crystals, "
-        "points stand where there are few. The dashed line is a perfect prediction. Logarithms are natural."
-    )
-    return Figure(path, caption, "Eight panels of predicted against true values")
+def figure_5(material: Material) -> Section:
+    """Predicted against true values."""
+    title = "Figure 5: predicted against true properties"
+    blocks: list[Block] = []
+    if material.properties:
+        path = material.folder / "figure5"
+        figure5.render(figure5.compute(material.properties, material.folder / "properties_test.npz"), path)
+        blocks.append(Figure(path, _CAPTION, _ALT))
+    path = material.published_folder / "figure5"
+    if material.published and path.with_suffix(".png").exists():
+        blocks.append(Figure(path, f"{_CAPTION} The networks that come with the project.", _ALT))
+    return Section(title, tuple(blocks), differences.PROPERTIES) if blocks else absent(title, "evaluate-properties")
 
 
-def _calibration(material: Material) -> list[Block]:
+def calibrated(material: Material) -> Section:
+    """Whether the spread of the formation-energy networks tells their error."""
+    title = "Spread and error of the formation-energy networks"
     found, path = calibration.compute(material.properties), material.folder / "calibration"
-    calibration.render(found, path)
+    if found["bins"]:
+        calibration.render(found, path)
+        return Section(title, _spread(found, path))
+    path = material.published_folder / "calibration"
+    if material.published and path.with_suffix(".json").exists():
+        return Section(title, _spread(read_stored(path.with_suffix(".json")), path))
+    if material.properties:
+        return Section(title, (Text("This run has fewer than two such networks, so that there is no spread."),))
+    return absent(title, "evaluate-properties")
+
+
+def _spread(found: dict, path: Path) -> tuple[Block, ...]:
     text = (
         f"Formation energy is predicted by {found['networks']} networks that differ in their seeds. The rank "
         f"correlation of their standard deviation with the error of their mean is {number(found['rank_correlation'])}."
     )
     caption = "Error of the mean against the spread, in bins of equal count; on the thin line they are equal."
-    return [Text(text), Figure(path, caption, "Error against the standard deviation of the networks")]
+    return Text(text), Figure(path, caption, "Error against the standard deviation of the networks")

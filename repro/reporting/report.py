@@ -1,6 +1,6 @@
 """The stage that writes the report: what was run, the paper beside us, tables, figures, crystals.
 
-A section is a function from ``Material`` to ``Section``; to add one, write it and name it in ``SECTIONS``.
+A section is a function from ``Material`` to ``Section``; to add one, write it and name it in ``PARTS``.
 """
 
 from argparse import Namespace
@@ -8,13 +8,17 @@ from collections.abc import Callable
 
 from data_prep.atomic import write_text
 from experiments import figure4
-from repro.reporting.document import Document, Figure, Section, Text, to_html, to_markdown
-from repro.reporting.facts import hyperparameters, warnings, what_was_run
+from repro.reporting import differences
+from repro.reporting.claims import which_claims_hold
+from repro.reporting.deviations import deviations
+from repro.reporting.document import Document, Figure, Part, Section
+from repro.reporting.facts import table_6, warnings, what_was_run
 from repro.reporting.generated import generated
 from repro.reporting.latent import figure_2, figure_3, table_5
 from repro.reporting.losses import losses
+from repro.reporting.markup import to_html, to_markdown
 from repro.reporting.material import Material, gather
-from repro.reporting.properties import properties
+from repro.reporting.properties import calibrated, figure_5, table_1
 from repro.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
 from repro.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 from repro.reporting.slices import slices
@@ -38,7 +42,7 @@ def report(run: Run, options: Namespace) -> dict:
     material = gather(run)
     document = compose(material)
     write_text(run.results / "report.html", to_html(document))
-    write_text(run.results / "report.md", to_markdown(document))
+    write_text(run.results / "report.md", to_markdown(document, run.results))
     print(f"Report: {run.results / 'report.html'} and report.md")
     return {"sections": len(document.sections), "warnings": document.warnings}
 
@@ -46,8 +50,8 @@ def report(run: Run, options: Namespace) -> dict:
 def compose(material: Material) -> Document:
     """Return the whole report; draws its figures into the results folder on the way."""
     title = f"Crystals from a Cond-DFC-VAE: run {material.run.name}"
-    sections = [section(material) for section in SECTIONS]
-    return Document(title, INTRODUCTION, warnings(material), sections)
+    parts = (Part(name, tuple(section(material) for section in sections)) for name, sections in PARTS.items())
+    return Document(title, INTRODUCTION, warnings(material), tuple(parts))
 
 
 def figure_4(material: Material) -> Section:
@@ -62,38 +66,26 @@ def figure_4(material: Material) -> Section:
         "between predicted and true sites, on held-out crystals. Solid lines: measured means; dashed: the paper's. "
         "The last bar holds whatever lies beyond the axis."
     )
-    return Section(title, (Figure(path, caption, "Histograms of the errors of a, b, c and of the sites"),))
+    figure = Figure(path, f"Figure 4: {caption}", "Histograms of the errors of a, b, c and of the sites")
+    return Section(title, (figure,), differences.reconstruction(material))
 
 
-def deviations(material: Material) -> Section:
-    """Where the choices that differ from the paper or from the authors' program are written down."""
-    note = (
-        "Where the paper, the authors' program and this reproduction differ, and which option restores the other "
-        "behaviour, is listed in the README's table of deviations. Formation energies are predictions of the CGCNN, "
-        "not of electronic-structure calculations; generated cells are not relaxed."
-    )
-    return Section("Deviations", (Text(note),))
-
-
-SECTIONS: tuple[Callable[[Material], Section], ...] = (
-    what_was_run,
-    paper_beside_us,
-    by_family,
-    by_route,
-    ceiling,
-    table_5,
-    figure_2,
-    figure_3,
-    figure_4,
-    properties,
-    losses,
-    slices,
-    generated,
-    table_2,
-    table_4,
-    figure_6,
-    figure_7,
-    unlike,
-    hyperparameters,
-    deviations,
-)
+PARTS: dict[str, tuple[Callable[[Material], Section], ...]] = {
+    "Overview": (which_claims_hold, paper_beside_us, what_was_run),
+    "Tables of the paper": (
+        table_1,
+        table_2,
+        table_4,
+        table_5,
+        table_6,
+    ),
+    "Figures of the paper": (
+        figure_2,
+        figure_3,
+        figure_4,
+        figure_5,
+        figure_6,
+        figure_7,
+    ),
+    "Beyond the paper": (by_family, by_route, ceiling, slices, losses, generated, unlike, calibrated, deviations),
+}

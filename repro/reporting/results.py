@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from data_prep.properties import FORMATION_ENERGY
 from experiments.paper import FULL, TABLE1, TEXT, Stated
+from repro.reporting import differences
 from repro.reporting.document import Section, Table, Text, number, percent
 from repro.reporting.material import Material
 
@@ -37,7 +38,11 @@ def paper_beside_us(material: Material) -> Section:
         "does not define its non-zero recall: the release counts a voxel when its true element has a probability "
         "above 0.5. A dash is a quantity that the paper does not give or that was not measured."
     )
-    return Section(title, (Table("Reconstruction, segmentation and properties", columns, rows), Text(note)))
+    return Section(
+        title,
+        (Table("Reconstruction, segmentation and properties", columns, rows), Text(note)),
+        differences.reconstruction(material),
+    )
 
 
 def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:

@@ -2,42 +2,84 @@
 
 from collections.abc import Callable
 
+from data_prep.properties import FORMATION_ENERGY
 from experiments import figure6, figure7, novelty, table2, table4
 from experiments.generation import identity, read_stored
+from repro.reporting import differences
+from repro.reporting.crystals import facts, viewer
 from repro.reporting.document import Block, Figure, Section, Table, Text
 from repro.reporting.material import Material
 
 
-def _section(material: Material, title: str, name: str, blocks: Callable[[dict], tuple[Block, ...]]) -> Section:
-    """Return the section of the stored result ``name``, or what to run where there is none of this generation."""
+def of_this_generation(material: Material, name: str) -> dict | None:
+    """Return the stored result ``name``, empty where there is none, None where the crystals are others by now."""
     path = material.folder / f"{name}.json"
     if not path.exists():
-        return Section(title, (Text(f"Not run yet: make {name} has left no result for this run."),))
+        return {}
     found = read_stored(path)
-    if found.get("identity") != identity(material.folder):
+    return found if found.get("identity") == identity(material.folder) else None
+
+
+def _section(
+    material: Material, title: str, name: str, blocks: Callable[[dict], tuple[Block, ...]], unlike: str = ""
+) -> Section:
+    """Return the section of the stored result ``name``, or what to run where there is none of this generation."""
+    found = of_this_generation(material, name)
+    if found is None:
         return Section(title, (Text(f"Out of date: the crystals were generated anew since; run make {name} again."),))
-    return Section(title, blocks(found))
+    if not found:
+        return Section(title, (Text(f"Not run yet: make {name} has left no result for this run."),))
+    return Section(title, blocks(found), unlike)
 
 
 def table_2(material: Material) -> Section:
     """The samples around base compounds through the six filters, and the candidates selected."""
 
     def blocks(found: dict) -> tuple[Block, ...]:
-        table = Table("Table 2", tuple(table2.header(found)), [tuple(row) for row in table2.cells(found)])
+        table = Table(
+            "Table 2, samples left after each step",
+            tuple(table2.header(found)),
+            [tuple(row) for row in table2.cells(found)],
+        )
         where = "The candidates, the role of Table S1, are in table2_candidates.csv, with their CIFs."
-        return table, Text(f"{table2.summary(found)} {where}"), Text(found["note"])
+        rows = (
+            (f"{row['formula']}, around {row['base']}", _candidate(row), row["file"]) for row in found["candidates"]
+        )
+        seen = viewer(material.folder, rows, "The candidates that are left")
+        return table, Text(f"{table2.summary(found)} {where}"), *seen, Text(found["note"])
 
-    return _section(material, "Table 2: samples around base compounds", "table2", blocks)
+    return _section(
+        material, "Table 2: samples around base compounds", "table2", blocks, differences.around_bases(material)
+    )
 
 
 def table_4(material: Material) -> Section:
     """The candidates that the data know but no training did."""
 
     def blocks(found: dict) -> tuple[Block, ...]:
-        table = Table("Table 4, absolute errors", tuple(table4.header()), [tuple(row) for row in table4.cells(found)])
-        return table, Text(table4.summary(found)), Text(found["note"])
+        table = Table(
+            "Table 4, absolute errors; ✓ has the known structure",
+            tuple(table4.header()),
+            [tuple(row) for row in table4.cells(found)],
+        )
+        rows = ((row["formula"], _compared(row), row["file"]) for row in found["rows"])
+        seen = viewer(material.folder, rows, "The candidates of the table")
+        return table, Text(table4.summary(found)), *seen, Text(found["note"])
 
-    return _section(material, "Table 4: candidates that were known, but not trained on", "table4", blocks)
+    title = "Table 4: candidates that were known, but not trained on"
+    return _section(material, title, "table4", blocks, differences.known(material))
+
+
+def _candidate(row: dict) -> str:
+    energy = f"predicted {row[FORMATION_ENERGY]:.2f}, the base {row['base_energy']:.2f} eV/atom".replace("-", "−")
+    selected = "selected" if row["selected"] else "an actinide, not selected" if row["actinide"] else "not selected"
+    return f"Formation energy: {energy}; {selected}."
+
+
+def _compared(row: dict) -> str:
+    match = "the same structure as" if row["structure_match"] else "another structure than"
+    lengths = ", ".join(f"|Δ{axis}| {row[axis]:.2f}" for axis in "abc")
+    return f"{match[0].upper()}{match[1:]} {row['known']} of the {row['part']} part; {lengths} Å."
 
 
 def figure_6(material: Material) -> Section:
@@ -48,9 +90,12 @@ def figure_6(material: Material) -> Section:
         figure6.render(found, path)
         table = Table("Random samples", ("", "paper", "ours"), figure6.facts(found))
         alt = "Structure types, example crystals, formation energies, elements, and energies by the decile asked for"
-        return table, Figure(path, f"Figure 6: {figure6.CAPTION}", alt), Text(figure6.NOTE)
+        rows = ((one["formula"], f"Structure type {one['type']}.", one["file"]) for one in found["examples"])
+        seen = viewer(material.folder, rows, "The crystals of (b)")
+        return table, Figure(path, f"Figure 6: {figure6.CAPTION}", alt), *seen, Text(figure6.NOTE)
 
-    return _section(material, "Figure 6: crystals sampled at random", "figure6", blocks)
+    title = "Figure 6: crystals sampled at random"
+    return _section(material, title, "figure6", blocks, differences.at_random(material))
 
 
 def figure_7(material: Material) -> Section:
@@ -62,9 +107,11 @@ def figure_7(material: Material) -> Section:
         if not found["crystals"]:
             return (Text("None of the samples became a valid crystal of one of the three families."),)
         named = ", ".join(crystal["formula"] for crystal in found["crystals"])
-        return (Figure(path, f"Figure 7: {figure7.caption(found)}", f"Generated unit cells of {named}"),)
+        rows = ((one["formula"], facts(one), one["file"]) for one in found["crystals"])
+        seen = viewer(material.folder, rows, "The crystals of Figure 7")
+        return Figure(path, f"Figure 7: {figure7.caption(found)}", f"Generated unit cells of {named}"), *seen
 
-    return _section(material, "Figure 7: generated crystals of each family", "figure7", blocks)
+    return _section(material, "Figure 7: generated crystals of each family", "figure7", blocks, differences.FIGURE7)
 
 
 def unlike(material: Material) -> Section:
