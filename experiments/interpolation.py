@@ -19,7 +19,7 @@ from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
 from data_prep.voxelize import shift_to_origin
-from experiments.latent import BATCH, draw
+from experiments.latent import draw
 from models.atoms import SPECIES_FROM, Decoded, Undecodable
 from models.gaussian_fit import candidate_elements
 from repro.backend import start_backend
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ENDS = ("CeCrO3", "YbCrO3")  # Figure 2c
 _PAPERS = np.array([(58, 24, 8), (70, 24, 8)])  # their A, B and X
+BATCH = 20  # latent vectors decoded at once
 _SAME_PLACE = 0.02  # of a cell edge: sites closer than this are on the same place
 
 
