@@ -1,0 +1,222 @@
+"""Table 3: the candidates of Table 2 relaxed, by Quantum ESPRESSO or by its fast surrogate, and each one (Table S1).
+
+``python -m experiments.table3 --results results/RUN``: CHGNet. With ``--dft --pseudo-dir FOLDER``: pw.x.
+"""
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pymatgen.core import Structure
+
+from data_prep.atomic import write_json, write_text
+from data_prep.crystal import FAMILIES
+from data_prep.errors import InputError
+from data_prep.properties import FORMATION_ENERGY
+from experiments.generation import identity, mean_of, read_stored
+from experiments.paper import TABLE3, TEXT
+from experiments.tables import markdown, mean_cell, write_csv
+from repro.calculations import changes
+from repro.calculations.espresso import NAME as ESPRESSO
+from repro.calculations.options import add_options, calculator_of
+from repro.calculations.references import Calculator
+from repro.calculations.store import CONVERGED
+from repro.calculations.surrogate import NAME as SURROGATE
+from repro.calculations.surrogate import Surrogate
+from repro.matching import structure_of
+
+NAMES = {True: "table3_dft", False: "table3"}  # results of the two methods never share a file
+PAPERS = {"ABX3": TABLE3[0], "ABX2": TABLE3[1], "AB": TABLE3[2]}
+MEASURED = ("bonds_percent_of_cell", "formation_energy_difference", "cell_percent", "bonds_percent")
+SURROGATE_TITLE = f"Surrogate numbers: relaxed by {SURROGATE}, a neural network potential, not by DFT"
+DFT_TITLE = f"Relaxed by {ESPRESSO}"
+NOTE = (
+    "Generated crystals against the same crystals with sites and cell relaxed, means over the candidates whose "
+    "relaxation converged, with 95 % bootstrap intervals. |Δbonds|: change of the nearest-neighbour distances in % of "
+    "the mean cell length, the text's definition; in % of each distance beside it. |ΔEf|: formation energy predicted "
+    "by our CGCNN for the generated crystal against that calculated for the relaxed one, from elements relaxed in the "
+    "same way. |Δcell|: change of a, b and c. Relaxing keeps the symmetry that a crystal starts with. The paper's "
+    "cells did not change at all; ours are free to."
+)
+_FROM_TABLE2 = ("base", "family", "spacegroup", "n_sites", "min_distance", "base_energy")
+COLUMNS = (
+    "id", "base", "family", "formula", "spacegroup", "n_sites", "min_distance", "base_energy", "predicted",
+    "formation_energy", "formation_energy_difference", *(name for name in changes.COLUMNS if name not in
+    ("id", "formula", "formation_energy")),
+)  # fmt: skip
+
+
+def read_candidates(results: Path) -> tuple[list[dict], dict[str, Structure]]:
+    """Return the selected candidates of Table 2 and their crystals by id; raises InputError without Table 2."""
+    path = results / "table2_candidates.csv"
+    if not path.exists():
+        raise InputError(f"{path} is not there: run 'make table2' first.")
+    with open(path, newline="", encoding="utf-8") as file:
+        candidates = [row for row in csv.DictReader(file) if row["selected"] == "True"]
+    structures = {}
+    for row in candidates:
+        try:
+            structures[row["id"]] = structure_of((results / row["file"]).read_text(encoding="utf-8"), primitive=True)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{results / row['file']} cannot be read ({error}): run 'make table2' again.") from error
+    if not structures:
+        raise InputError(f"{path} lists no selected candidate: there is nothing to relax.")
+    return candidates, structures
+
+
+def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], calculator: Calculator) -> dict:
+    """Relax the candidates and return the table: ``groups`` of all and by family, ``candidates``, ``elements``.
+
+    Each candidate has its predicted and calculated formation energy (eV/atom), status and ``changes.changes``.
+    """
+    symbols = {element.symbol for structure in structures.values() for element in structure.composition.elements}
+    elements = calculator.elements(symbols)
+    records = calculator.relaxed(structures, what="candidates")
+    found = changes.rows(structures, records, elements)
+    for row in candidates:
+        add_prediction(found[row["id"]], row)
+    surrogate = isinstance(calculator.method, Surrogate)
+    groups = {"all": list(found.values())} | {family: [] for family in FAMILIES}
+    for row in found.values():
+        groups.setdefault(row["family"], []).append(row)
+    first = next((record["method"] for record in records.values() if "method" in record), {})
+    return {
+        "method": SURROGATE if surrogate else ESPRESSO,
+        "surrogate": surrogate,
+        "title": SURROGATE_TITLE if surrogate else DFT_TITLE,
+        "settings": first if surrogate else _common(first) | {"iterations": _iterations(records)},
+        "groups": {name: group(rows) for name, rows in groups.items()},
+        "candidates": list(found.values()),
+        "elements": {symbol: _element(record) for symbol, record in elements.items()},
+        "seconds": sum(record.get("seconds", 0.0) for record in (*records.values(), *elements.values())),
+        "paper": {family: asdict(printed) for family, printed in PAPERS.items()},
+        "records": records,
+        "note": NOTE,
+    }
+
+
+def add_prediction(row: dict, candidate: Mapping[str, str]) -> None:
+    """Put Table 2's facts of a candidate into its row, and how far the predicted formation energy is off."""
+    row |= {name: candidate.get(name) for name in _FROM_TABLE2}
+    row["predicted"] = float(candidate[FORMATION_ENERGY]) if candidate[FORMATION_ENERGY] else None
+    known = row["predicted"] is not None and row["formation_energy"] is not None
+    row["formation_energy_difference"] = abs(row["predicted"] - row["formation_energy"]) if known else None
+
+
+def group(rows: Sequence[dict]) -> dict:
+    """Return how many candidates there are, how many converged, why others did not, and the means of ``MEASURED``."""
+    done = [row for row in rows if row["status"] == CONVERGED]
+    means = {name: mean_of([row[name] for row in done if row[name] is not None]) for name in MEASURED}
+    others = Counter(row["status"] for row in rows if row["status"] != CONVERGED)
+    return {"candidates": len(rows), "relaxed": len(done), "others": dict(sorted(others.items()))} | means
+
+
+def _common(method: dict) -> dict:
+    return {name: value for name, value in method.items() if name != "pseudopotentials"}
+
+
+def _iterations(records: Mapping[str, dict]) -> dict[str, int]:
+    counts = Counter(str(record["iterations"]) for record in records.values() if "iterations" in record)
+    return dict(sorted(counts.items()))
+
+
+def _element(record: dict) -> dict:
+    kept = ("status", "reason", "energy_per_atom", "pressure", "key", "seconds")
+    pseudo = record.get("method", {}).get("pseudopotentials")
+    return {name: record.get(name) for name in kept} | ({"pseudopotential": pseudo} if pseudo else {})
+
+
+def header(table: dict) -> list[str]:
+    """Return the heads of the columns, ours naming the method."""
+    ours = table["method"] + (" (surrogate)" if table["surrogate"] else "")
+    quantities = ("|Δbonds| (%)", "|ΔEf| (eV/atom)", "|Δcell| (%)")
+    mine = (f"{ours}: {quantity}" for quantity in ("relaxed of candidates", *quantities, "|Δbonds|, % of each"))
+    return ["type", *(f"paper (DFT): {quantity}" for quantity in ("candidates", *quantities)), *mine]
+
+
+def cells(table: dict) -> list[list[str]]:
+    """Return the rows of the table as text, under ``header``: the paper's three types, then all."""
+    rows = []
+    for family, printed in PAPERS.items():
+        paper = [
+            str(printed.candidates),
+            f"{printed.bonds:.2f}",
+            f"{printed.formation_energy:.2f}",
+            f"{printed.cell:g}",
+        ]
+        rows.append([f"{printed.type} ({family})", *paper, *_ours(table["groups"][family])])
+    paper = [str(TEXT["dft_candidates"].value), f"{TEXT['dft_bonds'].value:g}", f"{TEXT['dft_energy'].value:g}", "0"]
+    return [*rows, ["all", *paper, *_ours(table["groups"]["all"])]]
+
+
+def _ours(part: dict) -> list[str]:
+    return [f"{part['relaxed']} of {part['candidates']}", *(mean_cell(part[name], 2) for name in MEASURED)]
+
+
+def summary(table: dict) -> str:
+    """Return in one or two sentences what was relaxed, what was not and why."""
+    part, others = table["groups"]["all"], table["groups"]["all"]["others"]
+    failed = ", ".join(f"{reason} {count}" for reason, count in others.items())
+    left = f" Not relaxed: {failed}." if failed else ""
+    return f"{part['relaxed']} of {part['candidates']} candidates converged.{left}{own_error(table)}"
+
+
+def own_error(table: dict) -> str:
+    """Return what is known of the surrogate's own error, so that it is read with the table; nothing for DFT."""
+    error = table.get("surrogate_error")
+    if not error:
+        return ""
+    return (
+        f" On {error['relaxed']} real crystals {SURROGATE} itself is off the DFT labels by {error['cell']:.2f} % in "
+        f"the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean absolute)."
+    )
+
+
+def render(table: dict, folder: Path) -> None:
+    """Write ``table3.json``, ``.md``, ``_candidates.csv`` and the relaxed CIFs (for DFT ``table3_dft...``)."""
+    name = NAMES[not table["surrogate"]]
+    rows = {row["id"]: row for row in table["candidates"]}
+    if records := table.pop("records", None):
+        changes.write_cifs(rows, records, folder / f"{name}_relaxed")
+    write_json(folder / f"{name}.json", table)
+    write_csv(folder / f"{name}_candidates.csv", table["candidates"], COLUMNS)
+    text = [f"**{table['title']}**", markdown(header(table), cells(table)), summary(table), table["note"]]
+    write_text(folder / f"{name}.md", "\n\n".join(text) + "\n")
+
+
+def surrogate_error(results: Path) -> dict | None:
+    """Return the surrogate's error on real crystals, of this run or the published one, None where not measured."""
+    for path in (results / "surrogate.json", results.parent / "published" / "surrogate.json"):
+        if path.exists():
+            part = read_stored(path)["groups"]["all"]
+            error = {"cell": part["cell_percent"]["mean"], "formation_energy": part["formation_energy_error"]["mean"]}
+            return error | {"relaxed": part["relaxed"]}
+    return None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write Table 3 of one run and print it."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.table3", description="Table 3 of one run.")
+    parser.add_argument("--results", type=Path, required=True, help="results/RUN, with table2_candidates.csv")
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    try:
+        candidates, structures = read_candidates(options.results)
+        table = compute(candidates, structures, calculator_of(options))
+        if table["surrogate"]:
+            table["surrogate_error"] = surrogate_error(options.results)
+        render(table | {"identity": identity(options.results)}, options.results)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    except OSError as error:
+        parser.exit(2, f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.\n")
+    path = options.results / f"{NAMES[options.dft]}.md"
+    print(f"{path.read_text(encoding='utf-8')}\n{path}, _candidates.csv, .json and relaxed CIFs", file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""python -m repro relax: the crystals of a folder relaxed, their energies, and what changed."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pymatgen.core import Structure
+
+from data_prep.errors import InputError
+from data_prep.sources.structure_files import read_structures
+from experiments.tables import write_csv
+from repro.calculations.changes import COLUMNS, rows, write_cifs
+from repro.calculations.options import calculator_of
+from repro.calculations.references import Calculator
+from repro.calculations.store import CONVERGED
+
+TABLE, CIFS = "relaxed.csv", "relaxed"
+
+
+def relax_files(options: argparse.Namespace) -> None:
+    """Relax what ``options.path`` holds into ``options.out``; raises InputError when it holds no structure."""
+    crystals, rejected = read_structures(options.path)
+    for item in rejected:
+        detail = item.detail.removeprefix(f"{item.id}: ")
+        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
+    if not crystals:
+        raise InputError(f"{options.path}: no structure can be read; see above.")
+    inside = options.path if options.path.is_dir() else options.path.parent
+    relax_structures(
+        {Path(crystal.id).stem: crystal.structure() for crystal in crystals},
+        calculator_of(options),
+        options.out or inside.with_name(inside.name + "-relaxed"),
+    )
+
+
+def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
+    """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated."""
+    symbols = {element.symbol for structure in structures.values() for element in structure.composition.elements}
+    records = calculator.relaxed(structures)
+    found = rows(structures, records, calculator.elements(symbols))
+    write_cifs(found, records, out / CIFS)
+    write_csv(out / TABLE, list(found.values()), COLUMNS)
+    done = sum(row["status"] == CONVERGED for row in found.values())
+    for row in found.values():
+        if row["status"] != CONVERGED:
+            print(f"{row['id']}: {row['status']}: {row['reason']}", file=sys.stderr)
+    print(f"{done} of {len(found)} relaxed; {out / TABLE}")
+    return list(found.values())
