@@ -19,7 +19,9 @@ STAGE = $(PY) -m repro $@ $(OF_RUN)
 SHARED_OUT = $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 SEEDS ?= 1
 
-.PHONY: help setup reproduce smoke test test-fast lint data voxelize train-unet train-vae graphs train-cgcnn evaluate \
+.PHONY: help setup reproduce smoke test test-fast test-nightly lint lock audit newest docs \
+	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
+EXTRAS = scale docs
 	evaluate-properties generate tables figures table1 table2 table4 table5 table6 \
 	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
 	bench embedded-data clean
@@ -45,11 +47,17 @@ reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 1
 smoke: setup  ## the whole way at 16^3 on a few dozen crystals (under 3 min)
 	@$(MAKE) --no-print-directory reproduce PRESET=smoke SOURCE=$(SOURCE)
 
-test: setup  ## the tests (under 12 min on 2 cores)
-	$(PY) -m pytest
+# Two processes, a file of tests at a time, those that train first (tests/conftest.py).
+PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: setup  ## the tests without those that train
-	$(PY) -m pytest -m "not slow"
+test: setup  ## the tests (under 6 min on 2 cores)
+	$(PYTEST)
+
+test-fast: setup  ## the tests without those that train (under a minute)
+	$(PYTEST) -m "not slow and not nightly"
+
+test-nightly: setup  ## the tests that repeat at length, or skip without an extra such as .[scale]
+	$(PY) -m pytest -m nightly
 
 lint: setup  ## ruff
 	$(PY) -m ruff check .
@@ -57,6 +65,37 @@ lint: setup  ## ruff
 
 data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
 	@$(STAGE)
+# Tools that are no part of the project's own environment.
+.venv-tools/ready:
+	test -x .venv-tools/bin/python || $(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv pip-audit
+	touch $@
+
+lock: .venv-tools/ready  ## requirements.lock anew from setup.cfg, with hashes; keeps versions that fit (UPGRADE=1: takes the newest)
+	.venv-tools/bin/uv pip compile setup.cfg --extra test --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	for extra in $(EXTRAS); do \
+		.venv-tools/bin/uv pip compile setup.cfg --extra $$extra --universal --python-version 3.11 \
+			--constraints requirements.lock --quiet --output-file /dev/null || exit 1; done
+
+audit: .venv-tools/ready  ## the locked versions among known vulnerabilities (asks pypi.org; what it cannot look up is an error)
+	.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock $(ACCEPTED)
+
+# What setup.cfg asks for: $(call asked,SECTION,KEY)
+asked = .venv-tools/bin/python -c "import configparser as c; s = c.ConfigParser(); s.read('setup.cfg'); print(s['$(1)']['$(2)'])"
+
+newest: .venv-tools/ready  ## the fast tests on the newest versions of all packages, in .venv-newest (for a weekly run)
+	.venv-tools/bin/uv venv --quiet --clear --python $(PYTHON) .venv-newest
+	.venv-tools/bin/uv pip install --quiet --python .venv-newest/bin/python \
+		$$({ $(call asked,options,install_requires); $(call asked,options.extras_require,test); } | sed 's/[<>=].*//')
+	.venv-tools/bin/uv pip list --python .venv-newest/bin/python
+	.venv-newest/bin/python -m pytest -n 2 --dist loadfile -m "not slow and not nightly"
+
+docs: .venv-tools/ready  ## the pages and docstrings as a site, links checked: build/docs/index.html
+	.venv-tools/bin/uv pip install --quiet --python .venv-tools/bin/python $$($(call asked,options.extras_require,docs))
+	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/python -m mkdocs build --quiet --strict --config-file repro/docs/mkdocs.yml
+	@echo "build/docs/index.html"
+
 voxelize: data  ## 2. density and species maps in NPZ shards (under a minute; SCHEDULER=tcp://host:8786 on a Dask cluster)
 	@$(STAGE) $(SHARED_OUT)
 train-unet: voxelize  ## 3. the UNet (laptop 6 min; paper needs a GPU)
@@ -110,8 +149,8 @@ publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generat
 	@$(STAGE)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
-bench: setup  ## speed of voxelisation, feeding and training steps (2 min)
-	$(PY) -m repro.bench --json results/bench.json
+bench: setup  ## speed, memory and sizes beside slower ways and the last published run (4 min; SCALE=100000: many structures)
+	$(PY) -m repro.bench --json results/bench.json --against results/published/bench.json $(if $(SCALE),--scale $(SCALE))
 embedded-data:  ## compute the embedded crystals anew with CHGNet (extra environment; about an hour)
 	test -x .venv-embedded/bin/python || $(PYTHON) -m venv .venv-embedded
 	.venv-embedded/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded-data]'

@@ -1,4 +1,4 @@
-"""Voxel maps on disk: uncompressed NPZ shards, memory-mapped, with a manifest (Methods; FINDINGS F9).
+"""Voxel maps on disk: uncompressed NPZ shards, read map by map, with a manifest (Methods; FINDINGS F9).
 
 A shard holds ``density`` (n, G, G, G) float16, ``species`` (n, G, G, G) uint8, ``lengths`` (n, 3)
 float64 in Å, ``ids`` (n,) and ``fingerprint``, the hash of what it was computed from. The coordinate
@@ -23,6 +23,7 @@ from data_prep.voxelize import voxelize
 from data_prep.workers import in_order
 
 MANIFEST = "manifest.json"
+_MAPS = {"density": np.float16, "species": np.uint8}
 WORTH_SHARING = 16  # shards: fewer are drawn before other processes have started
 
 
@@ -42,7 +43,7 @@ def write_shard(path: Path, crystals: Sequence[Crystal], grid: int, radii: str) 
     float16 keeps a density to 4.9e-4 relative; its range (65,504) is far above any atom's peak.
     """
     shape = (len(crystals), grid, grid, grid)
-    density, species = np.empty(shape, dtype=np.float16), np.empty(shape, dtype=np.uint8)
+    density, species = (np.empty(shape, dtype=_MAPS[name]) for name in ("density", "species"))
     widths = RADII[radii]()
     for index, crystal in enumerate(crystals):
         density[index], species[index] = voxelize(crystal.numbers, crystal.fractional, crystal.lengths, widths, grid)
@@ -121,26 +122,25 @@ def file_sha256(path: Path) -> str:
 
 
 class VoxelStore:
-    """Read access to a folder of shards, memory-mapped: ``density[i]``, ``species[i]``, ``lengths[i]``.
+    """Read access to a folder of shards: ``density(i)``, ``species(i)``, ``lengths[i]``.
 
-    ``ids`` (n,) and ``lengths`` (n, 3) are in memory; maps are read from disk when asked for. Raises
-    InputError naming the shard when one is missing or differs from the manifest.
+    ``ids`` (n,) and ``lengths`` (n, 3) are in memory. Maps are read from their place on disk when asked for,
+    not mapped: the pages of a mapping would count as this process' memory, all of them after one epoch.
+    Raises InputError naming the shard when one is missing or differs from the manifest.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.manifest = _read_manifest(folder)
         self.grid: int = self.manifest["grid"]
-        self._density: list[np.ndarray] = []
-        self._species: list[np.ndarray] = []
+        self._shards: list[dict[str, tuple[Path, int]]] = []
         lengths, ids, counts = [], [], []
         for entry in self.manifest["shards"]:
             path = folder / entry["name"]
             if not path.exists() or file_sha256(path) != entry["sha256"]:
                 raise InputError(f"{path} is missing or damaged: run the voxelize stage again to rebuild it.")
-            members = _member_offsets(path)
-            self._density.append(_map_member(path, members["density"]))
-            self._species.append(_map_member(path, members["species"]))
+            offsets = _member_offsets(path)
+            self._shards.append({name: (path, _data_offset(path, offsets[name])) for name in _MAPS})
             with np.load(path, allow_pickle=False) as arrays:
                 lengths.append(arrays["lengths"])
                 ids.append(arrays["ids"])
@@ -154,13 +154,18 @@ class VoxelStore:
 
     def density(self, index: int) -> np.ndarray:
         """Return one density map (G, G, G) float16."""
-        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._density[shard][index - self._starts[shard]]
+        return self._read("density", index)
 
     def species(self, index: int) -> np.ndarray:
         """Return one species map (G, G, G) uint8."""
+        return self._read("species", index)
+
+    def _read(self, name: str, index: int) -> np.ndarray:
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._species[shard][index - self._starts[shard]]
+        path, offset = self._shards[shard][name]
+        dtype, size = np.dtype(_MAPS[name]), self.grid**3
+        place = offset + int(index - self._starts[shard]) * size * dtype.itemsize
+        return np.fromfile(path, dtype, size, offset=place).reshape((self.grid,) * 3)
 
 
 def _read_manifest(folder: Path) -> dict:
@@ -182,10 +187,11 @@ def _member_offsets(path: Path) -> dict[str, int]:
     return offsets
 
 
-def _map_member(path: Path, offset: int) -> np.ndarray:
+def _data_offset(path: Path, offset: int) -> int:
+    """Return where the numbers of an .npy member begin, behind its header."""
     with open(path, "rb") as file:
         file.seek(offset)
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-        return np.memmap(path, dtype=dtype, mode="r", offset=file.tell(), shape=shape)
+        read_header(file)
+        return file.tell()
