@@ -18,10 +18,10 @@ OF_RUN = --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
 STAGE = $(PY) -m repro $@ $(OF_RUN)
 SHARED_OUT = $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 SEEDS ?= 1
+EXTRAS = scale docs
 
 .PHONY: help setup reproduce smoke test test-fast test-nightly lint lock audit newest docs \
 	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
-EXTRAS = scale docs
 	evaluate-properties generate tables figures table1 table2 table4 table5 table6 \
 	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
 	bench embedded-data clean
@@ -63,8 +63,6 @@ lint: setup  ## ruff
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
-	@$(STAGE)
 # Tools that are no part of the project's own environment.
 .venv-tools/ready:
 	test -x .venv-tools/bin/python || $(PYTHON) -m venv .venv-tools
@@ -96,6 +94,8 @@ docs: .venv-tools/ready  ## the pages and docstrings as a site, links checked: b
 	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/python -m mkdocs build --quiet --strict --config-file repro/docs/mkdocs.yml
 	@echo "build/docs/index.html"
 
+data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
+	@$(STAGE)
 voxelize: data  ## 2. density and species maps in NPZ shards (under a minute; SCHEDULER=tcp://host:8786 on a Dask cluster)
 	@$(STAGE) $(SHARED_OUT)
 train-unet: voxelize  ## 3. the UNet (laptop 6 min; paper needs a GPU)
