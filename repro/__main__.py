@@ -103,6 +103,12 @@ def _predict_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
 
 
+def _reconstruct_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=Path, help="CIF, POSCAR, extended XYZ or table, or a folder of them")
+    command.add_argument("--out", type=Path, help="folder of CIFs and reconstruction.csv (default: reconstructed-NAME)")
+    command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
+
+
 def _publish_options(command: argparse.ArgumentParser) -> None:
     _add_run_options(command)
     command.add_argument("--to", type=Path, help="folder for the networks (default: in weights)")
@@ -113,10 +119,12 @@ _OPTIONS = {
     "graphs": _shared_out_options,
     "generate": _generate_options,
     "predict": _predict_options,
+    "reconstruct": _reconstruct_options,
     "publish": _publish_options,
     "publish-generator": _publish_options,
 }
 COMMANDS = {
+    "reconstruct": "encode your own crystals and decode them again: CIFs, and how far each comes out off",
     "predict": "predict eight properties of your own structures, with units, as CSV",
     "publish-generator": "copy a run's VAE and UNet into weights/generator, and its evaluation into results/published",
     "publish": "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
@@ -145,6 +153,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.stage == "predict":
         start_backend()
         import_module("repro.properties.predict").predict_files(options)
+        return
+    if options.stage == "reconstruct":
+        start_backend()
+        import_module("repro.reconstruct").reconstruct_files(options)
         return
     if options.stage == "generate" and (options.base or options.random) and not (options.preset or options.run):
         start_backend()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+from pymatgen.core import Element
 from tqdm import tqdm
 
 from data_prep.atomic import write_json
@@ -129,6 +130,8 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
         "delta_n": metrics.delta_n(true, outcome.cartesian),
         "species_right": metrics.species_right_per_site(*arguments),
         "exact": bool(metrics.exact_match(*arguments)),
+        "numbers": crystal.numbers,
+        "told": metrics.elements_told(*arguments),
     }
 
 
@@ -144,6 +147,7 @@ def summarise(records: Records, run: Run) -> dict:
             for name, entries in records.reconstructions.items()
         },
         "unet": records.voxels.summary(),
+        "elements": {name: element_summary(entries) for name, entries in records.routes.items() if "fit" in name},
         "routes": {
             name: {group: _route_summary(_of_family(entries, family)) for group, family in groups.items()}
             for name, entries in records.routes.items()
@@ -182,6 +186,26 @@ def _route_summary(entries: list[dict]) -> dict:
             result[name] = float(np.mean(values))
             result[f"{name}_interval"] = list(metrics.bootstrap_interval(values, seed=0))
     return result
+
+
+def element_summary(entries: list[dict]) -> dict[str, dict]:
+    """Return per element how many held-out sites have it, how many are told right, and the three commonest mistakes.
+
+    "none" is a site that no decoded one is near to.
+    """
+    told: dict[int, Counter] = defaultdict(Counter)
+    for entry in entries:
+        for true, other in zip(entry.get("numbers", ()), entry.get("told", ()), strict=True):
+            told[int(true)][int(other)] += 1
+    name = {0: "none"} | {number: Element.from_Z(number).symbol for number in range(1, 119)}
+    return {
+        name[number]: {
+            "sites": counts.total(),
+            "right": counts[number],
+            "mistakes": {name[other]: n for other, n in (counts - Counter({number: counts[number]})).most_common(3)},
+        }
+        for number, counts in sorted(told.items())
+    }
 
 
 def _tell(summary: dict) -> None:

@@ -23,7 +23,7 @@ from models.gaussian_fit import Candidates
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
 from repro.datasets import load_dataset
-from repro.decode import decode_all, decoder_pool, needs_segmentation, segment, unsegmented
+from repro.decode import decode_all, decoder_pool
 from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
 from repro.properties.networks import predict_properties
 from repro.reconstruction import decode_latent
@@ -175,10 +175,7 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
                 if not part.exists():
                     z = target.draw(start, stop, centre)
                     maps, compositions = decode_latent(generator.decoder, z, np.repeat(condition, len(z), axis=0))
-                    if needs_segmentation(species_from, compositions):
-                        segmented, _ = segment(generator.unet, maps, compositions)
-                    else:
-                        segmented = unsegmented(maps, compositions, generator.count_sites(z))
+                    segmented = generator.segmented(z, maps, compositions)
                     outcomes = decode_all(pool, segmented, species_from, allowed, generator.prior)
                     write_json(part, candidates(target, start, outcomes, generator))
                 yield json.loads(part.read_text())

@@ -30,6 +30,7 @@ from models.site_prior import SitePrior
 from models.table6 import UNetParameters, VAEParameters
 from repro import stamps
 from repro.datasets import load_dataset
+from repro.decode import Segmented, needs_segmentation, segment, unsegmented
 from repro.encodings import trained_encoded_latents, write_encoded_latents
 from repro.prepare import CACHE
 from repro.presets import GenerateParameters, VoxelParameters
@@ -87,6 +88,12 @@ class Generator:
     def count_sites(self, z: np.ndarray) -> np.ndarray | None:
         """Return how many sites latent vectors (B, L) mean, (B,), where the VAE tells."""
         return self.site_counts.choose(z) if self.site_counts else None
+
+    def segmented(self, z: np.ndarray, maps: np.ndarray, compositions: np.ndarray | None) -> list[Segmented]:
+        """Return maps (B, G, G, G, 4) of latents (B, L) ready for ``decode_all``: segmented where that is needed."""
+        if needs_segmentation(self.parameters.species_from, compositions):
+            return segment(self.unet, maps, compositions)[0]
+        return unsegmented(maps, compositions, self.count_sites(z))
 
     def fingerprint(self) -> str:
         """Return a short hash of the decoder's weights: it tells partial results of one training from another's."""

@@ -47,9 +47,17 @@ def species_right_per_site(
     true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray
 ) -> float:
     """Return the share of true sites whose assigned site is within 0.5 Å and of the same element."""
+    told = elements_told(true_numbers, true, numbers, predicted)
+    return float((told == np.asarray(true_numbers)).sum() / len(true_numbers))
+
+
+def elements_told(true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the atomic number (n,) of the site assigned to each true site, 0 where none is within 0.5 Å."""
     rows, columns, distances = assign(true, predicted)
-    right = (distances < MATCH_DISTANCE) & (np.asarray(true_numbers)[rows] == np.asarray(numbers)[columns])
-    return float(right.sum() / len(true_numbers))
+    near = distances < MATCH_DISTANCE
+    told = np.zeros(len(true_numbers), dtype=int)
+    told[rows[near]] = np.asarray(numbers, dtype=int)[columns[near]]
+    return told
 
 
 def exact_match(true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray) -> bool:

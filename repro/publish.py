@@ -55,6 +55,7 @@ def evaluation(measured: dict, generated: dict) -> dict:
             "occupied_voxels": measured["unet"]["occupied_voxels"],
             **{name: group["samples"] for name, group in shares.items()},
         },
+        "elements": measured["elements"][ROUTE],
         "families": {family: _metrics(measured, family) for family in families},
     }
 

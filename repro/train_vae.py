@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 from data_prep.conditions import one_hot
+from data_prep.shards import VoxelStore
 from models.structured_vae import StructuredVAE
 from models.table6 import VAEParameters
 from models.unet import perceptual_features
 from models.vae import CondDFCVAE, start_from_statistics
-from data_prep.shards import VoxelStore
 from repro import encodings, site_counts
 from repro.datasets import Dataset, load_dataset, load_store
 from repro.encodings import encode_crystals, encoded_latents

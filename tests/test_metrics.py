@@ -13,6 +13,7 @@ from repro.metrics import (
     assign,
     bootstrap_interval,
     delta_n,
+    elements_told,
     emd,
     exact_match,
     is_valid,
@@ -61,6 +62,11 @@ def test_species_right_per_site_is_a_share_of_the_true_sites():
     assert species_right_per_site(numbers, A, np.array([11, 8]), A[:2]) == pytest.approx(1 / 3)
     assert species_right_per_site(numbers, A, numbers, A + [[0, 0, 0.6], [0, 0, 0], [0, 0, 0]]) == pytest.approx(2 / 3)
     assert species_right_per_site(numbers, A, np.zeros(0, int), np.zeros((0, 3))) == 0
+
+
+def test_the_element_told_of_a_true_site_is_that_of_the_nearest_site():
+    numbers = np.array([11, 17, 8])
+    assert elements_told(numbers, A, np.array([8, 35]), A[[2, 1]] + 0.1).tolist() == [0, 35, 8]
 
 
 def test_delta_n_has_no_sign():

@@ -1,0 +1,43 @@
+"""python -m repro reconstruct: crystals through the published VAE and back, and what cannot be encoded."""
+
+import csv
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from repro.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of a rock salt in its conventional cell, a hexagonal crystal and a file that is no CIF."""
+    path = tmp_path_factory.mktemp("crystals")
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.81), ["Ca", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    zincite = Structure.from_spacegroup(
+        "P6_3mc", Lattice.hexagonal(3.25, 5.2), ["Zn", "O"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.38]]
+    )
+    salt.to(filename=str(path / "salt.cif"))
+    zincite.to(filename=str(path / "zincite.cif"))
+    (path / "bad.cif").write_text("nothing")
+    return path
+
+
+@pytest.mark.slow
+def test_a_crystal_comes_back_and_the_others_are_named(folder, tmp_path, capsys):
+    assert main(["reconstruct", str(folder), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().err
+    assert "bad.cif: left out, unreadable" in told and "zincite.cif: left out, not cubic" in told
+    with open(tmp_path / "out/reconstruction.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert row["formula"] == "CaO" and float(row["mse"]) < 0.05 and float(row["error_a"]) < 0.5
+    decoded = Structure.from_file(tmp_path / "out" / row["file"])
+    assert decoded.composition.reduced_formula == row["decoded_formula"]
+    assert decoded.volume / len(decoded) == pytest.approx(4.81**3 / 8, rel=0.2)  # with its own angles (F2)
+    assert (row["exact"] == "True") == (float(row["species_right"]) == 1 and int(row["delta_n"]) == 0)
+
+
+@pytest.mark.slow
+def test_nothing_that_can_be_encoded_is_a_users_mistake(folder, tmp_path, capsys):
+    assert main(["reconstruct", str(folder / "zincite.cif"), "--out", str(tmp_path / "out")]) == 2
+    assert "zincite.cif" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
