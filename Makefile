@@ -9,7 +9,9 @@ SHELL := bash
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 PRESET ?= $(if $(GPU),paper,laptop)
 SOURCE ?= embedded
-RUN ?= $(PRESET)$(if $(filter embedded,$(SOURCE)),,-$(firstword $(subst ., ,$(notdir $(SOURCE)))))
+PLAIN = $(patsubst %-,%,$(subst :,-,$(subst .,-,$(subst /,-,$(subst http://,,$(subst https://,,$(SOURCE)))))))
+OF_SOURCE = $(if $(filter optimade optimade:%,$(SOURCE)),$(PLAIN),$(firstword $(subst ., ,$(notdir $(SOURCE)))))
+RUN ?= $(PRESET)$(if $(filter embedded,$(SOURCE)),,-$(OF_SOURCE))
 SHARED ?= ../shared
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -27,7 +29,7 @@ EXTRAS = scale docs
 	bench embedded-data clean
 
 help:  ## this list
-	@echo "make TARGET [PRESET=smoke|laptop|improved|paper] [SOURCE=embedded|materials-project|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
+	@echo "make TARGET [PRESET=smoke|laptop|improved|paper] [SOURCE=embedded|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  \1|\2/p' Makefile | column -t -s '|'
 
 setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time some minutes, 3 GB)

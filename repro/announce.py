@@ -18,7 +18,7 @@ def announcement(preset: str, source: str, run: str, gpu: bool) -> str:
     others = " or ".join(f"PRESET={name}" for name in PRESETS if name != preset)
     return (
         f"Preset '{preset}' on source '{source}' ({chosen}): {TIMES[preset]}. "
-        f"Choose another with {others}, other crystals with SOURCE=materials-project or SOURCE=PATH.\n"
+        f"Choose another with {others}, other crystals with SOURCE=materials-project, SOURCE=optimade or SOURCE=PATH.\n"
         f"Work goes to runs/{run}, results to results/{run}. Stop it at any time; the same command goes on."
     )
 

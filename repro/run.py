@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.source_names import is_optimade, slug
 from repro.presets import Preset
 
 RUNS, RESULTS = Path("runs"), Path("results")
@@ -34,7 +35,7 @@ class Run:
     @property
     def source_name(self) -> str:
         """The source without the folder it lies in: what results say of it."""
-        return Path(self.source).name
+        return self.source if is_optimade(self.source) else Path(self.source).name
 
     @property
     def released_vae(self) -> Path | None:
@@ -44,7 +45,9 @@ class Run:
 
 
 def default_name(preset: str, source: str) -> str:
-    """Return the run's name: ``laptop``, ``laptop-mp_cubic``, ``laptop-materials-project``."""
+    """Return the run's name, as the Makefile makes it too: ``laptop``, ``laptop-mp_cubic``, ``laptop-optimade``."""
     if source == "embedded":
         return preset
+    if is_optimade(source):
+        return f"{preset}-{slug(source)}"
     return f"{preset}-{Path(source).name.split('.')[0]}"

@@ -5,27 +5,29 @@ from pathlib import Path
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, require_some
+from data_prep.source_names import EMBEDDED, MATERIALS_PROJECT, is_optimade
 from data_prep.sources.cells import require_cell, to_conventional
 from data_prep.sources.cif_folder import read_cif_folder
 from data_prep.sources.embedded import read_embedded
 from data_prep.sources.materials_project import read_materials_project
+from data_prep.sources.optimade import read_optimade
 from data_prep.sources.table import SUFFIXES, read_table
-
-NAMED = ("embedded", "materials-project")
 
 
 def read_source(source: str, cache: Path, cell: str = "primitive") -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of a source and what of it cannot be used, both in the source's order.
 
-    ``source`` is ``embedded``, ``materials-project`` (kept under ``cache``), or a path: a table
-    (``read_table``) or a folder of CIFs (``read_cif_folder``). ``cell="primitive"`` keeps the cells
-    that tables and the Materials Project deposit (F1) and reduces CIFs that are not primitive;
+    ``source`` is ``embedded``, ``materials-project`` or ``optimade[:URL]`` (both kept under ``cache``),
+    or a path: a table (``read_table``) or a folder of CIFs (``read_cif_folder``). ``cell="primitive"``
+    keeps the cells that tables and the Materials Project deposit (F1) and reduces others that are not primitive;
     ``cell="conventional"`` converts every cell. A crystal without a label comes with NaN, and no
     selection is applied: ``quarantine.screen`` does that. Raises ``InputError`` for a source that
     does not exist, cannot be read, or has no usable crystal.
     """
     require_cell(cell)
-    if source not in NAMED and Path(source).is_dir():
+    if is_optimade(source):
+        crystals, rejected = read_optimade(source, Path(cache), cell)
+    elif source not in (EMBEDDED, MATERIALS_PROJECT) and Path(source).is_dir():
         crystals, rejected = read_cif_folder(Path(source), cell)
     else:
         crystals, rejected = _read_deposited(source, Path(cache))
@@ -37,14 +39,15 @@ def read_source(source: str, cache: Path, cell: str = "primitive") -> tuple[list
 
 
 def _read_deposited(source: str, cache: Path) -> tuple[list[Crystal], list[Rejected]]:
-    if source == "embedded":
+    if source == EMBEDDED:
         return read_embedded()
-    if source == "materials-project":
+    if source == MATERIALS_PROJECT:
         return read_materials_project(cache)
     path = Path(source)
     if not path.exists():
         raise InputError(
-            f"the source {source!r} does not exist; give embedded, materials-project, a table or a folder of CIFs"
+            f"the source {source!r} does not exist; "
+            "give embedded, materials-project, optimade:URL, a table or a folder of CIFs"
         )
     if not path.name.endswith(SUFFIXES):
         raise InputError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it, or give a folder of CIFs")
