@@ -38,7 +38,7 @@ def candidates(
     _add_properties(records, generator)
     for record in records:
         structure = record.pop("structure", None)
-        record["cif"] = _cif(structure) if record.get("valid") else None
+        record["cif"] = cif_text(structure) if record.get("valid") else None
     return records
 
 
@@ -93,7 +93,7 @@ def symmetrised(structure: Structure) -> tuple[Structure, int | None]:
     return (standard, found) if is_valid(standard) else (structure, found)
 
 
-def _cif(structure: Structure) -> str:
+def cif_text(structure: Structure) -> str:
     """Return a CIF with the symmetry's operations, or of the bare cell where that would read back as another crystal.
 
     The cell is symmetrised already, so the tolerance here is only rounding.

@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.atomic import write_json
+from data_prep.errors import InputError
 from data_prep.shards import build_shards
 from repro import stamps
 from repro.backend import start_backend
+from repro.bench.compare import earlier_rows, ratio
 from repro.bench.crystals import made_crystals
-from repro.bench.timing import Row
+from repro.bench.timing import Amount, Row
 from repro.presets import LAPTOP
 
 GRID = LAPTOP.voxels.grid
@@ -31,18 +33,26 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     main = argparse.ArgumentParser(prog="python -m repro.bench", description=__doc__.splitlines()[0])
     main.add_argument("--json", type=Path, help="also write the rows to this file")
+    main.add_argument("--against", type=Path, help="earlier rows to compare with (default: what --json replaces)")
+    main.add_argument("--scale", type=int, default=0, metavar="N", help="also draw and feed N structures (N/10 MB)")
+    main.add_argument("--folder", type=Path, help="where shards are written for the time being")
     return main
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure everything, print one table, and return the exit code: 0, or 2 where ``--json`` cannot be written."""
+    """Measure everything, print one table, and return the exit code: 0, or 2 where a file cannot be used."""
     options = parser().parse_args(arguments)
+    try:
+        earlier = earlier_rows(options.against or options.json) if options.against or options.json else {}
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     crystals = made_crystals(192)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=options.folder) as folder:
         build_shards(Path(folder), crystals, GRID, "ionic", shard_size=96)
         start_backend()
-        peak, rows = import_module("repro.bench.rows").measure_all(crystals, Path(folder))
-    print(table(rows))
+        peak, rows = import_module("repro.bench.rows").measure_all(crystals, Path(folder), options.scale)
+    print(table(rows, earlier))
     print(f"\nMatrix product, the machine's peak here: {peak:.0f} GFLOP/s (float32, {os.cpu_count()} cores).\n{QUOTED}")
     if options.json:
         try:
@@ -54,24 +64,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows as text; a row of the same part is compared with the first of its pair."""
+def table(rows: Sequence[Row | Amount], earlier: dict[tuple[str, str], float]) -> str:
+    """Return the rows as text; a row of the same part is compared with the first of its pair, all with ``earlier``."""
     width = max(len(row.what) for row in rows)
-    lines = [f"{'':{width}}  {'wall':>10} {'CPU':>10}  ms per"]
+    lines = [f"{'':{width}}  {'wall':>10} {'CPU':>10}  {'ms per':10} {'x last' if earlier else ''}".rstrip()]
     for position, row in enumerate(rows):
         if position == 0 or row.part != rows[position - 1].part:
             lines.append(f"\n{row.part}")
-        lines.append(f"{row.what:{width}}  {row.wall_ms:10.3f} {row.cpu_ms:10.3f}  {row.per:10} {row.note}".rstrip())
+        if isinstance(row, Amount):
+            numbers, value = f"{row.value:21,.1f}  {row.unit:10}", row.value
+        else:
+            numbers, value = f"{row.wall_ms:10.3f} {row.cpu_ms:10.3f}  {row.per:10}", row.cpu_ms
+        changed = f"{ratio(row.part, row.what, value, earlier):>6} " if earlier else ""
+        lines.append(f"{row.what:{width}}  {numbers} {changed}{row.note}".rstrip())
     return "\n".join(lines)
 
 
-def as_json(rows: Sequence[Row], peak: float) -> dict:
-    """Return what ``--json`` writes: machine, versions, peak and rows."""
+def as_json(rows: Sequence[Row | Amount], peak: float) -> dict:
+    """Return what ``--json`` writes: machine, versions, peak, rows and amounts."""
     return {
         "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
         "versions": stamps.versions(_PACKAGES),
         "matmul_gflop_per_s": peak,
-        "rows": [vars(row) for row in rows],
+        "rows": [vars(row) for row in rows if isinstance(row, Row)],
+        "amounts": [vars(row) for row in rows if isinstance(row, Amount)],
     }
 
 

@@ -5,6 +5,8 @@ from math import prod
 
 from keras import layers
 
+from models.cgcnn import EdgeLinear
+
 
 def forward_flop(network: Iterable[layers.Layer]) -> int:
     """Return the floating-point operations of one sample's forward pass: convolutions and dense layers.
@@ -20,6 +22,21 @@ def _layer_flop(layer: layers.Layer) -> int:
     if None in positions:
         raise ValueError(f"{layer.name} has an open shape {layer.output.shape}: build the model on a fixed grid.")
     return 2 * prod(positions) * prod(layer.kernel.shape)
+
+
+def graph_flop(network: Iterable[layers.Layer], sites: int, edges: int, crystals: int) -> int:
+    """Return the operations of a forward pass of the CGCNN on a packed batch: its matrix products.
+
+    A weight of ``EdgeLinear`` acts on every site or, the rows of the distances, on every edge.
+    """
+    total = 0
+    for layer in network:
+        if isinstance(layer, EdgeLinear):
+            width, units = (layer.input[0].shape[-1], layer.units)
+            total += 2 * units * (2 * width * sites + (layer.kernel.shape[0] - 2 * width) * edges)
+        elif isinstance(layer, layers.Dense):
+            total += 2 * prod(layer.kernel.shape) * (sites if layer.name.startswith("atom_") else crystals)
+    return total
 
 
 def training_flop(forward: int) -> int:

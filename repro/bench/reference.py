@@ -1,14 +1,18 @@
-"""Slower ways to draw a crystal, with which ``data_prep.voxelize`` is compared in the same run.
+"""Slower ways to draw and to keep a crystal, with which this project's are compared in the same run.
 
-Each takes the arguments of ``voxelize`` and returns the same two maps (FINDINGS F5, F7).
+Each ``.._maps`` takes the arguments of ``voxelize`` and returns the same two maps (FINDINGS F5, F7).
 """
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from data_prep.voxelize import box_positions, voxel_centres
+from data_prep.voxelize import box_positions, coordinate_grid, voxel_centres
 
 _NORM = (2 * np.pi) ** 1.5
+RELEASED_COPIES = 11  # F9: a file for the structure and for each of its ten rotated copies
 _TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
 
 
@@ -77,3 +81,24 @@ def _points(lengths, grid):
     """Return all voxel centres (G^3, 3) in Å."""
     axes = np.meshgrid(*(voxel_centres(length, grid) for length in lengths), indexing="ij")
     return np.stack(axes, axis=-1).reshape(-1, 3)
+
+
+def write_released_files(folder: Path, name: str, density: np.ndarray, species: np.ndarray, lengths: np.ndarray) -> int:
+    """Write a structure as the release keeps it, float64 arrays for each of 11 copies; return the bytes.
+
+    The copies are not rotated here: their number and size count.
+    """
+    maps = {"density": density, "species": species, "coordinates": coordinate_grid(lengths, len(density))}
+    paths = [(folder / f"{name}-{copy}-{kind}.npy", kind) for copy in range(RELEASED_COPIES) for kind in maps]
+    for path, kind in paths:
+        np.save(path, maps[kind].astype(np.float64))
+    return sum(path.stat().st_size for path, _ in paths)
+
+
+def read_released_batch(folder: Path, samples: Sequence[tuple[str, int]]) -> np.ndarray:
+    """Return the networks' input (B, G, G, G, 4) float32 of (structure, copy) ``samples`` from such files."""
+    batch = []
+    for name, copy in samples:
+        density, coordinates = (np.load(folder / f"{name}-{copy}-{kind}.npy") for kind in ("density", "coordinates"))
+        batch.append(np.concatenate([density[..., None], coordinates], axis=-1))
+    return np.stack(batch).astype(np.float32)

@@ -18,12 +18,24 @@ from data_prep.voxelize import coordinate_grid, voxelize
 from models.atoms import decode_atoms
 from models.cgcnn import build_cgcnn
 from models.gaussian_fit import candidate_elements
+from models.gaussian_unet import build_gaussian_unet
+from models.structured_vae import StructuredVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
 from models.vae import CondDFCVAE
 from repro.bench.crystals import sized_crystals
-from repro.bench.flop import forward_flop, training_flop
-from repro.bench.reference import cdist_maps, per_voxel_maps, separable_maps
-from repro.bench.timing import Row, row, time_in_turn
+from repro.bench.flop import forward_flop, graph_flop, training_flop
+from repro.bench.generation import generation_rows
+from repro.bench.memory import peak_of, resident
+from repro.bench.reference import (
+    RELEASED_COPIES,
+    cdist_maps,
+    per_voxel_maps,
+    read_released_batch,
+    separable_maps,
+    write_released_files,
+)
+from repro.bench.scale import scale_rows
+from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed
 from repro.presets import LAPTOP
 from repro.train import Budget, compile_model
@@ -32,23 +44,33 @@ GRID = LAPTOP.voxels.grid
 TRAINING_REPEATS = 5
 DECODED = 10  # structures
 RELEASED_SITES = 50  # F26: to which the release pads every crystal
+_RELEASED = 4  # structures kept in the release's files, 14 MB each
 
 
-def measure_all(crystals: list[Crystal], folder: Path) -> tuple[float, list[Row]]:
-    """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline.
+def measure_all(crystals: list[Crystal], folder: Path, scale: int = 0) -> tuple[float, list[Row | Amount]]:
+    """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline, then peaks of memory.
 
-    ``folder`` holds the crystals' shards, built before Keras was started: a process that runs
-    TensorFlow's threads should not be forked.
+    ``folder`` holds the crystals' shards; it takes ``scale`` more structures, where these are asked for.
     """
     peak, store = matmul_peak(), VoxelStore(folder)
-    parts: list[Callable[[], Iterable[Row]]] = [
-        voxel_rows,
-        partial(file_rows, crystals, store, folder),
-        partial(training_rows, crystals, store, peak),
-        partial(decode_rows, store),
-        partial(graph_rows, crystals),
-    ]
-    return peak, [line for part in tqdm(parts, desc="bench", unit=" parts") for line in part()]
+    parts: dict[str, Callable[[], Iterable[Row | Amount]]] = {
+        "drawing": voxel_rows,
+        "files": partial(file_rows, crystals, store, folder),
+        "training steps": partial(training_rows, crystals, store, peak),
+        "voxels to atoms": partial(decode_rows, store),
+        "graphs and CGCNN": partial(graph_rows, crystals, peak),
+        "new crystals": partial(generation_rows, folder),
+    }
+    if scale:
+        parts[f"{scale:,} structures"] = partial(scale_rows, scale, folder / "scale", GRID)
+    rows, peaks = [], []
+    for name, part in tqdm(parts.items(), desc="bench", unit=" parts"):
+        before = resident()
+        found, highest = peak_of(lambda part=part: list(part()))
+        rows += found
+        if highest is not None:
+            peaks.append(Amount("memory of this process, at its peak", name, highest, "MiB", f"{before:,.0f} before"))
+    return peak, rows + peaks
 
 
 def voxel_rows() -> Iterable[Row]:
@@ -73,9 +95,27 @@ def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Itera
     yield row("files", "draw and write shards", written, len(part), "structure", note)
     order = SampleOrder(range(len(store)), 10, 20, 8, seed=0)
     feed = VAEFeed(store, np.zeros((len(store), LAPTOP.vae.conditions), np.float32), order, 0, Exchange(crystals))
-    fed = time_in_turn({"feed": lambda: [feed[step] for step in range(len(feed))]}, repeats=5)["feed"]
+    kept = _released_files(store, folder)
+    names = [(f"{index % _RELEASED}", index % RELEASED_COPIES) for index in range(order.batch_size)]
+    ways = {
+        "feed the VAE": lambda: [feed[step] for step in range(len(feed))],
+        "read the release's files": lambda: [read_released_batch(folder, names) for _ in range(len(feed))],
+    }
     samples = len(feed) * order.batch_size
-    yield row("files", "feed the VAE", fed, samples, "sample", f"{samples / fed.wall:,.0f} samples/s on one thread")
+    for name, timing in time_in_turn(ways, repeats=5).items():
+        yield row("files", name, timing, samples, "sample", f"{samples / timing.wall:,.0f} samples/s on one thread")
+    ours = path.stat().st_size / len(part)
+    yield Amount("files", "shard", ours / 1e3, "kB each", "rotations and coordinates are computed while feeding")
+    yield Amount("files", "the release's files", kept / 1e3, "kB each", f"11 float64 copies, {kept / ours:.0f} times")
+
+
+def _released_files(store: VoxelStore, folder: Path) -> float:
+    """Keep some structures as the release does; return the bytes of each."""
+    sizes = [
+        write_released_files(folder, str(index), store.density(index), store.species(index), store.lengths[index])
+        for index in range(_RELEASED)
+    ]
+    return sum(sizes) / len(sizes)
 
 
 def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> Iterable[Row]:
@@ -97,6 +137,18 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
     flop = forward_flop(build_unet(unet, unet.crop).layers)
     name = f"UNet of {unet.filters} filters, crops of {unet.crop}^3"
     yield _training_row(name, build_unet(unet), crops, unet.batch_size, flop, peak)
+    yield from _improved_rows(maps, crops, peak)
+
+
+def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
+    """The networks that are not the paper's, on the same batches."""
+    vae, unet = replace(LAPTOP.vae, heads=True, alpha=0.0), replace(LAPTOP.unet, gaussian=True)
+    heads = StructuredVAE(vae, GRID, None, seed=0)
+    flop = forward_flop([*heads.encoder.layers, *heads.decoder.layers])
+    yield _training_row("VAE with heads", heads, maps, vae.batch_size, flop, peak)
+    told = build_gaussian_unet(unet, ionic_radii(), unet.crop)
+    name = f"UNet told of Gaussians, crops of {unet.crop}^3"
+    yield _training_row(name, told, crops, unet.batch_size, forward_flop(told.layers), peak)
 
 
 def _training_row(name: str, model: keras.Model, batch: tuple, size: int, forward: int, peak: float) -> Row:
@@ -126,7 +178,7 @@ def decode_rows(store: VoxelStore) -> Iterable[Row]:
         yield row("voxels to atoms", names[way], timing, len(chosen), "structure")
 
 
-def graph_rows(crystals: list[Crystal]) -> Iterable[Row]:
+def graph_rows(crystals: list[Crystal], peak: float) -> Iterable[Row]:
     """Time building crystal graphs and the CGCNN's inference on them."""
     built = time_in_turn({"graphs": lambda: [crystal_graph(crystal) for crystal in crystals]}, repeats=3)["graphs"]
     note = f"{len(crystals) / built.wall:,.0f} structures/s on one core"
@@ -142,8 +194,11 @@ def graph_rows(crystals: list[Crystal]) -> Iterable[Row]:
             "training step": partial(model.train_on_batch, batch, targets),
             "inference": partial(model.predict_on_batch, batch),
         }
+        forward = graph_flop(model.layers, len(batch["numbers"]), batch["neighbours"].size, len(graphs))
         for name, timing in time_in_turn(work, TRAINING_REPEATS, warm_up=2).items():
-            note = f"{len(graphs) / timing.wall:,.0f} structures/s, {len(batch['numbers']):,} sites"
+            flop = forward if name == "inference" else training_flop(forward)
+            note = f"{len(graphs) / timing.wall:,.0f} structures/s, {len(batch['numbers']):,} sites, "
+            note += f"{100 * flop / timing.wall / 1e9 / peak:.0f} % of the peak"
             yield row(
                 "CGCNN, 256 crystals of 2, 8, 40 sites", f"{name}, {what}", timing, len(graphs), "structure", note
             )

@@ -28,6 +28,17 @@ class Row:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Amount:
+    """One line of the table that is no time: a size, a rate, a peak of memory."""
+
+    part: str
+    what: str
+    value: float
+    unit: str
+    note: str = ""
+
+
 def time_in_turn(functions: dict[str, Callable[[], object]], repeats: int, warm_up: int = 1) -> dict[str, Timing]:
     """Call each function ``warm_up`` times unmeasured, then all of them in turn ``repeats`` times.
 

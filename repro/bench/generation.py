@@ -1,0 +1,99 @@
+"""Where the time of a new crystal goes: from a latent vector to a CIF, with the networks that come with the project."""
+
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from os import devnull
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+from threadpoolctl import threadpool_limits
+
+from data_prep.conditions import one_hot
+from data_prep.graphs import crystal_graph
+from models.atoms import Decoded, Undecodable, decode_atoms, decode_told, to_structure
+from repro.__main__ import parser
+from repro.bench.timing import Row, Timing, row, time_in_turn
+from repro.candidates import candidates, cif_text, symmetrised
+from repro.decode import segment
+from repro.generate import BATCH, generate_published
+from repro.generator import GENERATOR_WEIGHTS, Generator, load_generator
+from repro.metrics import is_valid
+from repro.properties.networks import predict_properties
+from repro.reconstruction import decode_latent
+from repro.sampling import at_random
+
+PART = "a new crystal, published networks"
+CONDITION = 4  # the fifth decile
+COUNT = 60  # latent vectors
+WHOLE = (BATCH, 12 * BATCH)  # samples of a short and of a long command: the difference leaves the start out
+REPEATS = 3
+
+
+def generation_rows(folder: Path) -> Iterator[Row]:
+    """Time each step of ``generate`` by itself on one thread of linear algebra, then the whole command."""
+    generator = load_generator(GENERATOR_WEIGHTS, [])
+    with threadpool_limits(1, "blas"):
+        yield from _steps(generator, COUNT)
+    timings = [_command(folder, count) for count in WHOLE]
+    count, wall = WHOLE[1] - WHOLE[0], timings[1].wall - timings[0].wall
+    whole = Timing(max(wall, 1e-9), max(timings[1].cpu - timings[0].cpu, 0.0), 1)
+    yield row(PART, "the whole command, all cores", whole, count, "candidate", f"{count / whole.wall:.0f} a second")
+
+
+def _steps(generator: Generator, count: int) -> Iterator[Row]:
+    z = at_random(CONDITION, count, 0).draw(0, count, np.zeros(generator.decoder.input["z"].shape[-1]))
+    condition = one_hot(np.full(count, CONDITION), generator.n_conditions)
+    pieces = [slice(start, start + BATCH) for start in range(0, count, BATCH)]
+    decoded = [_maps(generator, z[piece], condition[piece]) for piece in pieces]
+    maps, told = (np.concatenate(found) for found in zip(*decoded, strict=True))
+    numbers = generator.count_sites(z)
+    outcomes = [_by_fit(generator, maps[i], told[i], int(numbers[i])) for i in range(count)]
+    raw = [_structure(generator, outcome) for outcome in outcomes if not isinstance(outcome, Undecodable)]
+    raw = [structure for structure in raw if is_valid(structure)]
+    whole = [symmetrised(structure)[0] for structure in raw]
+    graphs = [crystal_graph(structure) for structure in whole]
+    target = at_random(CONDITION, count, 0)
+    steps = {
+        "latent vector to map": lambda: [_maps(generator, z[p], condition[p]) for p in pieces],
+        "number of sites from the latent": partial(generator.count_sites, z),
+        "map to atoms: fit, told composition": lambda: [
+            _by_fit(generator, maps[i], told[i], int(numbers[i])) for i in range(count)
+        ],
+        "map to atoms: UNet, watershed, vote (paper)": lambda: [_by_unet(generator, maps[p]) for p in pieces],
+        "symmetry": lambda: [symmetrised(structure) for structure in raw],
+        "graph": lambda: [crystal_graph(structure) for structure in whole],
+        "CGCNN, eight properties, ensemble of five": partial(predict_properties, generator.networks, graphs),
+        "CIF": lambda: [cif_text(structure) for structure in whole],
+        "all from atoms to CIF and properties": lambda: candidates(target, 0, outcomes, generator),
+    }
+    for name, timing in time_in_turn(steps, REPEATS).items():
+        yield row(PART, name, timing, count, "candidate")
+
+
+def _maps(generator: Generator, z: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return decode_latent(generator.decoder, z, condition)
+
+
+def _by_fit(generator: Generator, maps: np.ndarray, composition: np.ndarray, count: int):
+    density, coordinates = maps[..., 0], maps[..., 1:]
+    return decode_told(density, coordinates, composition, generator.candidates, generator.prior, count=count)
+
+
+def _structure(generator: Generator, decoded: Decoded) -> Structure:
+    return to_structure(decoded, np.full(3, generator.rule.choose(decoded.numbers, decoded.lengths)[0]))
+
+
+def _by_unet(generator: Generator, maps: np.ndarray) -> list:
+    """The paper's way: the UNet's arg-max, watershed, and a vote of the voxels of each region."""
+    segmented, _ = segment(generator.unet, maps)
+    return [decode_atoms(one.maps[..., 0], one.maps[..., 1:], one.species, one.occupied) for one in segmented]
+
+
+def _command(folder: Path, count: int) -> Timing:
+    """Time ``generate --random --count COUNT``, quietly."""
+    asked = ["generate", "--random", "--count", str(count), "--out", str(folder / f"generated-{count}")]
+    options = parser().parse_args(asked)
+    with open(devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
+        return time_in_turn({"command": partial(generate_published, options)}, repeats=1, warm_up=0)["command"]
