@@ -3,8 +3,8 @@
 A line runs between sampled z of its two ends, both encoded and everything decoded under one condition (F19).
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -22,9 +22,10 @@ from data_prep.voxelize import shift_to_origin
 from experiments.latent import draw
 from models.atoms import SPECIES_FROM, Decoded, Undecodable
 from models.gaussian_fit import candidate_elements
+from models.site_counts import SiteCounts
 from repro.backend import start_backend
 from repro.datasets import Dataset, load_dataset, load_store
-from repro.decode import batches, decode_all, decoder_pool, segment
+from repro.decode import Segmented, batches, decode_all, decoder_pool, segment
 from repro.metrics import MATCH_DISTANCE
 from repro.run import Run
 from repro.site_prior import fit_site_prior
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 ENDS = ("CeCrO3", "YbCrO3")  # Figure 2c
 _PAPERS = np.array([(58, 24, 8), (70, 24, 8)])  # their A, B and X
 BATCH = 20  # latent vectors decoded at once
+_AHEAD = 2  # batches that the networks are ahead of the workers
 _SAME_PLACE = 0.02  # of a cell edge: sites closer than this are on the same place
 
 
@@ -170,7 +172,7 @@ def members(elements: np.ndarray, whole: np.ndarray, end: End, known: set[str], 
 
 @dataclass(frozen=True)
 class Networks:
-    """A run's crystals and trained networks."""
+    """A run's crystals and trained networks; ``site_counts`` of a VAE whose latent says the number of sites."""
 
     dataset: Dataset
     store: VoxelStore
@@ -178,16 +180,19 @@ class Networks:
     decoder: "keras.Model"
     unet: "keras.Model"
     radii: np.ndarray
+    site_counts: SiteCounts | None
 
 
 def load_networks(run: Run) -> Networks:
     """Load what lines through the latent space need; starts Keras."""
     start_backend()
-    from repro.train_unet import trained_unet  # these import Keras, which only a new computation needs
+    from repro.site_counts import trained_site_counts  # these import Keras, which only a new computation needs
+    from repro.train_unet import trained_unet
     from repro.train_vae import trained_vae
 
     radii = RADII[run.preset.voxels.radii]()
-    return Networks(load_dataset(run), load_store(run), *trained_vae(run), trained_unet(run), radii)
+    vae, counts = trained_vae(run), trained_site_counts(run)
+    return Networks(load_dataset(run), load_store(run), *vae, trained_unet(run), radii, counts)
 
 
 def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -220,19 +225,34 @@ def outcomes_between(
     networks: Networks, ends: tuple[End, End], condition: int, steps: int, seed: int
 ) -> dict[str, list[Decoded | Undecodable]]:
     """Return what ``steps`` latent vectors between two crystals decode to, by each way of naming the species."""
-    from repro.reconstruction import decode_latent
-
     dataset = networks.dataset
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     allowed = candidate_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
     prior = fit_site_prior(train, fit_angle_rule(train))
     _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
     found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
+    waiting: deque[list] = deque()
     with decoder_pool() as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
-        for part in batches(line(*z, steps), BATCH):
-            given = one_hot(np.full(len(part), condition), len(dataset.edges) + 1)
-            segmented, _ = segment(networks.unet, *decode_latent(networks.decoder, part, given))
-            for way in SPECIES_FROM:
-                found[way] += decode_all(pool, segmented, way, allowed, prior)
-            bar.update(len(part))
+
+        def collect(left: int) -> None:
+            while len(waiting) > left:
+                before = bar.n
+                for way, outcomes in zip(SPECIES_FROM, waiting.popleft(), strict=True):
+                    found[way] += outcomes
+                bar.update(len(found[SPECIES_FROM[0]]) - before)
+
+        for segmented in _segmented(networks, line(*z, steps), condition):
+            waiting.append([decode_all(pool, segmented, way, allowed, prior) for way in SPECIES_FROM])
+            collect(_AHEAD)  # the workers decode while the networks go on
+        collect(0)
     return found
+
+
+def _segmented(networks: Networks, z: np.ndarray, condition: int) -> Iterator[list[Segmented]]:
+    """Yield the segmented maps of latent vectors (n, L) in batches, with what the latent says of their sites."""
+    from repro.reconstruction import decode_latent
+
+    for part in batches(z, BATCH):
+        given = one_hot(np.full(len(part), condition), len(networks.dataset.edges) + 1)
+        counts = networks.site_counts.choose(part) if networks.site_counts else None
+        yield segment(networks.unet, *decode_latent(networks.decoder, part, given), counts)[0]
