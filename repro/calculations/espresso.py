@@ -57,7 +57,7 @@ class Dft:
     pseudos: str
     d2: bool = True
     cutoff: float | None = None
-    spacing: float = 0.25
+    spacing: float = 0.3
     smearing: float = 0.01
     seconds: float = 86400.0
     command: str = "pw.x"
@@ -95,7 +95,7 @@ def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) 
 def parameters(structure: Structure, dft: Dft, chosen: Mapping[str, Pseudopotential], relax_cell: bool = True) -> dict:
     """Return ASE's ``input_data``, ``kpts`` and ``pseudopotentials`` for a structure.
 
-    The cutoff is the largest of the elements'; k-points follow from the spacing, one for a molecule in its box
+    The cutoff is the largest of the elements'; k-points follow from the spacing, Gamma alone for a molecule in its box
     (``relax_cell`` false); elements that carry moments, and O2, are spin-polarised.
     """
     cutoff = cutoff_of(chosen.values())
@@ -118,7 +118,11 @@ def parameters(structure: Structure, dft: Dft, chosen: Mapping[str, Pseudopotent
     if relax_cell:
         data["cell"] = {"press_conv_thr": 0.5}
     files = {symbol: pseudo.file for symbol, pseudo in chosen.items()}
-    return {"input_data": data, "kpts": k_points(structure, dft.spacing, relax_cell), "pseudopotentials": files}
+    return {
+        "input_data": data,
+        "kpts": k_points(structure, dft.spacing) if relax_cell else None,
+        "pseudopotentials": files,
+    }
 
 
 def moments(structure: Structure, periodic: bool = True) -> list[float]:
@@ -127,10 +131,10 @@ def moments(structure: Structure, periodic: bool = True) -> list[float]:
     return [known.get(site.specie.symbol, 0.0) for site in structure]
 
 
-def k_points(structure: Structure, spacing: float, periodic: bool = True) -> tuple[int, int, int]:
-    """Return the Monkhorst-Pack grid whose points are at most ``spacing`` 1/Å apart; one point for a molecule."""
+def k_points(structure: Structure, spacing: float) -> tuple[int, int, int]:
+    """Return the Monkhorst-Pack grid whose points are at most ``spacing`` 1/Å apart."""
     lengths = structure.lattice.reciprocal_lattice.abc  # 2 pi included
-    return tuple(max(1, int(np.ceil(length / spacing - 1e-6))) if periodic else 1 for length in lengths)
+    return tuple(max(1, int(np.ceil(length / spacing - 1e-6))) for length in lengths)
 
 
 def relax(structure: Structure, dft: Dft, folder: Path, relax_cell: bool = True) -> dict:

@@ -92,9 +92,11 @@ def _engine(store: Store, workers: int | None, configuration: Path | None) -> It
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     try:
         import parsl
-        from quacc import job
+        from quacc import get_settings, job
     except ImportError as error:
         raise InputError(f"{error}: run 'make surrogate' once, or pass --workers 0 for one job at a time.") from error
+    if get_settings().WORKFLOW_ENGINE != "parsl":  # imported before: jobs would run here, one after the other
+        raise InputError("quacc runs with another engine than parsl in this process: start the command by itself.")
     logging.getLogger("parsl").setLevel(logging.WARNING)  # quacc turns every remark on
     kernel = parsl.load(read_configuration(configuration) if configuration else local_pool(store, workers))
     try:

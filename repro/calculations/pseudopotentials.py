@@ -110,7 +110,7 @@ def _element_of_name(path: Path) -> str:
 
 def _version_1(header: str) -> dict[str, str]:
     """Return the header of a UPF file of version 1: a value and its name on each line, in a fixed order."""
-    lines = [line for line in header.splitlines() if line.strip()]
+    lines = [line for line in header.splitlines() if line.strip(" >")]
     cutoffs = next((line.split() for line in lines if "cutoff" in line.lower()), ["0"])
     return {
         "element": lines[1].split()[0],

@@ -34,7 +34,7 @@ class Calculator:
         keys, jobs, found = {}, {}, {}
         for name, structure in structures.items():
             try:
-                method = self._method(structure)
+                method = self.method.method([element.symbol for element in structure.composition.elements])
             except InputError as error:
                 found[name] = {"status": UNAVAILABLE, "reason": str(error)}
                 continue
@@ -55,11 +55,6 @@ class Calculator:
             (molecules if is_molecule(symbol) else solids)[symbol] = structure
         found |= self.relaxed(solids, what="elements")
         return found | self.relaxed(molecules, cells=False, what="gases")
-
-    def _method(self, structure: Structure) -> dict:
-        if isinstance(self.method, Surrogate):
-            return self.method.method()
-        return self.method.method([element.symbol for element in structure.composition.elements])
 
 
 def formation_energy(record: dict, structure: Structure, elements: Mapping[str, dict]) -> tuple[float | None, str]:

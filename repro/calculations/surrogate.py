@@ -4,6 +4,7 @@ import contextlib
 import io
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,8 +33,8 @@ class Surrogate:
     steps: int = 1000
     seconds: float = 120.0
 
-    def method(self) -> dict[str, Any]:
-        """Return what the results depend on: these settings and the versions of the potential."""
+    def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what the results depend on, the same for all elements: settings and versions of the potential."""
         return {"name": NAME, **asdict(self), **versions()}
 
     def job(self, structure: Structure, relax_cell: bool) -> tuple:
