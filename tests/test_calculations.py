@@ -22,7 +22,7 @@ from repro.calculations.relax import relax_structures
 from repro.calculations.store import CONVERGED, CRASHED, Store, key_of, structure_from, structure_record
 from repro.calculations.surrogate import Surrogate, relax
 
-FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.03)
+FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
 
 
 def fcc(symbol: str, a: float) -> Structure:

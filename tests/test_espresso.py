@@ -92,7 +92,7 @@ def test_hints_come_from_the_table_beside_the_files_then_the_header_then_the_bui
     assert pseudopotentials.choose(tmp_path, ["Na"])["Na"].cutoff == 100.0
     (tmp_path / "Al.UPF").write_text(UPF_1.format(element="Al"))
     old = pseudopotentials.choose(tmp_path, ["Al"])["Al"]
-    assert (old.cutoff, old.valence, old.functional) == (30.0, 3.0, "SLA PW PBE PBE")
+    assert (old.cutoff, old.valence, old.functional) == (30.0, 3.0, "PBE")
 
 
 def test_what_is_missing_or_ambiguous_is_named(tmp_path):

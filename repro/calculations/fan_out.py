@@ -7,6 +7,7 @@ run on this machine's cores; with ``workers=0`` in this process, one after the o
 import logging
 import os
 import runpy
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -121,8 +122,16 @@ def local_pool(store: Store, workers: int | None = None) -> Any:
         provider=LocalProvider(init_blocks=1, max_blocks=1),
         heartbeat_period=15,
         heartbeat_threshold=120,
+        **_ends_with_us(),
     )
     return Config(executors=[executor], run_dir=str(store.root / "parsl"), retries=1, initialize_logging=False)
+
+
+def _ends_with_us() -> dict:
+    """Let Parsl's helper process end when this one is killed, where the system can; the workers follow it."""
+    if shutil.which("setpriv") is None:  # Linux
+        return {}
+    return {"interchange_launch_cmd": ("setpriv", "--pdeathsig", "TERM", "interchange.py")}
 
 
 def read_configuration(path: Path) -> Any:

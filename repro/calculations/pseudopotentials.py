@@ -75,7 +75,7 @@ def read(path: Path, hint: float | None = None, given: float | None = None) -> P
     match = _HEADER.search(text)
     try:
         header = dict(_ATTRIBUTE.findall(match[1])) if "=" in match[1] else _version_1(match[1])
-        element, functional = header["element"].strip(), " ".join(header["functional"].upper().split())
+        element, functional = header["element"].strip(), _functional(header["functional"])
         valence, conserving = float(header["z_valence"]), header["pseudo_type"].upper() in ("NC", "SL")
         own = float(header.get("wfc_cutoff") or 0)
     except (TypeError, KeyError, ValueError, IndexError) as error:
@@ -106,6 +106,18 @@ def _element_of_name(path: Path) -> str:
     """Return the element that a file's name begins with: Na.upf, Na_ONCV_PBE.upf, na-sp.UPF."""
     symbol = re.split(r"[._\-]", path.name)[0].capitalize()
     return symbol if Element.is_valid_symbol(symbol) else ""
+
+
+_FUNCTIONALS = {
+    "PBE": ({"PBE"}, {"SLA", "PW", "PBE"}, {"SLA", "PW", "PBX", "PBC"}),
+    "PZ": ({"PZ"}, {"SLA", "PZ", "NOGX", "NOGC"}),
+}
+
+
+def _functional(text: str) -> str:
+    """Return a functional's name: what ESPRESSO writes as one word or as four is the same."""
+    words = set(text.upper().split())
+    return next((name for name, forms in _FUNCTIONALS.items() if words in forms), " ".join(text.upper().split()))
 
 
 def _version_1(header: str) -> dict[str, str]:
