@@ -20,13 +20,18 @@ OF_RUN = --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
 STAGE = $(PY) -m repro $@ $(OF_RUN)
 SHARED_OUT = $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 SEEDS ?= 1
+# Calculations: CHGNet, or pw.x with DFT=1 PSEUDO_DIR=folder; PW is how pw.x is started, PARSL a configuration.
+CALCULATIONS = $(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)') $(if $(PW),--pw '$(PW)')) \
+	$(if $(WORKERS),--workers $(WORKERS)) $(if $(PARSL),--parsl '$(PARSL)')
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_CPU = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EXTRAS = scale docs
 
 .PHONY: help setup reproduce smoke test test-fast test-nightly lint lock audit newest docs \
 	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
-	evaluate-properties generate tables figures table1 table2 table4 table5 table6 \
+	evaluate-properties generate tables figures table1 table2 table3 table4 table5 table6 \
 	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
-	bench embedded-data clean
+	bench embedded-data surrogate surrogate-error known-crystals clean
 
 help:  ## this list
 	@echo "make TARGET [PRESET=smoke|laptop|improved|paper] [SOURCE=embedded|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
@@ -132,6 +137,8 @@ figure5: evaluate-properties  ## Figure 5: predicted against true properties
 	@$(PY) -m experiments.figure5 --results results/$(RUN)
 table2: generate  ## Table 2: samples around base compounds through the paper's filters, and what is left (Table S1)
 	@$(PY) -m experiments.$@ $(GENERATED)
+table3: table2  ## Table 3: those candidates relaxed with CHGNet (DFT=1 PSEUDO_DIR=folder: with pw.x); first: make surrogate
+	@$(PY) -m experiments.$@ --results results/$(RUN) $(CALCULATIONS)
 table4: generate  ## Table 4: candidates that were known but not trained on; GENERAL=source: other polymorphs (minutes)
 	@$(PY) -m experiments.$@ $(GENERATED) $(if $(GENERAL),--general $(GENERAL))
 figure6: generate  ## Figure 6: validity, types, energies and elements of random samples
@@ -149,6 +156,12 @@ publish: table1 figure5 calibration  ## this run's property networks to weights/
 	@$(STAGE)
 publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generator, their numbers to results/published
 	@$(STAGE)
+surrogate: setup  ## CHGNet, quacc and Parsl into .venv, for Table 3 and for relaxing crystals (1 GB)
+	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH_CPU) --editable '.[surrogate]'
+surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate)
+	@$(PY) -m experiments.surrogate --source $(SOURCE) --out results/$(RUN) $(CALCULATIONS)
+known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
+	@$(PY) -m repro.calculations.check $(CALCULATIONS)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
 bench: setup  ## speed, memory and sizes beside slower ways and the last published run (4 min; SCALE=100000: many structures)

@@ -11,6 +11,7 @@ import repro  # noqa: F401  (sets TensorFlow's switches before anything imports 
 from data_prep.errors import InputError
 from models.weights_error import WeightsError
 from repro.backend import start_backend
+from repro.calculations.options import add_options
 from repro.presets import PRESETS
 from repro.run import Run, default_name
 from repro.stages import STAGES, run_stage
@@ -87,6 +88,7 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--elements", metavar="Na,Cl,..", help="atoms may be of these elements only")
     command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")
     command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
+    command.add_argument("--relax", action="store_true", help="relax the listed candidates with CHGNet as well")
     wanted = command.add_argument_group("filters", "list only candidates that are valid and ..")
     wanted.add_argument("--same-stoichiometry", action="store_true", help="have the base's stoichiometry")
     wanted.add_argument("--charge-balanced", action="store_true", help="have oxidation states that add up to zero")
@@ -109,6 +111,12 @@ def _reconstruct_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
 
 
+def _relax_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=Path, help="CIF, POSCAR, extended XYZ or table, or a folder of them")
+    command.add_argument("--out", type=Path, help="folder of relaxed.csv and CIFs (default: beside PATH, -relaxed)")
+    add_options(command)
+
+
 def _publish_options(command: argparse.ArgumentParser) -> None:
     _add_run_options(command)
     command.add_argument("--to", type=Path, help="folder for the networks (default: in weights)")
@@ -120,12 +128,14 @@ _OPTIONS = {
     "generate": _generate_options,
     "predict": _predict_options,
     "reconstruct": _reconstruct_options,
+    "relax": _relax_options,
     "publish": _publish_options,
     "publish-generator": _publish_options,
 }
 COMMANDS = {
     "reconstruct": "encode your own crystals and decode them again: CIFs, and how far each comes out off",
     "predict": "predict eight properties of your own structures, with units, as CSV",
+    "relax": "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",
     "publish-generator": "copy a run's VAE and UNet into weights/generator, and its evaluation into results/published",
     "publish": "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
 }
@@ -157,6 +167,9 @@ def _run(options: argparse.Namespace) -> None:
     if options.stage == "reconstruct":
         start_backend()
         import_module("repro.reconstruct").reconstruct_files(options)
+        return
+    if options.stage == "relax":
+        import_module("repro.calculations.relax").relax_files(options)
         return
     if options.stage == "generate" and (options.base or options.random) and not (options.preset or options.run):
         start_backend()

@@ -20,6 +20,7 @@ from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY
 from models.encoded_latents import EncodedLatents
 from models.gaussian_fit import Candidates
+from repro.calculations.relax import relax_generated
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
 from repro.datasets import load_dataset
@@ -139,6 +140,8 @@ def _generate(generator: Generator, targets: Sequence[Target], out: Path, option
     whole = summary["all"]
     passed = ", ".join(f"{name} {count}" for name, count in counts.items())
     print(f"{whole['samples']} samples, {whole['decoded']} decoded; {passed}. Ranked in {out / 'candidates.csv'}")
+    if getattr(options, "relax", False):
+        relax_generated(listed, out)
     return {"samples": whole["samples"], "valid": whole["valid"]}
 
 

@@ -1,19 +1,23 @@
 """python -m repro relax: the crystals of a folder relaxed, their energies, and what changed."""
 
+from __future__ import annotations
+
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pymatgen.core import Structure
 
 from data_prep.errors import InputError
 from data_prep.sources.structure_files import read_structures
 from experiments.tables import write_csv
-from repro.calculations.changes import COLUMNS, rows, write_cifs
-from repro.calculations.options import calculator_of
-from repro.calculations.references import Calculator
-from repro.calculations.store import CONVERGED
+from repro.calculations.options import add_options, calculator_of
+from repro.matching import structure_of
+
+if TYPE_CHECKING:
+    from repro.calculations.references import Calculator
 
 TABLE, CIFS = "relaxed.csv", "relaxed"
 
@@ -34,8 +38,22 @@ def relax_files(options: argparse.Namespace) -> None:
     )
 
 
+def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
+    """Relax generated candidates (``id`` and ``cif``) with the surrogate into ``out``, as the command does."""
+    crystals = {record["id"]: structure_of(record["cif"], primitive=True) for record in records if record["cif"]}
+    if not crystals:
+        print("No candidate is left to relax.")
+        return []
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return relax_structures(crystals, calculator_of(parser.parse_args([])), out)
+
+
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
     """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated."""
+    from repro.calculations.changes import COLUMNS, rows, write_cifs
+    from repro.calculations.store import CONVERGED
+
     symbols = {element.symbol for structure in structures.values() for element in structure.composition.elements}
     records = calculator.relaxed(structures)
     found = rows(structures, records, calculator.elements(symbols))

@@ -19,6 +19,7 @@ from repro.reporting.losses import losses
 from repro.reporting.markup import to_html, to_markdown
 from repro.reporting.material import Material, gather
 from repro.reporting.properties import calibrated, figure_5, table_1
+from repro.reporting.relaxed import table_3
 from repro.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
 from repro.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 from repro.reporting.slices import slices
@@ -75,6 +76,7 @@ PARTS: dict[str, tuple[Callable[[Material], Section], ...]] = {
     "Tables of the paper": (
         table_1,
         table_2,
+        table_3,
         table_4,
         table_5,
         table_6,
