@@ -21,7 +21,7 @@ from data_prep.shards import VoxelStore
 from data_prep.voxelize import shift_to_origin
 from experiments.latent import draw
 from models.atoms import SPECIES_FROM, Decoded, Undecodable
-from models.gaussian_fit import candidate_elements
+from models.fitted_species import candidate_elements
 from models.site_counts import SiteCounts
 from repro.backend import start_backend
 from repro.datasets import Dataset, load_dataset, load_store

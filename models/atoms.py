@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
-from models.gaussian_fit import Candidates, FitParameters, assign_species, fit_gaussians, identify
+from models.fitted_species import Candidates, assign_species, identify
+from models.gaussian_fit import FitParameters, fit_gaussians
 from models.lattice import lattice_least_squares, voxel_edges, voxel_positions
 from models.site_prior import SitePrior, fit_told, snapped
 from models.watershed import Regions, WatershedParameters, find_regions

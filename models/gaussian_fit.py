@@ -1,4 +1,4 @@
-"""Species and sites from the density map itself: a joint fit of one Gaussian per atom (FINDINGS F33, F34).
+"""Sites from the density map itself: a joint fit of one Gaussian per atom (FINDINGS F33, F34).
 
 A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import linear_sum_assignment, minimize
+from scipy.optimize import minimize
 from skimage.feature import peak_local_max
 
-from models.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, density_of, gradient, normal_matrix, voxel_axes
+from models.gaussians import LN_AMPLITUDE, LN_WIDTH, NORM, POSITION, density_of, gradient, normal_matrix, voxel_axes
 
-_NORM = (2 * np.pi) ** 1.5
 _PRIOR_ROUNDS = 6
 _MIN_PRIOR = 1e-12  # keeps the matrix of two atoms in one place positive definite
 
@@ -42,20 +41,6 @@ class FitParameters:
     width_tolerance: float = 0.03  # F33
     shared_species: float = 4.0  # misfit at which a further element is preferred to a shared one
     noisy: float = 1e-3  # relative residual from which shared_species counts in full
-    amplitude_scale: float = 1.0  # fitted / true amplitude of the decoder; see amplitude_ratios
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The elements a Gaussian may be: atomic ``numbers`` (k,) and Gaussian widths ``radii`` (k,) in Å."""
-
-    numbers: np.ndarray
-    radii: np.ndarray
-
-    @property
-    def amplitudes(self) -> np.ndarray:
-        """Peak densities Z / ((2 pi)^1.5 r^3), (k,) in electrons/Å^3 (Methods; FINDINGS F5)."""
-        return self.numbers / (_NORM * self.radii**3)
 
 
 @dataclass(frozen=True)
@@ -84,20 +69,7 @@ class Gaussians:
     @property
     def electrons(self) -> np.ndarray:
         """Integrals of the Gaussians (n,)."""
-        return _NORM * self.amplitudes * self.widths**3
-
-
-def candidate_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> Candidates:
-    """Return the candidates among ``numbers`` (default: every Z with a radius).
-
-    ``radii`` (95,) in Å is indexed by Z, NaN where undefined. Raises ValueError where none is left.
-    """
-    allowed = np.flatnonzero(np.isfinite(radii))
-    if numbers is not None:
-        allowed = np.intersect1d(allowed, numbers)
-    if not len(allowed):
-        raise ValueError("no candidate element has a radius: give atomic numbers between 1 and 94")
-    return Candidates(allowed, np.asarray(radii, dtype=np.float64)[allowed])
+        return NORM * self.amplitudes * self.widths**3
 
 
 def fit_gaussians(
@@ -139,64 +111,6 @@ def _of_count(density, axes, fitted: Gaussians, parameters, wanted: int) -> Gaus
         if len(missing):
             fitted = _settle(density, axes, np.vstack([fitted.rows, missing]), parameters)
     return fitted
-
-
-def identify(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters = FitParameters()) -> np.ndarray:
-    """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
-
-    On a map with errors, sites share an element where that costs little: a crystal has fewer elements than sites.
-    Elements of one amplitude and width are one to this representation: the lower atomic number is taken.
-    """
-    penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
-    return candidates.numbers[_shared_choice(_misfit(gaussians, candidates, parameters), penalty)]
-
-
-def assign_species(
-    gaussians: Gaussians, numbers: np.ndarray, candidates: Candidates, parameters: FitParameters = FitParameters()
-) -> np.ndarray:
-    """Return the atomic ``numbers`` (n,) that a crystal is known to have in the order of the n Gaussians they fit best.
-
-    All are among ``candidates``. The total misfit is the least possible.
-    """
-    columns = np.searchsorted(candidates.numbers, numbers)
-    misfit = _misfit(gaussians, candidates, parameters)[:, columns]
-    return np.asarray(numbers)[linear_sum_assignment(misfit)[1]]
-
-
-def _misfit(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters) -> np.ndarray:
-    """Squared log ratios (n, k) of amplitude and width, in units of the two tolerances."""
-    amplitude = np.log(gaussians.amplitudes / parameters.amplitude_scale)
-    in_amplitude = amplitude[:, None] - np.log(candidates.amplitudes)
-    in_width = gaussians.rows[:, LN_WIDTH, None] - np.log(candidates.radii)
-    return (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
-
-
-def amplitude_ratios(gaussians: Gaussians, numbers: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return fitted / true amplitude (n,) of Gaussians whose elements ``numbers`` (n,) are known.
-
-    A decoder that shrinks its densities does so alike for all elements: the median over training
-    reconstructions is the ``amplitude_scale`` to identify with. ``radii`` (95,) in Å, indexed by Z.
-    """
-    return gaussians.amplitudes / Candidates(np.asarray(numbers), radii[numbers]).amplitudes
-
-
-def _shared_choice(misfit: np.ndarray, penalty: float) -> np.ndarray:
-    """Column chosen for each row: groups of rows join, cheapest first, while joining costs less than ``penalty``."""
-    groups, totals = [[row] for row in range(len(misfit))], misfit.copy()
-    while len(groups) > 1:
-        best = totals.min(axis=1)
-        cost = (totals[:, None] + totals[None]).min(axis=-1) - best[:, None] - best[None]
-        cost[np.tril_indices(len(cost))] = np.inf
-        first, second = np.unravel_index(cost.argmin(), cost.shape)
-        if cost[first, second] >= penalty:
-            break
-        totals[first] += totals[second]
-        totals = np.delete(totals, second, axis=0)
-        groups[first] += groups.pop(second)
-    choice = np.empty(len(misfit), dtype=np.int64)
-    for group, total in zip(groups, totals, strict=True):
-        choice[group] = total.argmin()
-    return choice
 
 
 def _starting_rows(density, axes, sites, parameters) -> np.ndarray:

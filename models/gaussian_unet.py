@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.gaussians import NORM
 from models.table6 import UNetParameters
 from models.unet import unet_features
 
@@ -76,7 +77,7 @@ class NearestElement(layers.Layer):
         super().__init__(**kwargs)
         numbers = np.arange(1, len(radii))
         widths = np.asarray(radii, dtype=np.float64)[1:]
-        amplitudes = numbers / ((2 * np.pi) ** 1.5 * widths**3)
+        amplitudes = numbers / (NORM * widths**3)
         self._table = np.log(np.stack([amplitudes, widths])).astype(np.float32)  # (2, E - 1)
 
     def build(self, gaussians_shape, occupied_shape):

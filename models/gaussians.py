@@ -12,6 +12,7 @@ import numpy as np
 from models.lattice import voxel_positions
 
 LN_AMPLITUDE, LN_WIDTH, POSITION = 0, 1, slice(2, 5)
+NORM = (2 * np.pi) ** 1.5  # the integral of a Gaussian of unit amplitude and width
 
 # The derivatives of A ex ey ez as products of one-dimensional factors: 0 is e, 1 is de/dx, 2 is
 # the axis' share of de/d(ln width). Seven products; _FOLD sums them to the five parameters.

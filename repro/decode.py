@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.atoms import Decoded, Undecodable, decode_atoms, decode_told
-from models.gaussian_fit import Candidates
+from models.fitted_species import Candidates
 from models.site_prior import SitePrior
 
 if TYPE_CHECKING:

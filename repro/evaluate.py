@@ -22,7 +22,7 @@ from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
 from data_prep.voxelize import box_positions
 from models.atoms import Decoded, Undecodable
-from models.gaussian_fit import candidate_elements
+from models.fitted_species import candidate_elements
 from models.lattice import voxel_edges, voxel_positions
 from models.released import load_released_vae
 from models.site_counts import SiteCounts

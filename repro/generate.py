@@ -19,7 +19,7 @@ from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY
 from models.encoded_latents import EncodedLatents
-from models.gaussian_fit import Candidates
+from models.fitted_species import Candidates
 from repro.calculations.relax import relax_generated
 from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates

@@ -24,7 +24,7 @@ from data_prep.quarantine import screen
 from data_prep.shards import file_sha256
 from data_prep.sources import read_source
 from models.encoded_latents import EncodedLatents, load_encoded_latents
-from models.gaussian_fit import Candidates, candidate_elements
+from models.fitted_species import Candidates, candidate_elements
 from models.site_counts import SiteCounts, load_site_counts
 from models.site_prior import SitePrior
 from models.table6 import UNetParameters, VAEParameters

@@ -8,7 +8,7 @@ import pytest
 from data_prep.elements import ionic_radii
 from data_prep.voxelize import box_positions, coordinate_grid, voxelize
 from models.atoms import Decoded, DecodeParameters, Undecodable, decode_atoms, to_structure
-from models.gaussian_fit import candidate_elements
+from models.fitted_species import candidate_elements
 from models.watershed import WatershedParameters
 from tests.crystals import made_up_crystals
 from tests.real_structures import table_crystals

@@ -9,7 +9,8 @@ from data_prep.rotations import rotate
 from data_prep.shards import VoxelStore, build_shards
 from data_prep.substitution import composition_shares, fit_substitution, formula_key
 from data_prep.voxelize import box_positions, coordinate_grid, voxel_edges
-from models.gaussian_fit import candidate_elements, fit_gaussians, identify
+from models.fitted_species import candidate_elements, identify
+from models.gaussian_fit import fit_gaussians
 from models.lattice import lattice_least_squares
 from repro.datasets import Dataset
 from repro.feeds import (

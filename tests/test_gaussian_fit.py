@@ -9,15 +9,8 @@ from scipy.ndimage import gaussian_filter
 from data_prep.crystal import Crystal
 from data_prep.elements import ionic_radii, unit_radii
 from data_prep.voxelize import box_positions, voxelize
-from models.gaussian_fit import (
-    FitParameters,
-    Gaussians,
-    amplitude_ratios,
-    assign_species,
-    candidate_elements,
-    fit_gaussians,
-    identify,
-)
+from models.fitted_species import assign_species, candidate_elements, identify
+from models.gaussian_fit import Gaussians, fit_gaussians
 from models.gaussians import density_of, gradient, normal_matrix, voxel_axes
 from models.lattice import voxel_edges
 from tests.crystals import made_up_crystals
@@ -139,14 +132,6 @@ def gaussians_of(numbers: list[int], scale: np.ndarray, residual: float) -> Gaus
     rows[:, 0] = np.log(elements.amplitudes[index] * scale)
     rows[:, 1] = np.log(elements.radii[index])
     return Gaussians(rows, residual)
-
-
-def test_a_decoder_that_shrinks_all_amplitudes_is_corrected_by_its_measured_scale():
-    numbers = [11, 17, 26, 79]
-    shrunk = gaussians_of(numbers, np.full(4, 0.93), residual=0.0)
-    scale = float(np.median(amplitude_ratios(shrunk, np.array(numbers), RADII)))
-    assert scale == pytest.approx(0.93)
-    assert list(identify(shrunk, candidate_elements(RADII), FitParameters(amplitude_scale=scale))) == numbers
 
 
 def test_sites_share_an_element_on_a_map_with_errors_only():

@@ -9,7 +9,7 @@ from data_prep.elements import ionic_radii
 from data_prep.substitution import composition_shares
 from data_prep.voxelize import box_positions, coordinate_grid, voxelize
 from models.atoms import Undecodable, decode_told
-from models.gaussian_fit import candidate_elements
+from models.fitted_species import candidate_elements
 from models.site_prior import apportion, arrangements_of, formula_unit, peaks, snapped
 from repro.metrics import exact_match
 from repro.site_prior import fit_site_prior

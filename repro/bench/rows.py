@@ -17,7 +17,7 @@ from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import coordinate_grid, voxelize
 from models.atoms import decode_atoms
 from models.cgcnn import build_cgcnn
-from models.gaussian_fit import candidate_elements
+from models.fitted_species import candidate_elements
 from models.gaussian_unet import build_gaussian_unet
 from models.structured_vae import StructuredVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
