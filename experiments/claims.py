@@ -186,6 +186,23 @@ def _known(found: dict[str, dict]) -> list[dict]:
     return rows
 
 
+def _relaxed(found: dict[str, dict]) -> list[dict]:
+    """Return what relaxing the candidates changes: by DFT where that was done, else by a surrogate that is named."""
+    table = found.get("table3_dft") or found.get("table3") or {}
+    part = table.get("groups", {}).get("all", {})
+    how = f" ({table['method']}, {'a surrogate' if table['surrogate'] else 'DFT'})" if table else ""
+    quantities = (
+        ("bonds_percent_of_cell", "change of bonds in % of the cell", TEXT["dft_bonds"].value),
+        ("formation_energy_difference", "formation energy, predicted against calculated (eV/atom)",
+         TEXT["dft_energy"].value),
+        ("cell_percent", "change of the cell (%)", 0.0),
+    )  # fmt: skip
+    return [
+        _row(f"candidates relaxed{how}: {name}", "Table 3", paper, _mean(part.get(key)), _at_most)
+        for key, name, paper in quantities
+    ]
+
+
 def _random(found: dict[str, dict]) -> list[dict]:
     figure = found.get("figure6", {})
     matches, hits = figure.get("matches", {}), figure.get("conditions", {}).get("hits")
@@ -230,7 +247,8 @@ def _speed(found: dict[str, dict]) -> list[dict]:
 
 
 _PARTS = (
-    _reconstruction, _sites, _segmentation, _latent, _properties, _filters, _known, _random, _orderings, _speed,
+    _reconstruction, _sites, _segmentation, _latent, _properties, _filters, _relaxed, _known, _random, _orderings,
+    _speed,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from data_prep.atomic import write_json
 from data_prep.errors import InputError
 from experiments import style
 from experiments.paper import FULL, TEXT
+from repro.metrics import bootstrap_interval
 
 PANELS = {"a": "|Δa| (Å)", "b": "|Δb| (Å)", "c": "|Δc| (Å)", "emd": "EMD of the sites (Å)"}
 PAPER_MEANS = {
@@ -23,6 +24,7 @@ PAPER_MEANS = {
 }
 BINS = 30
 SHOWN = 99  # percentile of the errors where the axis ends; the last bar holds what lies beyond
+SEED = 0  # of the bootstrap
 LINE = 0.64  # of the axes' height: the data end here, the legend stands above
 
 
@@ -36,6 +38,10 @@ class Errors:
     def mean(self, panel: str) -> float:
         """Return the mean absolute error of a panel, NaN where nothing was measured."""
         return float(self.values[panel].mean()) if len(self.values[panel]) else float("nan")
+
+    def interval(self, panel: str) -> tuple[float, float]:
+        """Return the 95 % bootstrap interval of that mean, NaN twice below two values."""
+        return bootstrap_interval(self.values[panel], SEED)
 
 
 def compute(measured: dict, species_from: str = "unet") -> dict[str, Errors]:
@@ -57,7 +63,12 @@ def compute(measured: dict, species_from: str = "unet") -> dict[str, Errors]:
 def render(errors: dict[str, Errors], path: Path) -> None:
     """Write ``path``.json (all errors, our means, the paper's means), .svg and .png; ``path`` has no suffix."""
     ours = {
-        model: {"structures": part.structures, "mean": {p: part.mean(p) for p in PANELS}, "errors": part.values}
+        model: {
+            "structures": part.structures,
+            "mean": {p: part.mean(p) for p in PANELS},
+            "interval": {p: part.interval(p) for p in PANELS},
+            "errors": part.values,
+        }
         for model, part in errors.items()
     }
     write_json(path.with_name(path.name + ".json"), {"measured": ours, "paper": {"mean": PAPER_MEANS}})
@@ -74,6 +85,7 @@ def _draw_panel(axes: Axes, panel: str, errors: dict[str, Errors]) -> None:
     axes.set_xlabel(PANELS[panel])
     axes.set_ylabel("structures (%)")
     values = {model: part.values[panel] for model, part in errors.items() if len(part.values[panel])}
+    means = {model: _mean(errors[model], panel) for model in values}
     if not values:
         axes.text(0.5, 0.5, "no structure could be decoded", transform=axes.transAxes, ha="center")
         axes.set(xticks=[], yticks=[])
@@ -88,13 +100,18 @@ def _draw_panel(axes: Axes, panel: str, errors: dict[str, Errors]) -> None:
             part.mean(),
             ymax=LINE,
             color=colour,
-            label=f"{style.LABELS[model]}: mean {part.mean():.3f} Å, n = {len(part)}",
+            label=f"{style.LABELS[model]}: {means[model]}, n = {len(part)}",
         )
     mean = PAPER_MEANS[panel]
-    axes.axvline(mean, ymax=LINE, color=style.PAPER, linestyle="--", label=f"paper: mean {mean:.2f} Å")
+    axes.axvline(mean, ymax=LINE, color=style.PAPER, linestyle="--", label=f"paper: {mean:.2f} Å")
     axes.set_xlim(0, end)
     axes.set_ylim(0, axes.get_ylim()[1] / LINE)
     axes.legend(loc="upper right", framealpha=0.9, edgecolor="none")
+
+
+def _mean(errors: Errors, panel: str) -> str:
+    low, high = errors.interval(panel)
+    return f"{errors.mean(panel):.3f}" + ("" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]") + " Å"
 
 
 def read_measured(results: Path) -> dict:

@@ -26,14 +26,14 @@ FEW = 400  # crystals below which points are drawn instead of a density
 
 
 def compute(measured: dict, predictions: Path) -> dict[str, dict]:
-    """Return per property of ``properties.json``: MAE, R^2, and from ``properties_test.npz`` true and predicted (n,).
+    """Return per property: true and predicted (n,) from ``properties_test.npz``, MAE with its 95 % interval and R^2.
 
     Raises InputError when the second file is not there or damaged.
     """
     try:
         with np.load(predictions, allow_pickle=False) as arrays:
             return {
-                row["property"]: {key: row[key] for key in ("mae", "r2")}
+                row["property"]: {key: row.get(key) for key in ("mae", "mae_interval", "r2")}
                 | {kind: arrays[f"{row['property']}_{kind}"] for kind in ("true", "predicted")}
                 for row in measured["rows"]
             }
@@ -44,12 +44,13 @@ def compute(measured: dict, predictions: Path) -> dict[str, dict]:
 
 
 def render(panels: dict[str, dict], path: Path) -> None:
-    """Write ``path``.svg, .png and .json (counts, MAE and R^2 of each panel); ``path`` has no suffix."""
+    """Write ``path``.svg, .png and .json (count, MAE, interval and R^2 of each panel); ``path`` has no suffix."""
     facts = {
         name: {
             "unit": PROPERTIES[name].trained_unit,
             "count": len(panel["true"]),
             "mae": panel["mae"],
+            "mae_interval": panel.get("mae_interval"),
             "r2": panel["r2"],
         }
         for name, panel in panels.items()
@@ -78,7 +79,9 @@ def render(panels: dict[str, dict], path: Path) -> None:
 
 def _caption(panel: dict) -> str:
     r2 = "–" if panel["r2"] is None else f"{panel['r2']:.3f}"  # none where all true values are alike
-    return f"MAE {panel['mae']:.3f}\nR² {r2}\nn = {len(panel['true']):,}"
+    low, high = panel.get("mae_interval") or (None, None)
+    interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"MAE {panel['mae']:.3f}{interval}\nR² {r2}\nn = {len(panel['true']):,}"
 
 
 def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:

@@ -57,11 +57,25 @@ def test_error_count_and_unit_of_each_panel_are_printed(results, monkeypatch):
     monkeypatch.setitem(figure5.style._SETTINGS, "svg.fonttype", "none")  # text as text, not as outlines
     figure5.main(["--results", str(results)])
     text = (results / "figure5.svg").read_text()
-    for shown in ("MAE 0.050", "R² 0.950", "n = 2,400", "formation energy (eV/atom)", "MAE 0.400", "R² 0.600", "n = 8"):
+    for shown in (
+        "MAE 0.050",
+        "R² 0.950",
+        "n = 2,400",
+        "formation energy (eV/atom)",
+        "MAE 0.400 [",
+        "R² 0.600",
+        "n = 8",
+    ):
         assert shown in text, shown
     assert ">refractive index<" in text  # no empty brackets where there is no unit
     stored = json.loads((results / "figure5.json").read_text())
-    assert stored["bulk_modulus"] == {"unit": "ln(GPa)", "count": 1000, "mae": 0.15, "r2": 0.85}
+    assert stored["bulk_modulus"] == {
+        "unit": "ln(GPa)",
+        "count": 1000,
+        "mae": 0.15,
+        "mae_interval": [0.135, 0.165],
+        "r2": 0.85,
+    }
 
 
 @pytest.mark.parametrize("predicted", [[1.0, 1.5], [2.0, 2.0]], ids=["two points", "all alike"])

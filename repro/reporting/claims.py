@@ -7,7 +7,7 @@ from repro.reporting.document import Section, Table, Text
 from repro.reporting.material import Material
 from repro.reporting.samples import of_this_generation
 
-_SAMPLED = ("table2", "table4", "figure6")
+_SAMPLED = ("table2", "table3", "table3_dft", "table4", "figure6")
 _ENCODED = {"figure2": figure2.NETWORKS, "figure3": latent.NETWORKS}
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import mimetypes
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,9 +179,21 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:#.{digits}g}"
 
 
-def percent(share: float | None) -> str:
-    """Return a share of one in per cent."""
-    return "–" if share is None or share != share else f"{100 * share:.1f} %"
+def percent(share: float | None, interval: Sequence[float] | None = None) -> str:
+    """Return a share of one in per cent, with the ends of its interval where there is one."""
+    if share is None or share != share:
+        return "–"
+    ends = f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if _told(interval) else ""
+    return f"{100 * share:.1f} %{ends}"
+
+
+def ranged(value: float | None, interval: Sequence[float] | None) -> str:
+    """Return a measured number as ``number`` does, with the ends of its interval where there is one."""
+    return number(value) + (f" [{number(interval[0])}, {number(interval[1])}]" if _told(interval) else "")
+
+
+def _told(interval: Sequence[float] | None) -> bool:
+    return interval is not None and all(end is not None and end == end for end in interval)
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from repro import stamps
 from repro.properties.data import network_names
+from repro.reporting.intervals import with_intervals
 from repro.run import Run
 from repro.stages import STAGES
 
@@ -20,7 +21,7 @@ class Material:
     """What the sections are made from.
 
     ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings,
-    one dict of losses per epoch; ``evaluation`` summed up and ``measured`` per structure; ``generated``
+    one dict of losses per epoch; ``evaluation`` summed up with intervals and ``measured`` per structure; ``generated``
     the counts and ``candidates`` the rows of the generation; ``properties`` the errors of the run's property
     networks; ``published`` Table 1 of those that come with the project, where the run ranks its candidates by them.
     Dicts and lists are empty where a stage has not been run.
@@ -52,13 +53,14 @@ def gather(run: Run) -> Material:
     found = {name: stamps.read(run.folder(name)) for name in MEASURED}
     first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn.members)[0]}  # of its networks
     histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
+    measured = _json(run.results / "evaluation_structures.json")
     uses_published = run.preset.generate.networks == "published"
     return Material(
         run=run,
         stamps={name: stamp for name, stamp in found.items() if stamp},
         histories={name: history for name, history in histories.items() if history},
-        evaluation=_json(run.results / "evaluation.json"),
-        measured=_json(run.results / "evaluation_structures.json"),
+        evaluation=with_intervals(_json(run.results / "evaluation.json"), measured),
+        measured=measured,
         generated=_json(run.results / "generate" / "summary.json"),
         candidates=_rows(run.results / "generate" / "candidates.csv"),
         properties=_json(run.results / "properties.json"),

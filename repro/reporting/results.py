@@ -5,7 +5,7 @@ from collections.abc import Callable
 from data_prep.properties import FORMATION_ENERGY
 from experiments.paper import FULL, TABLE1, TEXT, Stated
 from repro.reporting import differences
-from repro.reporting.document import Section, Table, Text, number, percent
+from repro.reporting.document import Section, Table, Text, number, percent, ranged
 from repro.reporting.material import Material
 
 PAPERS_WAY = "unet"  # species from the UNet's arg-max
@@ -31,7 +31,7 @@ def paper_beside_us(material: Material) -> Section:
     ]
     columns = ("quantity, on held-out crystals", "paper", *(NAMES[model] for model in models))
     note = (
-        "Brackets hold the 95 % bootstrap interval of the mean. MSE is the mean over all voxels and the four "
+        "Brackets hold 95 % bootstrap intervals over the structures. MSE is the mean over all voxels and the four "
         "channels; sites are those of the reconstructed maps with species from the UNet, the paper's way; EMD and "
         "|ΔN| are means over the structures that could be decoded, shares are of all. The cell lengths are the "
         "least-squares slopes of the coordinate channels; the release's own formula stands below them. The paper "
@@ -55,8 +55,8 @@ def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:
     rows = [
         row("structures", f"{TEXT['validation_structures'].value:,}", lambda part: number(part["count"])),
         row("VAE, MSE", f"{FULL.mse:g}", lambda part: _with_interval(part, "mse")),
-        row("VAE, MSE of the density channel", "–", lambda part: number(part.get("density_mse"))),
-        row("VAE, KLD (nats)", "O(10²)", lambda part: number(part.get("kld"))),
+        row("VAE, MSE of the density channel", "–", lambda part: _with_interval(part, "density_mse")),
+        row("VAE, KLD (nats)", "O(10²)", lambda part: _with_interval(part, "kld")),
     ]
     for axis, name in enumerate("abc"):
         printed = stated(TEXT[f"{name}_mae"])
@@ -84,8 +84,8 @@ def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]
         ("structures decoded", "–", *(f"{part['decoded']:,} of {part['count']:,}" for part in parts)),
         ("EMD of the sites (Å)", f"{FULL.emd:.3f}", *(_with_interval(part, "emd") for part in parts)),
         ("|ΔN| (sites per cell)", f"{FULL.delta_n:.3f}", *(_with_interval(part, "delta_n") for part in parts)),
-        ("sites with the right species", "–", *(percent(part.get("species_right")) for part in parts)),
-        ("all sites and species right", "–", *(percent(part.get("exact_fraction")) for part in parts)),
+        ("sites with the right species", "–", *(_share(part, "species_right") for part in parts)),
+        ("all sites and species right", "–", *(_share(part, "exact_fraction") for part in parts)),
     ]
 
 
@@ -97,13 +97,18 @@ def _rows_of_the_cgcnn(material: Material, models: list[str]) -> list[tuple[str,
 
 
 def _with_interval(part: dict, name: str) -> str:
-    low, high = part.get(f"{name}_interval") or (None, None)
-    interval = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
-    return number(part.get(name)) + interval
+    return ranged(part.get(name), part.get(f"{name}_interval"))
+
+
+def _share(part: dict, name: str) -> str:
+    return percent(part.get(name) if part.get("count") else None, part.get(f"{name}_interval"))
 
 
 def _axis(part: dict, name: str, axis: int) -> str:
-    return number(part[name][axis]) if name in part else "–"
+    if name not in part:
+        return "–"
+    intervals = part.get(f"{name}_interval")
+    return ranged(part[name][axis], intervals[axis] if intervals else None)
 
 
 def by_family(material: Material) -> Section:
@@ -118,17 +123,18 @@ def by_family(material: Material) -> Section:
             _family_row(f"{family}, {NAMES[model]}", part, sites.get(family, {})) for family, part in groups.items()
         ]
     columns = (
-        "family", "structures", "MSE", "density MSE", "KLD", "|Δa|", "|Δb|", "|Δc|", "decoded", "EMD", "|ΔN|",
+        "family", "structures", "decoded", "MSE", "density MSE", "KLD", "|Δa|", "|Δb|", "|Δc|", "EMD", "|ΔN|",
         "all right",
     )  # fmt: skip
     return Section(title, (Table("Lengths and distances in Å; families by stoichiometry", columns, rows),))
 
 
 def _family_row(name: str, part: dict, sites: dict) -> tuple[str, ...]:
-    vae = (number(part.get(key)) for key in ("count", "mse", "density_mse", "kld"))
+    vae = (_with_interval(part, key) for key in ("mse", "density_mse", "kld"))
     lengths = (_axis(part, "lattice_error", axis) for axis in range(3))
-    found = (number(sites.get(key)) for key in ("decoded", "emd", "delta_n"))
-    return (name, *vae, *lengths, *found, percent(sites.get("exact_fraction") if sites.get("count") else None))
+    found = (_with_interval(sites, key) for key in ("emd", "delta_n"))
+    counts = (number(count) for count in (part.get("count"), sites.get("decoded")))
+    return (name, *counts, *vae, *lengths, *found, _share(sites, "exact_fraction"))
 
 
 def by_route(material: Material) -> Section:
@@ -149,9 +155,9 @@ def by_route(material: Material) -> Section:
 
 def _route_cells(part: dict) -> tuple[str, ...]:
     failures = ", ".join(f"{reason} {count:,}" for reason, count in sorted(part["failures"].items()))
-    shares = (percent(part[key] if part["count"] else None) for key in ("species_right", "exact_fraction"))
+    shares = (_share(part, key) for key in ("species_right", "exact_fraction"))
     decoded = f"{part['decoded']:,} of {part['count']:,}"
-    return (decoded, number(part.get("emd")), number(part.get("delta_n")), *shares, failures or "–")
+    return (decoded, _with_interval(part, "emd"), _with_interval(part, "delta_n"), *shares, failures or "–")
 
 
 def ceiling(material: Material) -> Section:
