@@ -180,8 +180,9 @@ def render(table: dict, folder: Path) -> None:
     """Write ``table3.json``, ``.md``, ``_candidates.csv`` and the relaxed CIFs (for DFT ``table3_dft...``)."""
     name = NAMES[not table["surrogate"]]
     rows = {row["id"]: row for row in table["candidates"]}
-    if records := table.pop("records", None):
-        changes.write_cifs(rows, records, folder / f"{name}_relaxed")
+    if "records" in table:
+        changes.write_cifs(rows, table["records"], folder / f"{name}_relaxed")
+        table = {key: value for key, value in table.items() if key != "records"}
     write_json(folder / f"{name}.json", table)
     write_csv(folder / f"{name}_candidates.csv", table["candidates"], COLUMNS)
     text = [f"**{table['title']}**", markdown(header(table), cells(table)), summary(table), table["note"]]

@@ -7,6 +7,7 @@ import os
 import signal
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -184,12 +185,12 @@ def candidate(name: str, family: str, predicted: float) -> dict:
             "base_energy": "-0.6", "formation_energy_per_atom": str(predicted)}  # fmt: skip
 
 
-@pytest.fixture
-def table(tmp_path):
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
     structures = {"one": b2("Al", "Ni", 3.0), "two": b2("Cu", "Au", 3.2), "far": b2("Na", "Cl", 3.2)}
     structures["close"] = Structure(Lattice.cubic(4), ["Cu", "Au"], [[0, 0, 0], [0.075, 0, 0]])
     rows = [candidate(name, "AB", -0.4) for name in structures]
-    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    calculator = references.Calculator(Emt(), Store(tmp_path_factory.mktemp("store")), workers=0)
     return table3.compute(rows, structures, calculator)
 
 
@@ -258,3 +259,18 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setattr(embedded, "load_model", missing)
     with pytest.raises(InputError, match="No module named 'chgnet': run 'make surrogate' once"):
         surrogate.versions()
+
+
+def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path):
+    from repro.reporting.relaxed import table_3
+
+    material = SimpleNamespace(folder=tmp_path)
+    assert "make table3" in table_3(material).blocks[0].text
+    table3.render(table | {"identity": ""}, tmp_path)
+    section = table_3(material)
+    shown, every = (block for block in section.blocks if block.kind == "table")
+    assert shown.rows[2][:5] == ("binaries (AB)", "24", "10.88", "2.65", "0") and shown.rows[2][5] == "2 of 4"
+    assert "not by DFT" in shown.caption and "not by DFT" in every.caption
+    assert [row[-1] for row in every.rows] == ["converged", "converged", references.UNAVAILABLE, verdict.TOO_CLOSE]
+    table3.render(table | {"identity": "another generation"}, tmp_path)
+    assert "out of date" in table_3(material).blocks[0].text
