@@ -1,5 +1,6 @@
 """The OPTIMADE project's reference server on the loopback address, with real structures inside."""
 
+import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,9 @@ def structure_entry(crystal: Crystal, id: str, **labels: Any) -> dict[str, Any]:
 class Interruptions:
     """An ASGI layer around the server that fails the next requests for structures as it is told.
 
-    ``faults`` holds one item per request: None (an ordinary answer), a status, or ``"cut"``, which ends
-    the connection in the middle of the body. ``asked`` are the queries of requests for structures.
+    ``faults`` holds one item per request: None (an ordinary answer), a status, ``"cut"``, which ends the
+    connection in the middle of the body, or ``"slow"``, which takes 3 seconds. ``asked`` are the queries
+    of requests for structures.
     """
 
     def __init__(self, app: Any):
@@ -41,6 +43,8 @@ class Interruptions:
         if isinstance(fault, int):
             await send({"type": "http.response.start", "status": fault, "headers": [(b"content-length", b"0")]})
             return await send({"type": "http.response.body", "body": b""})
+        if fault == "slow":
+            await asyncio.sleep(3)
         return await self.app(scope, receive, _cutting(send) if fault == "cut" else send)
 
 

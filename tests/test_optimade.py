@@ -17,7 +17,7 @@ import pytest
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import count_reasons, screen
-from data_prep.sources import read_source
+from data_prep.sources import optimade_client, read_source
 from data_prep.sources.embedded import read_embedded
 from data_prep.sources.optimade import read_optimade
 from data_prep.sources.patience import ATTEMPTS
@@ -125,6 +125,16 @@ def test_pages_faults_and_a_cut_connection_lose_nothing(entries, tmp_path, capfd
     assert pages(server.asked) == ["AB from 0"] * 5 + ["AB from 20"] * 3 + ["ABX2 from 0", "ABX3 from 0"]
     assert waits == [2.0, 4.0, 8.0, 2.0, 4.0]
     assert "Error" not in "".join(capfd.readouterr())
+
+
+def test_an_answer_that_takes_too_long_is_asked_for_again(entries, tmp_path, monkeypatch):
+    monkeypatch.setattr(optimade_client, "TIMEOUT", 1.0)
+    waits: list[float] = []
+    with optimade_server(entries, [ENERGY]) as (url, server):
+        server.faults = [None, "slow"]
+        found, _ = read(url, tmp_path, waits)
+    assert len(found) == 32
+    assert waits[:1] == [2.0]
 
 
 def test_a_run_that_was_cut_off_asks_only_for_what_is_missing(entries, tmp_path, monkeypatch):

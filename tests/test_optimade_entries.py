@@ -51,7 +51,7 @@ def test_the_address_is_the_base_url(source, url):
 
 
 @pytest.mark.parametrize(
-    "source", ["optimade:oqmd", "optimade:ftp://x.org", "optimade:https://", "optimade:https://x?y"]
+    "source", ["optimade:oqmd", "optimade:ftp://x.org", "optimade:https://", "optimade:https://me:secret@x"]
 )
 def test_an_address_that_is_none_is_one_sentence(source, tmp_path):
     with pytest.raises(InputError, match="names no web address; give optimade:https://HOST/PATH"):
@@ -138,6 +138,7 @@ def test_species_may_be_left_to_the_names_of_the_sites():
             {"_mp_stability": {"gga_gga+u": {"formation_energy_per_atom": -2.0, "energy_above_hull": 0.0}}},
             (-2.0, {"e_above_hull": 0.0}),
         ),
+        (["_mp_stability"], {"_mp_stability": {"GGA_GGA+U": {"formation_energy_per_atom": -2.0}}}, (-2.0, {})),
         (["_jarvis_formation_energy_peratom"], {"_jarvis_formation_energy_peratom": -0.75}, (-0.75, {})),
         (["_mine_formation_energy_per_atom"], {"_mine_formation_energy_per_atom": -0.1}, (-0.1, {})),
     ],

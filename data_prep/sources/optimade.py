@@ -37,10 +37,10 @@ Sleep = Callable[[float], None]
 def base_url(source: str) -> str:
     """Return the base URL that a source names, without the version that the client adds.
 
-    Raises ``InputError`` for one that is no http or https address.
+    Raises ``InputError`` for one that is no http or https address, or that holds a password or a query.
     """
     url = source.removeprefix(OPTIMADE).removeprefix(":").strip() or DEFAULT
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
+    if not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#@]*", url):
         raise InputError(f"{source!r} names no web address; give optimade:https://HOST/PATH, or optimade alone")
     return re.sub(r"(/v\d[\d.]*)?(/structures)?/*$", "", url)
 

@@ -87,9 +87,9 @@ def _refuse_unit(field: str, description: Any, url: str) -> None:
 
 
 def _number(attributes: Mapping[str, Any], path: Keys) -> float:
-    value: Any = attributes
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
+    value = attributes.get(path[0])
+    for key in path[1:]:  # the Materials Project's own model writes GGA_GGA+U what it serves as gga_gga+u
+        value = {str(name).lower(): item for name, item in value.items()}.get(key) if isinstance(value, dict) else None
     try:
         return math.nan if value in ABSENT else float(value)
     except (ValueError, TypeError):
