@@ -42,8 +42,9 @@ class Provider:
         try:
             from optimade.client import OptimadeClient
         except ImportError as error:
+            missing = getattr(error.__cause__ or error, "name", None) or "a package of it"
             raise InputError(
-                f"the source optimade needs the OPTIMADE client ({error.name or 'optimade'} is missing); "
+                f"the source optimade needs the OPTIMADE client ({missing} is missing); "
                 "run: pip install 'optimade[http-client]'"
             ) from None
         self.url = url
