@@ -247,6 +247,12 @@ def test_a_missing_parsl_configuration_is_named(tmp_path):
         fan_out.read_configuration(tmp_path / "empty.py")
 
 
+@pytest.mark.skipif(not find_spec("parsl"), reason="Parsl is not installed (extra 'surrogate')")
+def test_the_example_for_slurm_is_a_configuration():
+    config = fan_out.read_configuration(Path(fan_out.__file__).with_name("slurm.py"))
+    assert [executor.label for executor in config.executors] == ["slurm"]
+
+
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     from data_prep.embedded import relax as embedded
 

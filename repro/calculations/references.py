@@ -12,6 +12,7 @@ from repro.calculations.espresso import Dft
 from repro.calculations.fan_out import fan_out
 from repro.calculations.store import CONVERGED, Store, key_of
 from repro.calculations.surrogate import Surrogate
+from repro.calculations.verdict import LIMITS
 
 UNAVAILABLE = "not calculated"
 
@@ -38,7 +39,7 @@ class Calculator:
             except InputError as error:
                 found[name] = {"status": UNAVAILABLE, "reason": str(error)}
                 continue
-            keys[name] = key_of(structure, method | {"cell": cells})
+            keys[name] = key_of(structure, method | {"cell": cells, "limits": LIMITS})
             jobs[keys[name]] = self.method.job(structure, cells)
         records = fan_out(jobs, self.store, self.workers, self.parsl, what)
         return found | {name: records[key] for name, key in keys.items()}

@@ -32,7 +32,7 @@ def relax_files(options: argparse.Namespace) -> None:
         raise InputError(f"{options.path}: no structure can be read; see above.")
     inside = options.path if options.path.is_dir() else options.path.parent
     relax_structures(
-        {Path(crystal.id).stem: crystal.structure() for crystal in crystals},
+        {crystal.id.removesuffix(".cif"): crystal.structure() for crystal in crystals},
         calculator_of(options),
         options.out or inside.with_name(inside.name + "-relaxed"),
     )

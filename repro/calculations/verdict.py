@@ -7,8 +7,9 @@ from repro.calculations.store import CONVERGED
 from repro.metrics import smallest_distance
 
 CLOSEST = 0.7  # Å; H2 is 0.74: closer atoms are no crystal, and no method here was made for them
-GROWTH = 2.0  # a cell that grows or shrinks by more has left the structure it started from
+GROWTH = 5.0  # a cell whose volume grows or shrinks by more is no relaxed form of what it was; edges by 1.7
 PRESSURE = 0.2  # GPa at most, at the end
+LIMITS = {"closest": CLOSEST, "growth": GROWTH, "pressure": PRESSURE}
 
 TOO_CLOSE, EXPLODED = "atoms too close", "exploded"
 NOT_CONVERGED, TIME_LIMIT, UNDER_PRESSURE = "not converged", "time limit", "pressure left"
