@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+UNFINISHED = ".writing-"  # begins the name of a file that is being written
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -21,17 +23,35 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix="".join(path.suffixes), dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with _naming(path):
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, suffix="".join(path.suffixes), dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an OSError name ``path``: HDF5 and a full disk name no file, others the temporary one."""
     try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.filename is None or Path(str(error.filename)).name.startswith(UNFINISHED):
+            error.filename = str(path)
+        raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process had begun to write under ``folder``; nobody else may be writing there."""
+    for path in folder.rglob(f"{UNFINISHED}*"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,11 +6,12 @@ scheduler, a server for each worker and a package of its own to do the same on o
 """
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -81,13 +82,10 @@ def _each(piece: tuple[Callable[[Task], Result], Sequence[Task]]) -> list[Result
 
 @contextmanager
 def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
-    """Yield the executor and its number of workers.
-
-    Processes of this machine are spawned, not forked: a fork of a process that runs TensorFlow can hang.
-    """
+    """Yield the executor and its number of workers."""
     if scheduler is None:
         try:
-            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            with process_pool(workers) as pool:
                 yield pool, workers
         except BrokenExecutor as error:
             raise InputError(_LOST) from error
@@ -108,3 +106,21 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
             yield client.get_executor(), places
         except (KilledWorker, CancelledError) as error:
             raise InputError(_LOST) from error
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """Return a pool of processes of this machine that end with this one, however it ends.
+
+    They are spawned, not forked: a fork of a process that runs TensorFlow can hang. A worker whose parent was
+    killed would wait for the next task for ever.
+    """
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    threading.Thread(target=_wait_and_leave, daemon=True).start()
+
+
+def _wait_and_leave() -> None:
+    parent_process().join()
+    os._exit(1)

@@ -153,7 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, WeightsError) as error:
         return _stop(str(error))
     except OSError as error:
-        return _stop(f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.")
+        reason = os.strerror(error.errno) if error.errno else error.strerror or error  # HDF5's own is a paragraph
+        return _stop(f"{error.filename or 'A file'} could not be read or written: {reason}.")
     except KeyboardInterrupt:
         return _stop(f"{options.stage} was stopped; the same command goes on from the last completed step.")
     return 0

@@ -5,14 +5,14 @@ This module does not import Keras: its workers would each start TensorFlow.
 
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_prep.workers import process_pool
 from models.atoms import Decoded, Undecodable, decode_atoms, decode_told
 from models.fitted_species import Candidates
 from models.site_prior import SitePrior
@@ -54,18 +54,18 @@ def segment(
     return [Segmented(*part) for part in parts], probability
 
 
-def decoder_pool(processes: int | None = None) -> ProcessPoolExecutor:
+def decoder_pool(processes: int | None = None) -> Executor:
     """Return a pool of workers for ``decode_all``, one thread of linear algebra each.
 
-    Spawned, because TensorFlow's threads do not survive a fork. A worker reads the number of threads
-    when it imports NumPy, before any initializer could run: it has to inherit it.
+    A worker reads the number of threads when it imports NumPy, before any initializer could run: it has to
+    inherit it.
     """
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
+    return process_pool(processes or os.cpu_count() or 1)
 
 
 def decode_all(
-    pool: ProcessPoolExecutor,
+    pool: Executor,
     segmented: Iterable[Segmented],
     species_from: str,
     candidates: Candidates,

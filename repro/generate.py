@@ -26,6 +26,7 @@ from repro.candidates import candidates
 from repro.datasets import load_dataset
 from repro.decode import decode_all, decoder_pool
 from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
+from repro.locks import making
 from repro.properties.networks import predict_properties
 from repro.reconstruction import decode_latent
 from repro.run import Run
@@ -124,6 +125,11 @@ def _predicted_energy(generator: Generator, base: Crystal) -> float:
 def _generate(generator: Generator, targets: Sequence[Target], out: Path, options: Namespace) -> dict:
     """Write CIFs as they come, then the ranked ``candidates.csv``, ``candidates.extxyz`` and ``summary.json``."""
     allowed = _allowed(generator, options.elements)
+    with making(out / "parts"):
+        return _write(generator, targets, allowed, out, options)
+
+
+def _write(generator: Generator, targets: Sequence[Target], allowed: Candidates, out: Path, options: Namespace) -> dict:
     chosen, counts, kept, everything = filters(options), {}, [], []
     files = CandidateFiles(out)
     for batch in _batches(generator, targets, allowed, out / "parts"):
@@ -175,14 +181,24 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
             for start in range(0, target.count, BATCH):
                 stop = min(start + BATCH, target.count)
                 part = parts / f"{target.digest(allowed.numbers)}-{made_by}-{start:06d}-{stop:06d}.json"
-                if not part.exists():
+                records = _stored(part)
+                if records is None:
                     z = target.draw(start, stop, centre)
                     maps, compositions = decode_latent(generator.decoder, z, np.repeat(condition, len(z), axis=0))
                     segmented = generator.segmented(z, maps, compositions)
                     outcomes = decode_all(pool, segmented, species_from, allowed, generator.prior)
                     write_json(part, candidates(target, start, outcomes, generator))
-                yield json.loads(part.read_text())
+                    records = _stored(part)
+                yield records
                 bar.update(stop - start)
+
+
+def _stored(part: Path) -> list[dict] | None:
+    """Return the records of a finished batch, None where there is none that can be read: it is drawn again."""
+    try:
+        return json.loads(part.read_text())
+    except (OSError, ValueError):  # a JSON fault is a ValueError
+        return None
 
 
 def summarise(records: Sequence[dict]) -> dict:

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
+from data_prep.atomic import remove_unfinished
 from data_prep.embedded import TABLE as EMBEDDED
 from data_prep.errors import InputError
 from data_prep.shards import file_sha256
 from repro import stamps
 from repro.backend import start_backend
+from repro.locks import making, reading
 from repro.run import Run
 
 
@@ -138,26 +140,40 @@ STAGES = {
 
 
 def run_stage(name: str, run: Run, options: Namespace) -> None:
-    """Run one stage unless it is done; raises InputError when an earlier stage is missing or stale."""
-    stage = STAGES[name]
-    folder = run.folder(name)
-    inputs = {needed: identity_of(needed, run) for needed in stage.reads(run)}
-    if stage.on_demand(options):
-        stage.run(run, options)
-        return
-    config = stage.config(run)
-    if options.again:
-        (folder / stamps.DONE).unlink(missing_ok=True)
-        (folder / stamps.STARTED).unlink(missing_ok=True)
-    stamps.begin(folder, config, inputs)
-    if stamps.read(folder) and not stage.verified:
-        print(f"{name}: up to date in {folder} (--again makes it anew).")
-        return
-    started = time.time()
-    print(f"{name}: {stage.help}; output in {folder}", flush=True)
-    counts = stage.run(run, options)
-    stamps.finish(folder, config, inputs, started, counts)
-    print(f"{name}: done in {time.time() - started:.0f} s.", flush=True)
+    """Run one stage unless it is done.
+
+    Raises InputError when an earlier stage is missing or stale, or when another process makes or uses the folder.
+    """
+    stage, folder = STAGES[name], run.folder(name)
+    with reading([run.folder(earlier) for earlier in _earlier(name, run)]):
+        inputs = {needed: identity_of(needed, run) for needed in stage.reads(run)}
+        if stage.on_demand(options):
+            stage.run(run, options)
+            return
+        config = stage.config(run)
+        if not (options.again or stage.verified) and stamps.read(folder):
+            stamps.begin(folder, config, inputs)
+            print(f"{name}: up to date in {folder} (--again makes it anew).")
+            return
+        with making(folder):
+            if options.again:
+                stamps.withdraw(folder, config, inputs)
+            remove_unfinished(folder)
+            stamps.begin(folder, config, inputs)
+            print(f"{name}: {stage.help}; output in {folder}", flush=True)
+            started = time.perf_counter()
+            counts = stage.run(run, options)
+            seconds = time.perf_counter() - started
+            stamps.finish(folder, config, inputs, seconds, counts)
+            print(f"{name}: done in {seconds:.0f} s.", flush=True)
+
+
+def _earlier(name: str, run: Run) -> list[str]:
+    """Return every stage that ``name`` depends on, directly or not."""
+    found: dict[str, None] = {}
+    for needed in STAGES[name].reads(run):
+        found |= dict.fromkeys([*_earlier(needed, run), needed])
+    return list(found)
 
 
 def identity_of(name: str, run: Run) -> str:

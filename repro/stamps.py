@@ -7,6 +7,7 @@ stage's identity: the hash of its configuration and of the identities of the sta
 import hashlib
 import json
 import platform
+import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from data_prep.atomic import write_json
 from data_prep.errors import InputError
+from repro.locks import LOCK
 
 DONE, STARTED = "done.json", "started.json"
 PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "scikit-image", "pymatgen")
@@ -35,8 +37,12 @@ def read(folder: Path, name: str = DONE) -> dict | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        stamp = json.loads(path.read_text())
+        if not (isinstance(stamp["identity"], str) and isinstance(stamp["config"], dict)):
+            raise ValueError("no identity")
+        stamp["inputs"].keys()
+        return stamp
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged: remove the folder {folder} and run the stage again.") from error
 
 
@@ -54,8 +60,24 @@ def begin(folder: Path, config: dict, inputs: dict[str, str]) -> None:
         write_json(folder / STARTED, {"identity": wanted, "config": config, "inputs": inputs})
 
 
-def finish(folder: Path, config: dict, inputs: dict[str, str], started: float, counts: dict[str, Any]) -> None:
-    """Write ``done.json``: configuration, inputs, versions, counts and duration in seconds."""
+def withdraw(folder: Path, config: dict, inputs: dict[str, str]) -> None:
+    """Forget that ``folder`` was made; what was made with another configuration goes with it.
+
+    Else a training begun with other settings would be resumed, and its result stamped with these.
+    """
+    found = [read(folder, name) for name in (DONE, STARTED)]
+    if any(stamp and stamp["identity"] != identity(config, inputs) for stamp in found):
+        for item in folder.iterdir():
+            if item.is_dir() and not item.is_symlink():
+                shutil.rmtree(item)
+            elif item.name != LOCK:
+                item.unlink()
+    for name in (DONE, STARTED):
+        (folder / name).unlink(missing_ok=True)
+
+
+def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, counts: dict[str, Any]) -> None:
+    """Write ``done.json``: configuration, inputs, versions, counts and duration in ``seconds``."""
     write_json(
         folder / DONE,
         {
@@ -63,7 +85,7 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], started: float, c
             "config": config,
             "inputs": inputs,
             "counts": counts,
-            "seconds": round(time.time() - started, 1),
+            "seconds": round(seconds, 1),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": versions(),
         },

@@ -1,9 +1,12 @@
 """The only place that compiles and fits: epochs, checkpoints, logs, resuming."""
 
 import csv
+import errno
 import io
 import json
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from tqdm import tqdm
 
 from data_prep.atomic import replacing, write_json, write_text
 from data_prep.errors import InputError
+from data_prep.shards import file_sha256
 
 BEST = "best.weights.h5"
 STATE = "state.json"
@@ -76,7 +80,7 @@ def fit_epochs(
     goes on from the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
     epoch with the lowest validation ``monitor``. Raises InputError when a loss is not finite.
     """
-    history = restore(model, folder)
+    history = restore(model, folder, monitor)
     writer = Writer(str(folder / "tensorboard"))
     total = budget.epochs * budget.steps
     with tqdm(total=total, initial=len(history) * budget.steps, desc=folder.name, unit=" steps", mininterval=2) as bar:
@@ -123,34 +127,72 @@ def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
 
 
 def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
-    """Write weights, optimizer and history of a completed epoch; the state file is what makes it count."""
+    """Write weights, optimizer and history of a completed epoch; the state file is what makes it count.
+
+    It holds the checksums of the weights too: HDF5 has none of its own, and a damaged number is a number.
+    """
     current = f"epoch-{len(history):04d}.weights.h5"
+    _require_space(model, folder / current)
     if is_best:
         with replacing(folder / BEST) as temporary:
             model.save_weights(temporary, overwrite=True)
     with replacing(folder / current) as temporary:
         model.save_weights(temporary, overwrite=True)
     write_text(folder / "history.csv", _as_csv(history))
-    write_json(folder / STATE, {"weights": current, "history": history})
+    sha256 = {name: file_sha256(folder / name) for name in (current, BEST)}
+    write_json(folder / STATE, {"weights": current, "sha256": sha256, "history": history})
     for old in folder.glob("epoch-*.weights.h5"):
         if old.name != current:
             old.unlink()
 
 
-def restore(model: keras.Model, folder: Path) -> list[dict]:
+def _require_space(model: keras.Model, path: Path) -> None:
+    """Raise OSError where the disk cannot hold the weights: HDF5 says so at great length when it is too late."""
+    variables = {id(variable): variable for variable in [*model.variables, *model.optimizer.variables]}
+    needed = 2**20 + 4 * sum(math.prod(variable.shape) for variable in variables.values())
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def restore(model: keras.Model, folder: Path, monitor: str = "loss") -> list[dict]:
     """Load the last completed epoch into a compiled model and return the history; empty when there is none."""
-    if not (folder / STATE).exists():
+    state = _read_state(folder)
+    if state is None:
         return []
-    state = json.loads((folder / STATE).read_text())
+    if any(f"val_{monitor}" not in losses for losses in state["history"]):
+        raise InputError(f"{folder / STATE} is damaged: remove {folder} to train again.")
     load_weights(model, folder / state["weights"])
     return state["history"]
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Load a ``.weights.h5`` file; raises InputError naming it when it is missing, damaged or does not fit."""
+def _read_state(folder: Path) -> dict | None:
+    """Return the state of a training, None where there is none; raises InputError naming a damaged one."""
+    path = folder / STATE
     try:
+        state = json.loads(path.read_text())
+        names, history = {"weights": state["weights"], **state.get("sha256", {})}, state["history"]
+        alike = all(losses.keys() == history[0].keys() for losses in history)
+        numbers = all(isinstance(value, (int, float)) for losses in history for value in losses.values())
+        if not (history and alike and numbers and all(isinstance(name, str) for name in names.values())):
+            raise ValueError("no history")
+        return state
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
+        raise InputError(f"{path} is damaged: remove {folder} to train again.") from error
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Load a ``.weights.h5`` file; raises InputError naming it when it is missing, damaged or does not fit.
+
+    It is compared with its checksum where the state of a training lies beside it.
+    """
+    stored = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
+    try:
+        if stored and file_sha256(path) != stored:
+            raise ValueError("its checksum fails")
         model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "

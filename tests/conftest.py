@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Inputs of a property test that names no number itself: a few dozen in every run of the tests, the same ones each
+# time; thousands, new ones each time, in "make nightly".
+settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -119,7 +119,7 @@ def test_a_shard_cut_in_half_is_rebuilt_by_its_stage(workplace, capsys):
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
     assert run("voxelize", "--source", str(source)) == 0
-    assert "shard-0000.npz is damaged" in capsys.readouterr().out
+    assert "shard-0000.npz was damaged" in capsys.readouterr().out
     assert shard.read_bytes() == whole
 
 
