@@ -1,7 +1,5 @@
 """Our own list of crystals on disk: one NPZ, written whole or not at all, read back bit for bit."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 from data_prep.atomic import replacing
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
+from data_prep.npz import DamagedNpz, read_npz
 
 
 def write_crystals(path: Path, crystals: Sequence[Crystal]) -> None:
@@ -52,13 +51,10 @@ def read_crystals(path: Path) -> list[Crystal]:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return _crystals(arrays)
+        return _crystals(read_npz(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such list of crystals; run the stage that writes it first") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError) as error:
-        # TypeError: for an NPY file of another name np.load gives a bare array
+    except (DamagedNpz, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path} is damaged or not a list of crystals ({error}); write it again") from error
 
 

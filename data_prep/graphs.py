@@ -1,7 +1,5 @@
 """Crystals as graphs: each site, its nearest neighbours and their distances (Methods; FINDINGS F26)."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +13,7 @@ from data_prep.atomic import replacing
 from data_prep.crystal import Crystal
 from data_prep.elements import MAX_Z
 from data_prep.errors import InputError
+from data_prep.npz import DamagedNpz, read_npz
 from data_prep.workers import in_order
 
 RADIUS = 8.0  # Å, F26
@@ -210,16 +209,11 @@ def load_graphs(path: Path) -> list[Graph]:
     """Read what ``save_graphs`` wrote. Raises InputError when the file is missing, damaged or foreign."""
     remedy = "build the graphs again"
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise InputError(f"{path} is damaged (a checksum fails): {remedy}.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in (*_SITE_FIELDS, "ids", "offsets")}
+        stored = read_npz(path)
+        arrays = {name: stored[name] for name in (*_SITE_FIELDS, "ids", "offsets")}
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: {remedy}.") from error
-    except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, InputError):
-            raise
+    except (DamagedNpz, KeyError) as error:
         raise InputError(f"{path} is not a readable file of graphs ({error}): {remedy}.") from error
     _check_arrays(arrays, path)
     bounds = zip(arrays["offsets"][:-1], arrays["offsets"][1:], arrays["ids"], strict=True)

@@ -7,6 +7,7 @@ channels are a function of the lengths and are recomputed while feeding.
 
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.atomic import replacing, write_json
+from data_prep.atomic import remove_unfinished, replacing, write_json
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.errors import InputError
+from data_prep.npz import NPZ_FAULTS
 from data_prep.voxelize import voxelize
 from data_prep.workers import in_order
 
@@ -66,7 +68,7 @@ def shard_is_good(path: Path, expected: str) -> bool:
                 return False
         with np.load(path, allow_pickle=False) as arrays:
             return str(arrays["fingerprint"]) == expected
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except NPZ_FAULTS:
         return False
 
 
@@ -87,8 +89,7 @@ def build_shards(
     again, and so are its workers: a shard gets its name when it is complete. Raises InputError for a lost worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for unfinished in folder.glob(".writing-*"):  # of a worker that was killed
-        unfinished.unlink(missing_ok=True)
+    remove_unfinished(folder)  # of workers that were killed
     groups = [crystals[start : start + shard_size] for start in range(0, len(crystals), shard_size)]
     paths = [folder.resolve() / f"shard-{index:04d}.npz" for index in range(len(groups))]
     tasks = list(zip(paths, groups, strict=True))
@@ -133,21 +134,11 @@ class VoxelStore:
         self.folder = folder
         self.manifest = _read_manifest(folder)
         self.grid: int = self.manifest["grid"]
-        self._shards: list[dict[str, tuple[Path, int]]] = []
-        lengths, ids, counts = [], [], []
-        for entry in self.manifest["shards"]:
-            path = folder / entry["name"]
-            if not path.exists() or file_sha256(path) != entry["sha256"]:
-                raise InputError(f"{path} is missing or damaged: run the voxelize stage again to rebuild it.")
-            offsets = _member_offsets(path)
-            self._shards.append({name: (path, _data_offset(path, offsets[name])) for name in _MAPS})
-            with np.load(path, allow_pickle=False) as arrays:
-                lengths.append(arrays["lengths"])
-                ids.append(arrays["ids"])
-            counts.append(entry["structures"])
-        self.lengths = np.concatenate(lengths)
-        self.ids = np.concatenate(ids)
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        opened = [_open_shard(folder / entry["name"], entry, self.grid) for entry in self.manifest["shards"]]
+        self._shards = [places for places, _, _ in opened]
+        self.lengths = np.concatenate([lengths for _, lengths, _ in opened])
+        self.ids = np.concatenate([ids for _, _, ids in opened])
+        self._starts = np.cumsum([0] + [len(ids) for _, _, ids in opened])
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -171,9 +162,36 @@ class VoxelStore:
 def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        manifest = json.loads(path.read_text())
+        entries = [(entry["name"], int(entry["structures"]), entry["sha256"]) for entry in manifest["shards"]]
+        if not entries or int(manifest["grid"]) < 1:
+            raise ValueError("it lists no shards")
+        return manifest
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} cannot be read: run the voxelize stage first.") from error
+
+
+def _open_shard(path: Path, entry: dict, grid: int) -> tuple[dict[str, tuple[Path, int]], np.ndarray, np.ndarray]:
+    """Return where a shard's maps lie, its lengths and ids; raises InputError where it is not what ``entry`` says."""
+    remedy = "run the voxelize stage again to rebuild it"
+    if not path.exists() or file_sha256(path) != entry["sha256"]:
+        raise InputError(f"{path} is missing or damaged: {remedy}.")
+    count = entry["structures"]
+    try:
+        offsets = _member_offsets(path)
+        headers = {name: _read_header(path, offsets[name]) for name in _MAPS}
+        with np.load(path, allow_pickle=False) as arrays:
+            lengths, ids = arrays["lengths"], arrays["ids"]
+    except NPZ_FAULTS as error:
+        raise InputError(f"{path} is no shard of voxel maps ({error}): {remedy}.") from error
+    size = path.stat().st_size
+    for name, (place, shape, dtype) in headers.items():
+        whole = shape == (count, grid, grid, grid) and place + math.prod(shape) * dtype.itemsize <= size
+        if dtype != _MAPS[name] or not whole:
+            raise InputError(f"{path} holds a {name} of another shape or kind than its manifest says: {remedy}.")
+    if lengths.shape != (count, 3) or lengths.dtype.kind != "f" or ids.shape != (count,):
+        raise InputError(f"{path} holds other lengths or ids than its manifest says: {remedy}.")
+    return {name: (path, place) for name, (place, _, _) in headers.items()}, lengths, ids
 
 
 def _member_offsets(path: Path) -> dict[str, int]:
@@ -187,11 +205,13 @@ def _member_offsets(path: Path) -> dict[str, int]:
     return offsets
 
 
-def _data_offset(path: Path, offset: int) -> int:
-    """Return where the numbers of an .npy member begin, behind its header."""
+def _read_header(path: Path, offset: int) -> tuple[int, tuple[int, ...], np.dtype]:
+    """Return where the numbers of an .npy member begin, behind its header, their shape and their type."""
     with open(path, "rb") as file:
         file.seek(offset)
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        read_header(file)
-        return file.tell()
+        shape, by_columns, dtype = read_header(file)
+        if by_columns:
+            raise ValueError("its arrays lie in another order")
+        return file.tell(), shape, dtype

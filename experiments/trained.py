@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from data_prep.atomic import replacing, write_json
 from data_prep.errors import InputError
+from data_prep.npz import DamagedNpz, read_npz
 from repro.presets import PRESETS
 from repro.run import Run, default_name
 from repro.stages import identity_of
@@ -63,10 +63,9 @@ def read(path: Path, identity: str) -> Stored | None:
     """Return what ``write`` left, or None where there is nothing, or something damaged or of another ``identity``."""
     try:
         facts = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
-        with np.load(path.with_name(path.name + ".npz"), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path.with_name(path.name + ".npz"))
         identities = {facts.pop("identity"), str(arrays.pop("identity"))}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedNpz):
         return None
     return Stored(facts, arrays) if identities == {identity} else None
 

@@ -4,11 +4,14 @@ It is fitted after the VAE's training, on latents with the noise of their poster
 heads says of the composition's shares is soft, while the number of sites is plain to read.
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from models.weights_error import WeightsError
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,13 @@ class SiteCounts:
 
 
 def load_site_counts(path: Path) -> SiteCounts:
-    """Read what ``SiteCounts.save`` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return SiteCounts(arrays["classes"], arrays["weights"], arrays["bias"])
+    """Read what ``SiteCounts.save`` wrote; raises WeightsError naming the file when it is damaged or does not fit."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = SiteCounts(arrays["classes"], arrays["weights"], arrays["bias"])
+        alike = found.classes.shape == found.bias.shape == found.weights.shape[1:]
+        if not (alike and found.classes.dtype.kind == "i" and np.isfinite(found.weights @ found.bias).all()):
+            raise ValueError("its arrays do not fit together")
+        return found
+    except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, RuntimeError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} is no classifier of the number of sites ({error}): train the VAE again.") from error

@@ -9,7 +9,9 @@ import numpy as np
 from data_prep.conditions import condition_bins
 from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals
+from data_prep.errors import InputError
 from data_prep.shards import VoxelStore
+from data_prep.splits import PARTS
 from repro.run import Run
 
 CRYSTALS, SPLIT = "crystals.npz", "split.json"
@@ -38,11 +40,16 @@ def load_dataset(run: Run) -> Dataset:
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Read the data stage's ``folder``; raises InputError when the crystals are not there."""
+    """Read the data stage's ``folder``; raises InputError naming a file that is missing or damaged."""
     crystals = read_crystals(folder / CRYSTALS)
-    split = json.loads((folder / SPLIT).read_text())
-    parts = np.array([split["parts"][crystal.id] for crystal in crystals])
-    edges = np.array(split["condition_edges"])
+    try:
+        split = json.loads((folder / SPLIT).read_text())
+        parts = np.array([split["parts"][crystal.id] for crystal in crystals])
+        edges = np.array(split["condition_edges"], dtype=np.float64)
+        if not np.isin(parts, PARTS).all() or edges.ndim != 1:
+            raise ValueError("it holds something else")
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
+        raise InputError(f"{folder / SPLIT} is missing or damaged: run the stage data with --again.") from error
     energies = np.array([crystal.formation_energy_per_atom for crystal in crystals])
     return Dataset(crystals, parts, edges, condition_bins(energies, edges))
 

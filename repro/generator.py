@@ -20,6 +20,7 @@ from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.errors import InputError
 from data_prep.formulas import FormulaDigests
+from data_prep.npz import DamagedNpz, read_npz
 from data_prep.quarantine import screen
 from data_prep.shards import file_sha256
 from data_prep.sources import read_source
@@ -176,6 +177,13 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
 def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
     """Read the generator of ``folder``; raises InputError naming a file that is missing, damaged or does not fit."""
     manifest = _read_manifest(folder)
+    try:
+        return _from_manifest(folder, manifest, crystals)
+    except (DamagedNpz, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder / MANIFEST} is damaged ({error}): clone the project again.") from error
+
+
+def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal]) -> Generator:
     voxels = VoxelParameters(**manifest["voxels"])
     vae = build_vae(VAEParameters(**_tuples(manifest["vae"])), voxels.grid)
     unet = build_segmenter(UNetParameters(**manifest["unet"]), voxels.radii)
@@ -193,8 +201,8 @@ def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
         {int(number): tuple(map(np.array, found)) for number, found in sites["arrangements"].items()},
         {int(number): tuple(map(tuple, found)) for number, found in sites["counts"].items()},
     )
-    with np.load(folder / FORMULAS, allow_pickle=False) as arrays:
-        known = Known(*(FormulaDigests(arrays[name]) for name in ("all", "train")))
+    formulas = read_npz(folder / FORMULAS)
+    known = Known(*(FormulaDigests(formulas[name]) for name in ("all", "train")))
     return Generator(
         vae.encoder,
         vae.decoder,

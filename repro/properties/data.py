@@ -14,6 +14,7 @@ from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals, write_crystals
 from data_prep.errors import InputError
 from data_prep.graphs import Graph, load_graphs, save_graphs, try_graphs
+from data_prep.npz import DamagedNpz, read_npz
 from data_prep.properties import PROPERTIES, property_labels
 from data_prep.quarantine import Rejected, screen
 from data_prep.shards import file_sha256
@@ -122,9 +123,12 @@ def load_property_data(run: Run) -> PropertyData:
     """Read what the stage ``graphs`` wrote; raises InputError naming a file that is missing or was changed."""
     folder = run.folder("graphs")
     _check(folder, (GRAPHS, LABELS))
-    with np.load(folder / LABELS, allow_pickle=False) as arrays:
-        labels = {name: arrays[name] for name in PROPERTIES}
-        return PropertyData(load_graphs(folder / GRAPHS), arrays["parts"], labels)
+    try:
+        arrays = read_npz(folder / LABELS)
+        labels, parts = {name: arrays[name] for name in PROPERTIES}, arrays["parts"]
+    except (DamagedNpz, KeyError) as error:
+        raise InputError(f"{folder / LABELS} is damaged ({error}): run the stage graphs with --again.") from error
+    return PropertyData(load_graphs(folder / GRAPHS), parts, labels)
 
 
 def load_property_crystals(run: Run) -> list[Crystal]:

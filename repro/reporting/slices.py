@@ -1,6 +1,5 @@
 """The report's section on reconstructions: middle slices of true and reconstructed density (as in Figure 2b)."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from data_prep.atomic import replacing
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
+from data_prep.npz import DamagedNpz, read_npz
 from experiments import style
 from models.lattice import BOX, MARGIN
 from repro.backend import start_backend
@@ -96,9 +96,8 @@ def read(path: Path) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        return read_npz(path)
+    except DamagedNpz as error:
         raise InputError(f"{path} is damaged ({error}): remove it and run the report again.") from error
 
 
