@@ -27,7 +27,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_CPU = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EXTRAS = scale docs
 
-.PHONY: help setup reproduce smoke test test-fast test-nightly lint lock audit newest docs \
+.PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest docs \
 	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
 	evaluate-properties generate tables figures table1 table2 table3 table4 table5 table6 \
 	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
@@ -65,6 +65,9 @@ test-fast: setup  ## the tests without those that train (under a minute)
 
 test-nightly: setup  ## the tests that repeat at length, or skip without an extra such as .[scale]
 	$(PY) -m pytest -m nightly
+
+nightly: setup  ## the same, and every property test on 10,000 inputs; kills, full disks, determinism (hours)
+	$(PY) -m pytest -m "nightly or hypothesis" --hypothesis-profile=nightly
 
 lint: setup  ## ruff
 	$(PY) -m ruff check .
