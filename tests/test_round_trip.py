@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from data_prep.rotations import proper_rotations, rotate
 from data_prep.voxelize import voxel_edges, voxelize
 from models.atoms import Decoded, DecodeParameters, Undecodable, decode_atoms
-from models.gaussian_fit import candidate_elements
+from models.fitted_species import candidate_elements
 from models.watershed import WatershedParameters
 from tests.inputs import inputs
 from tests.random_crystals import GRID, RADII, RandomCrystal, random_crystals
