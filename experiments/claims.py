@@ -16,11 +16,12 @@ CHANCE = 0.1  # of hitting the decile of formation energy that was asked for
 NOTE = (
     "An error holds where it is at most the paper's, a share or a count where it is at least the paper's; where the "
     "95 % interval (brackets) reaches the paper's number it holds as well. A mean or a variance of the latent space "
-    f"holds within {NEAR}, an order of magnitude to the nearest power of ten. Data, split and budget are not the "
-    "paper's: the sections below say how."
+    f"holds within {NEAR}, an order of magnitude to the nearest power of ten. n: structures, samples, bases or voxels. "
+    "Data, split and budget are not the paper's: the sections below say how."
 )
-HEADER = ("claim", "where", "paper", "ours", "n", "holds")
-_VERDICTS = {True: "yes", False: "no", None: "not measured"}
+_COUNTED = {"yes": True, "no": False, "not measured": None}
+HEADER = ("claim", "holds", "paper", "ours", "n", "where")
+_VERDICTS = {True: "✓ yes", False: "✗ no", None: "not measured"}
 
 
 def compute(found: dict[str, dict]) -> dict:
@@ -31,7 +32,7 @@ def compute(found: dict[str, dict]) -> dict:
     that are missing leave their claims not measured: ``holds`` is None. Errors in Å, eV/atom, GPa, shares of one.
     """
     rows = [row for part in _PARTS for row in part(found)]
-    counts = {verdict: sum(_VERDICTS[row["holds"]] == verdict for row in rows) for verdict in _VERDICTS.values()}
+    counts = {name: sum(row["holds"] is verdict for row in rows) for name, verdict in _COUNTED.items()}
     return {"rows": rows, "counts": counts, "note": NOTE}
 
 
@@ -181,7 +182,7 @@ def _known(found: dict[str, dict]) -> list[dict]:
     for key in ("a", "b", "c", *names, "bulk_modulus", "shear_modulus", "poisson_ratio"):
         name = f"cell length {key} (Å)" if key in "abc" else f"{PROPERTIES[key].title} ({PROPERTIES[key].unit or '–'})"
         printed = getattr(TABLE4_MAE, names.get(key, key))
-        claim = f"the same, {name.removesuffix(' (–)')}, MAE of all that are known"
+        claim = f"all candidates that it knows: {name.removesuffix(' (–)')}, MAE"
         rows.append(_row(claim, "Table 4", printed, _mean(mae.get(key)), _at_most))
     return rows
 
@@ -262,7 +263,7 @@ def cells(claims: dict) -> list[tuple[str, ...]]:
         if row["interval"]:
             ours += " [" + ", ".join(map(form, row["interval"])) + "]"
         count = "–" if row["count"] is None else f"{row['count']:,}"
-        rows.append((row["claim"], row["where"], paper, ours, count, _VERDICTS[row["holds"]]))
+        rows.append((row["claim"], _VERDICTS[row["holds"]], paper, ours, count, row["where"]))
     return rows
 
 
@@ -272,7 +273,7 @@ def _writer(form: str) -> Callable[[float], str]:
 
 def summary(claims: dict) -> str:
     """Return in one sentence how many claims hold."""
-    yes, no, unknown = (claims["counts"][verdict] for verdict in _VERDICTS.values())
+    yes, no, unknown = (claims["counts"][name] for name in _COUNTED)
     return f"Of {len(claims['rows'])} claims {yes} hold, {no} do not, {unknown} were not measured in this run."
 
 

@@ -88,7 +88,7 @@ def test_no_more_crystals_than_a_report_can_bear(tmp_path):
 
 def test_what_is_known_of_a_candidate_is_said_in_words():
     row = {"base": "", "formation_energy_per_atom": "-1.234", "spacegroup": "225", "training_formula": "False"}
-    expected = "Random sample, predicted formation energy −1.23 eV/atom, space group Fm-3m, new formula."
+    expected = "Random sample, predicted formation energy −1.23 eV/atom, space group Fm\u20113m, new formula."
     assert facts(row) == expected
     assert facts({"base": "NaCl", "formation_energy_per_atom": "", "spacegroup": ""}) == "Around NaCl."
 

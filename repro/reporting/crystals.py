@@ -42,7 +42,7 @@ def facts(row: Mapping) -> str:
     if energy not in (None, ""):
         said.append(f"predicted formation energy {float(energy):.2f} eV/atom".replace("-", "−"))
     if group not in (None, ""):
-        said.append(f"space group {sg_symbol_from_int_number(int(group))}")
+        said.append(f"space group {sg_symbol_from_int_number(int(group))}".replace("-", "\u2011"))  # not to be broken
     known = row.get("training_formula", row.get("known_formula"))
     if known not in (None, ""):
         said.append("formula of the training part" if known in (True, "True") else "new formula")

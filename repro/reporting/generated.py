@@ -32,9 +32,10 @@ def generated(material: Material) -> Section:
     valid = [row for row in material.candidates if row["valid"] == "True" and row["file"]]
     if not valid:
         return Section(title, (*blocks, Text("None of the samples became a valid crystal.")))
-    blocks.append(_best(material.folder, valid))
-    rows = ((row["formula"], facts(row), f"generate/{row['file']}") for row in valid[:LISTED])
-    blocks += viewer(material.folder, rows, "The best candidates")
+    best = list(first_of_each_formula(valid).values())[:LISTED]
+    blocks.append(_best(material.folder, best, len(valid)))
+    rows = ((row["formula"], facts(row), f"generate/{row['file']}") for row in best)
+    blocks += viewer(material.folder, rows, "The same crystals")
     path = material.folder / "crystals"
     shown = choose(valid)
     render([(row["formula"], read_cif(material.folder / "generate" / row["file"])) for row in shown], path)
@@ -88,12 +89,14 @@ def _group_cells(counts: dict) -> tuple[str, ...]:
     return tuple(shares[key] if key in shares else number(counts[key]) for key in _QUANTITIES)
 
 
-def _best(folder: Path, valid: Sequence[dict[str, str]]) -> Table:
-    shown = {key: label for key, label in _COLUMNS.items() if key in valid[0]}
-    files = (f"generate/{row['file']}" for row in valid[:LISTED])
+def _best(folder: Path, best: Sequence[dict[str, str]], valid: int) -> Table:
+    shown = {key: label for key, label in _COLUMNS.items() if key in best[0]}
+    files = (f"generate/{row['file']}" for row in best)
     links = [Link("CIF", file, (folder / file).read_text(encoding="utf-8")) for file in files]
-    rows = [(*(_shown(key, row[key]) for key in shown), link) for row, link in zip(valid, links, strict=False)]
-    caption = f"The {len(rows)} best of {len(valid):,} valid candidates (all in generate/candidates.csv)"
+    rows = [(*(_shown(key, row[key]) for key in shown), link) for row, link in zip(best, links, strict=True)]
+    caption = (
+        f"The best candidate of each of the first {len(rows)} formulas; all {valid:,} are in generate/candidates.csv"
+    )
     return Table(caption, (*shown.values(), "file"), rows)
 
 
@@ -109,11 +112,17 @@ def _shown(column: str, value: str) -> str:
 _MEASURED = {"formation_energy_per_atom", "a", "angle", "min_distance"}
 
 
-def choose(valid: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Return up to six candidates of different formulas, those around bases and the random ones in turn."""
+def first_of_each_formula(valid: Sequence[dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the first, the best, candidate of each formula, in their order."""
     firsts: dict[str, dict[str, str]] = {}
     for row in valid:
         firsts.setdefault(row["formula"], row)
+    return firsts
+
+
+def choose(valid: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return up to six candidates of different formulas, those around bases and the random ones in turn."""
+    firsts = first_of_each_formula(valid)
     around = [row for row in firsts.values() if row["base"]]
     random = [row for row in firsts.values() if not row["base"]]
     turns = [row for place in range(len(firsts)) for row in (*around[place : place + 1], *random[place : place + 1])]

@@ -38,10 +38,10 @@ def losses(material: Material) -> Section:
 
 
 def compute(histories: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Return network -> term -> {"train", "validation"} -> one value per epoch; terms without both are left out."""
+    """Return network -> term -> {"train", "validation"} -> one value per epoch; no idle terms."""
     curves = {}
     for name, history in histories.items():
-        terms = [key for key in history[0] if HELD_OUT + key in history[0]]
+        terms = [key for key in history[0] if HELD_OUT + key in history[0] and any(epoch[key] for epoch in history)]
         terms.sort(key=lambda term: term != "loss")  # the whole before its parts
         curves[name] = {
             term: {
