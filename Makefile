@@ -51,8 +51,8 @@ reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 1
 	@$(PY) -m repro.announce --preset $(PRESET) --source $(SOURCE) --run $(RUN) --gpu "$(GPU)"
 	@$(MAKE) --no-print-directory report PRESET=$(PRESET) SOURCE=$(SOURCE) RUN=$(RUN) SHARED=$(SHARED)
 
-smoke: setup  ## the whole way at 16^3 on a few dozen crystals (under 3 min)
-	@$(MAKE) --no-print-directory reproduce PRESET=smoke SOURCE=$(SOURCE)
+smoke: setup  ## the whole way at 16^3 on a few dozen crystals, two stages at a time (under 3 min)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target reproduce PRESET=smoke SOURCE=$(SOURCE)
 
 # Two processes, a file of tests at a time, those that train first (tests/conftest.py).
 PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder

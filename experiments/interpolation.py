@@ -232,7 +232,7 @@ def outcomes_between(
     _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
     found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
     waiting: deque[list] = deque()
-    with decoder_pool() as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
+    with decoder_pool(len(SPECIES_FROM) * steps) as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
 
         def collect(left: int) -> None:
             while len(waiting) > left:

@@ -5,7 +5,7 @@ This module does not import Keras: its workers would each start TensorFlow.
 
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from models.site_prior import SitePrior
 
 if TYPE_CHECKING:
     import keras
+
+WORTH_SHARING = 24  # maps: about what one process decodes while others start
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ def segment(
     return [Segmented(*part) for part in parts], probability
 
 
-def decoder_pool(processes: int | None = None) -> Executor:
-    """Return a pool of workers for ``decode_all``, one thread of linear algebra each.
+def decoder_pool(count: int, processes: int | None = None) -> Executor:
+    """Return a pool of workers for ``decode_all`` of ``count`` maps, one thread of linear algebra each.
 
     A worker reads the number of threads when it imports NumPy, before any initializer could run: it has to
-    inherit it.
+    inherit it. A few maps are decoded in this process before another has started.
     """
+    if count < WORTH_SHARING and processes is None:
+        return ThreadPoolExecutor(1)
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     return process_pool(processes or os.cpu_count() or 1)
 

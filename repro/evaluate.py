@@ -63,7 +63,8 @@ def evaluate(run: Run, options: Namespace) -> dict:
     seen = np.unique(np.concatenate([crystal.numbers for crystal in train]))
     elements, prior = candidate_elements(radii, seen), fit_site_prior(train, fit_angle_rule(train))
     records, counts = Records(), trained_site_counts(run)
-    with decoder_pool() as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
+    maps = len(test) * (2 * len(vaes) + 3)  # each VAE's and the true ones by two ways, and the true species
+    with decoder_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
 
         def decode(segmented: list[Segmented], species_from: str) -> list[Decoded | Undecodable]:
             return list(decode_all(pool, segmented, species_from, elements, prior))

@@ -174,7 +174,7 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
     total = sum(target.count for target in targets)
     species_from, voxels = generator.parameters.species_from, generator.voxels
     made_by = generator.fingerprint()
-    with decoder_pool() as pool, tqdm(total=total, desc="generate", unit=" samples") as bar:
+    with decoder_pool(total) as pool, tqdm(total=total, desc="generate", unit=" samples") as bar:
         for target in targets:
             centre = centre_of(target, generator.encoder, voxels.grid, voxels.radii, generator.n_conditions)
             condition = one_hot(np.array([target.condition]), generator.n_conditions)

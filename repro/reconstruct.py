@@ -51,7 +51,7 @@ def reconstruct_files(options: argparse.Namespace) -> None:
         print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {item.detail}", file=sys.stderr)
     out = options.out or Path(f"reconstructed-{Path(options.path).name.split('.')[0]}")
     rows = []
-    with decoder_pool() as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
+    with decoder_pool(len(crystals)) as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
         for part in batches(np.arange(len(crystals)), BATCH):
             rows += _reconstruct([crystals[index] for index in part], generator, pool, out)
             bar.update(len(part))

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from data_prep.errors import InputError
 from data_prep.graphs import build_graphs
 from data_prep.shards import VoxelStore, build_shards
 from data_prep.workers import AHEAD, WORTH_SHARING, in_order, on_all_cores
+from repro.decode import WORTH_SHARING as WORTH_A_POOL
+from repro.decode import decoder_pool
 from tests.crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(10)
@@ -125,3 +128,9 @@ def _killed_once(path: Path) -> str:
             (path.parent / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
     return path.name
+
+
+def test_a_few_maps_are_decoded_in_this_process():
+    with decoder_pool(WORTH_A_POOL - 1) as few, decoder_pool(WORTH_A_POOL) as many:
+        assert set(few.map(_process, range(3))) == {os.getpid()}
+        assert isinstance(many, ProcessPoolExecutor)
