@@ -58,30 +58,35 @@ def render(panels: dict[str, dict], path: Path) -> None:
     write_json(path.with_name(path.name + ".json"), facts)
     rows = -(-len(panels) // 4)
     with style.styled():
-        figure = Figure(figsize=(style.WIDTH, 0.25 + 1.85 * rows))
+        figure = Figure(figsize=(style.WIDTH, 0.25 + 2.1 * rows))
         figure.subplots_adjust(
-            left=0.065, right=0.99, bottom=0.36 / (0.25 + 1.85 * rows), top=0.96, wspace=0.38, hspace=0.5
+            left=0.065,
+            right=0.99,
+            bottom=0.36 / (0.25 + 2.1 * rows),
+            top=1 - 0.42 / (0.25 + 2.1 * rows),
+            wspace=0.38,
+            hspace=0.65,
         )
         for place, (name, panel) in enumerate(panels.items(), start=1):
             axes = figure.add_subplot(rows, 4, place)
             _draw(axes, panel["true"], panel["predicted"])
-            unit = PROPERTIES[name].trained_unit
-            axes.set_title(PROPERTIES[name].title + (f" ({unit})" if unit else ""))
-            axes.text(
-                0.04, 0.96, _caption(panel),
-                transform=axes.transAxes, va="top", fontsize=6.5,
-            )  # fmt: skip
+            axes.set_title(f"{_title(name)}\n{_caption(panel)}", fontsize=6.5)
             axes.set_xlabel("true")
             if place % 4 == 1:
                 axes.set_ylabel("predicted")
         style.save(figure, path)
 
 
+def _title(name: str) -> str:
+    unit = PROPERTIES[name].trained_unit
+    return PROPERTIES[name].title + (f" ({unit})" if unit else "")
+
+
 def _caption(panel: dict) -> str:
     r2 = "–" if panel["r2"] is None else f"{panel['r2']:.3f}"  # none where all true values are alike
     low, high = panel.get("mae_interval") or (None, None)
     interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
-    return f"MAE {panel['mae']:.3f}{interval}\nR² {r2}\nn = {len(panel['true']):,}"
+    return f"MAE {panel['mae']:.3f}{interval}\nR² {r2}, n = {len(panel['true']):,}"
 
 
 def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:

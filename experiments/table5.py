@@ -27,28 +27,30 @@ METRICS = {  # fields of ``paper.Ablation``: as printed, digits shown
     "delta_n": ("mean ΔN (sites)", 3),
 }
 NOTE = (
-    "Ours: mean over the seeds, ± the sample standard deviation where there are several; a seed changes the split, the "
-    "starting weights and the order of samples. Recall: occupied voxels whose most probable element is the true one, "
-    "on the true maps; in brackets those whose true element has a probability above 0.5, as the release counts. EMD "
-    "and ΔN (without sign): reconstructed maps, species by the UNet's arg-max (the paper's way), means over the "
-    "structures that could be decoded. The rows with σ = 1 share their UNet, so that they have one recall; maps with "
-    "σ = r are other maps, so that their MSE is not of the same quantity. The paper's text has other numbers than its "
-    f"table: an MSE of {TEXT['mse_without_dfc'].value:g} without DFC, an EMD of {TEXT['emd_without_dfc'].value:g} Å "
-    f"without and {TEXT['emd_with_dfc'].value:g} Å with it; the table is followed."
+    "Ours: mean over the seeds, ± the sample standard deviation where there are several, else in brackets the 95 % "
+    "bootstrap interval over the structures; a seed changes the split, the starting weights and the order of samples. "
+    "Recall: occupied voxels whose most probable element is the true one, on the true maps; after the slash those "
+    "whose true element has a probability above 0.5, as the release counts. EMD and ΔN (without sign): reconstructed "
+    "maps, species by the UNet's arg-max (the paper's way), means over the structures that could be decoded. The rows "
+    "with σ = 1 share their UNet, so that they have one recall; maps with σ = r are other maps, so that their MSE is "
+    "not of the same quantity. The paper's text has other numbers than its table: an MSE of "
+    f"{TEXT['mse_without_dfc'].value:g} without DFC, an EMD of {TEXT['emd_without_dfc'].value:g} Å without and "
+    f"{TEXT['emd_with_dfc'].value:g} Å with it; the table is followed."
 )
 
 
 def compute(measured: dict[str, dict[int, dict]]) -> dict:
     """Return Table 5 from ``evaluation.json`` of each ablation and seed: a row per ablation, the paper's beside it.
 
-    Each metric of a row has ``mean``, ``spread`` (sample standard deviation, None for one seed) and its ``values``, one
-    per seed, None where nothing could be decoded; ``orderings`` says of each whether the paper's ordering holds.
+    Each metric of a row has ``mean``, ``spread`` (sample standard deviation, None for one seed), ``interval`` (95 %,
+    over the structures of a single seed) and its ``values``, one per seed, None where nothing could be decoded;
+    ``orderings`` says of each whether the paper's ordering holds.
     """
     rows = []
     for printed, (name, ablation) in zip(TABLE5, ABLATIONS.items(), strict=True):
         seeds = sorted(measured[name])
         each = [values_of(measured[name][seed]) for seed in seeds]
-        metrics = {metric: _over_seeds([values[metric] for values in each]) for metric in (*METRICS, "recall_half")}
+        metrics = {metric: _over_seeds(each, metric) for metric in (*METRICS, "recall_half")}
         counts = {key: [values[key] for values in each] for key in ("structures", "decoded")}
         rows.append(
             {"ablation": name, "system": ablation.system, "seeds": seeds}
@@ -71,16 +73,23 @@ def values_of(evaluation: dict) -> dict:
         "recall_half": 100 * unet["nonzero_recall"],
         "emd": sites.get("emd"),
         "delta_n": sites.get("delta_n"),
+        "intervals": {
+            "mse": vae.get("mse_interval"),
+            "emd": sites.get("emd_interval"),
+            "delta_n": sites.get("delta_n_interval"),
+        },
         "structures": sites["count"],
         "decoded": sites["decoded"],
     }
 
 
-def _over_seeds(values: list[float | None]) -> dict:
+def _over_seeds(each: Sequence[dict], metric: str) -> dict:
+    values = [one[metric] for one in each]
     found = [value for value in values if value is not None]
     return {
         "mean": float(np.mean(found)) if found else None,
         "spread": float(np.std(found, ddof=1)) if len(found) > 1 else None,
+        "interval": each[0]["intervals"].get(metric) if len(each) == 1 else None,
         "values": values,
     }
 
@@ -147,7 +156,7 @@ def cells(table: dict) -> list[tuple[str, ...]]:
         for metric, (_, digits) in METRICS.items():
             ours = _shown(row[metric], digits)
             if metric == "recall":
-                ours += f" [{_shown(row['recall_half'], digits)}]"
+                ours += f" / {_shown(row['recall_half'], digits)}"
             numbers += [f"{row['paper'][metric]:g}", ours]
         rows.append((row["system"], f"{len(row['seeds'])}", decoded, *numbers))
     return rows
@@ -157,6 +166,8 @@ def _shown(found: dict, digits: int) -> str:
     if found["mean"] is None:
         return "–"
     spread = "" if found["spread"] is None else f" ± {found['spread']:.{digits}f}"
+    if found.get("interval") and None not in found["interval"]:
+        spread = " [" + ", ".join(f"{end:.{digits}f}" for end in found["interval"]) + "]"
     return f"{found['mean']:.{digits}f}{spread}"
 
 

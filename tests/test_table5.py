@@ -170,6 +170,14 @@ def test_removed_results_are_measured_again(base, monkeypatch):
     assert ("evaluate", run.name) in done and len([stage for stage, _ in done if stage == "evaluate"]) == 1
 
 
+def test_a_single_seed_shows_the_interval_over_its_structures():
+    measured = as_printed()
+    measured[NAMES[0]][0]["vae"]["ours"]["all"]["mse_interval"] = [0.011, 0.0131]
+    table = table5.compute(measured)
+    assert table5.cells(table)[0][4] == "0.0120 [0.0110, 0.0131]"
+    assert table5.cells(table)[1][4] == "0.0130"  # none was measured
+
+
 def test_the_numbers_are_means_over_seeds_with_their_deviation():
     table = table5.compute(as_printed(seeds=2))
     assert [row["ablation"] for row in table["rows"]] == list(NAMES)
@@ -181,7 +189,12 @@ def test_the_numbers_are_means_over_seeds_with_their_deviation():
     assert full["recall"]["mean"] == pytest.approx(87 * 1.05)
     assert full["recall_half"]["mean"] == pytest.approx(43.5 * 1.05)
     assert full["paper"]["emd"] == 0.09 and full["paper"]["system"] == TABLE5[2].system
-    assert table5.compute(as_printed())["rows"][0]["mse"] == {"mean": 0.012, "spread": None, "values": [0.012]}
+    assert table5.compute(as_printed())["rows"][0]["mse"] == {
+        "mean": 0.012,
+        "spread": None,
+        "interval": None,
+        "values": [0.012],
+    }
     assert table["paper_text"] == {"mse_without_dfc": 0.05, "emd_without_dfc": 0.198, "emd_with_dfc": 0.15}
 
 
@@ -222,7 +235,7 @@ def test_where_nothing_could_be_decoded_the_order_is_not_told(tmp_path):
     table5.render(table, tmp_path / "table5")
     text = (tmp_path / "table5.md").read_text()
     assert "mean EMD (Å): the paper's ordering cannot be told" in text
-    assert "| DFC, σ = 1 | 1 | 0 of 10 | 0.013 | 0.0130 | 55 | 55.0 [27.5] | 0.112 | – | 0.25 | – |" in text
+    assert "| DFC, σ = 1 | 1 | 0 of 10 | 0.013 | 0.0130 | 55 | 55.0 / 27.5 | 0.112 | – | 0.25 | – |" in text
 
 
 def test_json_csv_and_markdown_agree(tmp_path):
