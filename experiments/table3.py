@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 
 from pymatgen.core import Structure
 
@@ -19,7 +20,7 @@ from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from experiments.generation import identity, mean_of, read_stored
 from experiments.paper import TABLE3, TEXT
-from experiments.tables import markdown, mean_cell, write_csv
+from experiments.tables import markdown, mean_cell, shown, write_csv
 from repro.calculations import changes
 from repro.calculations.espresso import NAME as ESPRESSO
 from repro.calculations.espresso import Dft
@@ -110,7 +111,8 @@ def add_prediction(row: dict, candidate: Mapping[str, str]) -> None:
 def group(rows: Sequence[dict]) -> dict:
     """Return how many candidates there are, how many converged, why others did not, and the means of ``MEASURED``."""
     done = [row for row in rows if row["status"] == CONVERGED]
-    means = {name: mean_of([row[name] for row in done if row[name] is not None]) for name in MEASURED}
+    values = {name: [row[name] for row in done if row[name] is not None] for name in MEASURED}
+    means = {name: mean_of(found) | {"median": median(found) if found else None} for name, found in values.items()}
     others = Counter(row["status"] for row in rows if row["status"] != CONVERGED)
     return {"candidates": len(rows), "relaxed": len(done), "others": dict(sorted(others.items()))} | means
 
@@ -162,7 +164,9 @@ def summary(table: dict) -> str:
     part, others = table["groups"]["all"], table["groups"]["all"]["others"]
     failed = ", ".join(f"{reason} {count}" for reason, count in others.items())
     left = f" Not relaxed: {failed}." if failed else ""
-    return f"{part['relaxed']} of {part['candidates']} candidates converged.{left}{own_error(table)}"
+    middle = (shown(part[name]["median"]) for name in MEASURED[:3])
+    medians = "Medians: |Δbonds| {} %, |ΔEf| {} eV/atom, |Δcell| {} %.".format(*middle)
+    return f"{part['relaxed']} of {part['candidates']} candidates converged. {medians}{left}{own_error(table)}"
 
 
 def own_error(table: dict) -> str:
