@@ -25,7 +25,7 @@ CALCULATIONS = $(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)'
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(PARSL),--parsl '$(PARSL)')
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_CPU = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-EXTRAS = scale docs
+EXTRAS = scale docs optimade surrogate dft
 
 .PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest docs \
 	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
