@@ -90,7 +90,8 @@ def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]
 
 
 def _rows_of_the_cgcnn(material: Material, models: list[str]) -> list[tuple[str, ...]]:
-    found = [row for row in material.properties.get("rows", []) if row["property"] == FORMATION_ENERGY]
+    rows = (material.properties or material.published).get("rows", [])
+    found = [row for row in rows if row["property"] == FORMATION_ENERGY]
     ours = f"{number(found[0]['mae'])} (guessing the mean: {number(found[0]['baseline_mae'])})" if found else "–"
     blank = ("–",) * (len(models) - 1)
     return [("CGCNN, formation energy MAE (eV/atom)", f"{TABLE1[0].mae:g}", ours, *blank)]
