@@ -66,9 +66,7 @@ def compute(crystals: Sequence[Crystal], calculator: Calculator, seed: int) -> d
     for crystal, factor in zip(crystals, factors, strict=True):
         structure = crystal.structure()
         starts[crystal.id] = structure.scale_lattice(structure.volume * factor**3) or structure
-    symbols = {element.symbol for structure in starts.values() for element in structure.composition.elements}
-    elements = calculator.elements(symbols)
-    records = calculator.relaxed(starts)
+    records, elements = calculator.with_elements(starts)
     rows = [_row(row, true[name]) for name, row in changes.rows(starts, records, elements).items()]
     groups = {"all": rows} | {family: [row for row in rows if row["family"] == family] for family in FAMILIES}
     return {

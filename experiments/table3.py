@@ -74,9 +74,7 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
 
     Each candidate has its predicted and calculated formation energy (eV/atom), status and ``changes.changes``.
     """
-    symbols = {element.symbol for structure in structures.values() for element in structure.composition.elements}
-    elements = calculator.elements(symbols)
-    records = calculator.relaxed(structures, what="candidates")
+    records, elements = calculator.with_elements(structures, "candidates")
     found = changes.rows(structures, records, elements)
     for row in candidates:
         add_prediction(found[row["id"]], row)

@@ -169,7 +169,7 @@ def test_changes_of_a_uniform_strain_and_of_a_moved_atom():
 def test_formation_energies_are_counted_from_relaxed_elements(tmp_path):
     calculator = references.Calculator(Emt(), Store(tmp_path), workers=0)
     alloy = {"CuAu": b2("Cu", "Au", 3.15)}
-    records, elements = calculator.relaxed(alloy), calculator.elements(["Cu", "Au"])
+    records, elements = calculator.with_elements(alloy)
     energy, reason = references.formation_energy(records["CuAu"], alloy["CuAu"], elements)
     bulk = (elements["Cu"]["energy_per_atom"] + elements["Au"]["energy_per_atom"]) / 2
     assert energy == pytest.approx(records["CuAu"]["energy_per_atom"] - bulk) and reason == ""

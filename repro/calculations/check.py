@@ -66,8 +66,7 @@ ASKED = ("NaCl", "MgO", "NiAl")
 def check(formulas: Sequence[str], calculator: Calculator) -> list[dict]:
     """Relax known crystals and return for each what was found, the literature's, and whether they agree."""
     structures = {formula: KNOWN[formula].structure() for formula in formulas}
-    symbols = {element.symbol for structure in structures.values() for element in structure.composition.elements}
-    records, elements = calculator.relaxed(structures), calculator.elements(symbols)
+    records, elements = calculator.with_elements(structures)
     found = []
     for formula, structure in structures.items():
         known, record = KNOWN[formula], records[formula]

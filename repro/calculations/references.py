@@ -1,6 +1,6 @@
 """Formation energies: the elements in their ground-state structures, calculated like the compounds and kept."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,10 @@ class Calculator:
     workers: int | None = None
     parsl: Path | None = None
 
-    def relaxed(self, structures: Mapping[str, Structure], cells: bool = True, what: str = "crystals") -> dict:
-        """Return the record of each structure's relaxation by its name; ``cells`` false keeps the cell.
+    def relaxed(
+        self, structures: Mapping[str, Structure], rigid: Container[str] = (), what: str = "crystals"
+    ) -> dict[str, dict]:
+        """Return the record of each structure's relaxation by its name; those named in ``rigid`` keep their cells.
 
         A structure that the method cannot take (no pseudopotential of one of its elements) has the status
         ``UNAVAILABLE``. Two names of one structure are calculated once.
@@ -39,23 +41,31 @@ class Calculator:
             except InputError as error:
                 found[name] = {"status": UNAVAILABLE, "reason": str(error)}
                 continue
-            keys[name] = key_of(structure, method | {"cell": cells, "limits": LIMITS})
-            jobs[keys[name]] = self.method.job(structure, cells)
+            cell = name not in rigid
+            keys[name] = key_of(structure, method | {"cell": cell, "limits": LIMITS})
+            jobs[keys[name]] = self.method.job(structure, cell)
         records = fan_out(jobs, self.store, self.workers, self.parsl, what)
         return found | {name: records[key] for name, key in keys.items()}
 
-    def elements(self, symbols: Iterable[str]) -> dict[str, dict]:
-        """Return the record of each element's reference: its bulk relaxed, of a gas the molecule in a box."""
-        solids, molecules, found = {}, {}, {}
-        for symbol in sorted(set(symbols)):
-            try:
-                structure = elemental_structure(symbol)
-            except KeyError:
-                found[symbol] = {"status": UNAVAILABLE, "reason": f"no structure of the element {symbol} is known"}
-                continue
-            (molecules if is_molecule(symbol) else solids)[symbol] = structure
-        found |= self.relaxed(solids, what="elements")
-        return found | self.relaxed(molecules, cells=False, what="gases")
+    def with_elements(self, structures: Mapping[str, Structure], what: str = "crystals") -> tuple[dict, dict]:
+        """Return the record of each structure by its name, and of each of their elements' references by its symbol.
+
+        A reference is the element's bulk, relaxed; of a gas the molecule in a box, whose cell stays.
+        """
+        symbols = sorted({one.symbol for structure in structures.values() for one in structure.composition.elements})
+        bulk = {f"element {symbol}": known for symbol in symbols if (known := _bulk(symbol)) is not None}
+        rigid = {f"element {symbol}" for symbol in symbols if is_molecule(symbol)}
+        records = self.relaxed({**structures, **bulk}, rigid, f"{what} and elements")
+        unknown = {"status": UNAVAILABLE, "reason": "no structure of this element is known"}
+        elements = {symbol: records.pop(f"element {symbol}", unknown) for symbol in symbols}
+        return records, elements
+
+
+def _bulk(symbol: str) -> Structure | None:
+    try:
+        return elemental_structure(symbol)
+    except KeyError:
+        return None
 
 
 def formation_energy(record: dict, structure: Structure, elements: Mapping[str, dict]) -> tuple[float | None, str]:

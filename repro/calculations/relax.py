@@ -54,9 +54,8 @@ def relax_structures(structures: Mapping[str, Structure], calculator: Calculator
     from repro.calculations.changes import COLUMNS, rows, write_cifs
     from repro.calculations.store import CONVERGED
 
-    symbols = {element.symbol for structure in structures.values() for element in structure.composition.elements}
-    records = calculator.relaxed(structures)
-    found = rows(structures, records, calculator.elements(symbols))
+    records, elements = calculator.with_elements(structures)
+    found = rows(structures, records, elements)
     write_cifs(found, records, out / CIFS)
     write_csv(out / TABLE, list(found.values()), COLUMNS)
     done = sum(row["status"] == CONVERGED for row in found.values())
