@@ -40,29 +40,34 @@ class Command:
 
     def kill(self) -> None:
         """Kill the process alone, as the system does that lacks memory, and see its workers go by themselves."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
-        deadline = time.monotonic() + GONE_WITHIN
-        while self.workers():
-            assert time.monotonic() < deadline, f"orphans of {self.process.args}: {self.workers()}"
-            time.sleep(0.05)
-
-    def workers(self) -> list[int]:
-        """Return the living processes of the group."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                state, _, group = stat.read_text().rsplit(")", 1)[1].split()[:3]
-            except OSError:  # it has just ended
-                continue
-            if int(group) == self.process.pid and state != "Z":
-                found.append(int(stat.parent.name))
-        return found
+        kill_alone(self.process)
 
     def end(self) -> tuple[int, str]:
         """Wait for the end and return the exit code and what was written to standard error."""
         errors = self.process.communicate()[1]
         return self.process.returncode, errors
+
+
+def kill_alone(process: subprocess.Popen) -> None:
+    """Kill the leader of a process group and check that the others of the group end by themselves."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + GONE_WITHIN
+    while orphans := _living(process.pid):
+        assert time.monotonic() < deadline, f"orphans of {process.args}: {orphans}"
+        time.sleep(0.05)
+
+
+def _living(group: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text().rsplit(")", 1)[1].split()[:3]
+        except OSError:  # it has just ended
+            continue
+        if int(its_group) == group and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
 
 
 def finish(folder: Path, stage: str, run: str, *options: str) -> float:

@@ -21,7 +21,7 @@ from repro.__main__ import main
 from repro.locks import making, reading
 from repro.train import fit_epochs
 from tests.conftest import ROOT
-from tests.killing import Command, check_whole, finish, outcome
+from tests.killing import Command, check_whole, finish, kill_alone, outcome
 from tests.pipeline import small_source
 from tests.test_train import BUDGET, LineFeed, small_model, weights_of
 
@@ -39,6 +39,7 @@ def kill_at_random(folder, stage, run, times, seconds, rng, *options) -> int:
         hit += command.process.poll() is None
         command.kill()
         check_whole(folder / "runs" / run)
+        (folder / "runs" / run / stage / "done.json").unlink(missing_ok=True)  # it was through: once more
     return hit
 
 
@@ -55,6 +56,27 @@ def test_a_killed_stage_ends_as_an_undisturbed_one(tmp_path, monkeypatch, stage)
     assert main([stage, "--preset", "smoke", "--run", "killed", *options]) == 0
     whole, killed = (outcome(tmp_path / "runs" / run / stage) for run in ("whole", "killed"))
     assert killed == whole
+
+
+_POOL = """
+import os, time
+from data_prep.workers import process_pool
+if __name__ == "__main__":
+    pool = process_pool(2)
+    list(pool.map(os.path.exists, "ab"))
+    print(1, flush=True)
+    time.sleep(99)
+"""
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(_POOL)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "parent.py"], env=environment, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert parent.stdout.readline()
+    kill_alone(parent)
 
 
 @pytest.fixture(scope="module")
