@@ -30,7 +30,7 @@ EXTRAS = scale docs optimade surrogate dft
 .PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest docs \
 	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
 	evaluate-properties generate tables figures table1 table2 table3 table4 table5 table6 \
-	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator released \
+	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator publish-report released \
 	bench embedded-data surrogate surrogate-error known-crystals clean
 
 help:  ## this list
@@ -156,6 +156,8 @@ report: evaluate generate tables figures  ## 10. results/RUN/report.html and rep
 	@$(STAGE)
 
 publish: table1 figure5 calibration  ## this run's property networks to weights/cgcnn, its numbers to results/published
+	@$(STAGE)
+publish-report: report  ## a run's report, its numbers, figures and crystals to results/published
 	@$(STAGE)
 publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generator, their numbers to results/published
 	@$(STAGE)

@@ -131,17 +131,23 @@ _OPTIONS = {
     "relax": _relax_options,
     "publish": _publish_options,
     "publish-generator": _publish_options,
+    "publish-report": _publish_options,
 }
 COMMANDS = {
     "reconstruct": "encode your own crystals and decode them again: CIFs, and how far each comes out off",
     "predict": "predict eight properties of your own structures, with units, as CSV",
     "relax": "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",
     "publish-generator": "copy a run's VAE and UNet into weights/generator, and its evaluation into results/published",
+    "publish-report": "copy a run's report, its numbers, figures and crystals, into results/published",
     "publish": "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
 }
 
 
-_PUBLISHING = {"publish": "repro.properties.publish", "publish-generator": "repro.publish"}
+_PUBLISHING = {
+    "publish": "repro.properties.publish",
+    "publish-generator": "repro.publish",
+    "publish-report": "repro.reporting.publish",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
