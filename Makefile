@@ -42,7 +42,7 @@ setup: .venv/ready  ## virtual environment in .venv with the locked versions (fi
 .venv/ready: requirements.lock setup.cfg
 	@echo "Setting up .venv with the versions of requirements.lock ..."
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(if $(GPU),$(PY) -m pip install --quiet --disable-pip-version-check 'tensorflow[and-cuda]==2.21.*')
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
