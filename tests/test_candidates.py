@@ -4,7 +4,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from repro.candidate_files import rank
-from repro.candidates import _cif, closeness, symmetrised
+from repro.candidates import cif_text, closeness, symmetrised
 
 VALID = {"valid": True, "n_elements": 2, "same_stoichiometry": True}
 
@@ -37,5 +37,5 @@ def test_a_slightly_distorted_crystal_becomes_symmetric_and_its_cif_reads_back_a
     )
     ideal, number = symmetrised(perovskite)
     assert number == 221 and ideal.lattice.a == pytest.approx(ideal.lattice.c)
-    again = Structure.from_str(_cif(ideal), fmt="cif", primitive=True)
+    again = Structure.from_str(cif_text(ideal), fmt="cif", primitive=True)
     assert again.composition == ideal.composition and symmetrised(again)[1] == 221
