@@ -166,7 +166,7 @@ surrogate: setup  ## CHGNet, quacc and Parsl into .venv, for Table 3 and for rel
 surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate)
 	@$(PY) -m experiments.surrogate --source $(SOURCE) --out results/$(RUN) $(CALCULATIONS)
 known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
-	@$(PY) -m repro.calculations.check $(CALCULATIONS)
+	@$(PY) -m experiments.known_crystals $(CALCULATIONS)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
 bench: setup  ## speed, memory and sizes beside slower ways and the last published run (4 min; SCALE=100000: many structures)

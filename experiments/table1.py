@@ -1,12 +1,10 @@
 """Table 1: the property networks on held-out crystals. ``python -m experiments.table1 --results DIR``."""
 
 import argparse
-import csv
-import io
 import json
 from pathlib import Path
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
 from data_prep.properties import PROPERTIES
 from experiments.paper import TABLE1
@@ -47,12 +45,7 @@ def compute(measured: dict) -> dict:
 def render(table: dict, folder: Path) -> None:
     """Write ``table1.json``, ``table1.csv`` and ``table1.md`` into ``folder``."""
     write_json(folder / "table1.json", table)
-    text = io.StringIO()
-    columns = list(dict.fromkeys(name for row in table["rows"] for name in row))
-    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table["rows"])
-    write_text(folder / "table1.csv", text.getvalue())
+    write_csv(folder / "table1.csv", table["rows"])
     lines = ["| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * (len(HEADER) - 1)]
     lines += ["| " + " | ".join(cells(row)) + " |" for row in table["rows"]]
     missing = ", ".join(PROPERTIES[name].title for name in table["missing"])

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from pymatgen.core import Composition
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from experiments.generation import Generation, command, mean_of, obtain
 from experiments.paper import TABLE2, TEXT
-from experiments.tables import markdown, mean_cell, shown, write_csv
+from experiments.tables import markdown, mean_cell, shown
 
 STEPS = tuple(row.step for row in TABLE2)
 WITHIN = 0.2  # Ab Initio Validation: "a formation energy within 20% of the base compound"

@@ -14,13 +14,13 @@ from statistics import median
 
 from pymatgen.core import Structure
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from experiments.generation import identity, mean_of, read_stored
 from experiments.paper import TABLE3, TEXT
-from experiments.tables import markdown, mean_cell, shown, write_csv
+from experiments.tables import markdown, mean_cell, shown
 from repro.calculations import changes
 from repro.calculations.espresso import NAME as ESPRESSO
 from repro.calculations.espresso import Dft

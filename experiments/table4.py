@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
@@ -18,7 +18,7 @@ from experiments.generation import Generation, by_formula, command, mean_of, obt
 from experiments.matching import COMPARED, MATCHING, errors, reference
 from experiments.paper import TABLE4, TABLE4_MAE, TEXT
 from experiments.table2 import survivors
-from experiments.tables import markdown, mean_cell, shown, write_csv
+from experiments.tables import markdown, mean_cell, shown
 from repro.matching import matches
 
 MEASURED = ("a", "b", "c", "volume", *PROPERTIES)

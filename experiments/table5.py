@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
 from experiments.ablation_runs import ABLATIONS, measure
 from experiments.paper import TABLE5, TEXT
-from experiments.tables import markdown, write_csv
+from experiments.tables import markdown
 from experiments.trained import command, run_of
 
 PAPERS_WAY = "ours, unet"  # the reconstructed maps, species from the UNet's arg-max

@@ -1,12 +1,10 @@
 """Table 6: the hyperparameters in the code beside the paper's. ``python -m experiments.table6 --out results/RUN``."""
 
 import argparse
-import csv
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json, write_text
 from experiments.paper import TABLE6
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
@@ -46,11 +44,7 @@ def compute() -> list[Row]:
 def render(rows: list[Row], folder: Path) -> None:
     """Write ``table6.json``, ``table6.csv`` and ``table6.md`` into ``folder``."""
     write_json(folder / "table6.json", [asdict(row) for row in rows])
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(asdict(rows[0])), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    write_text(folder / "table6.csv", text.getvalue())
+    write_csv(folder / "table6.csv", [asdict(row) for row in rows])
     lines = ["| parameter | paper | ours | equal |", "|---|---:|---:|---|"]
     lines += [f"| {row.parameter} | {row.paper:g} | {row.ours:g} | {'yes' if row.equal else 'no'} |" for row in rows]
     write_text(folder / "table6.md", "\n".join(lines) + "\n")

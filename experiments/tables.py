@@ -1,21 +1,6 @@
-"""How every table on generated crystals is written: CSV with all digits, Markdown with those that are read."""
+"""How every table on generated crystals is written: Markdown with the digits that are read."""
 
-import csv
-import io
 from collections.abc import Sequence
-from pathlib import Path
-
-from data_prep.atomic import write_text
-
-
-def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
-    """Write ``rows`` under their own names, or under ``columns`` where given; None becomes a blank."""
-    names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,5 @@
 """The files of generated crystals: a CIF each, written as they come, then a ranked table and an extended XYZ."""
 
-import csv
-import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import ase.io
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from data_prep.atomic import replacing, write_text
+from data_prep.atomic import replacing, write_csv, write_text
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from repro.candidates import COLUMNS
 from repro.matching import structure_of
@@ -46,13 +44,11 @@ class CandidateFiles:
 
     def finish(self, ranked: Sequence[dict]) -> None:
         """Write ``candidates.csv`` and ``candidates.extxyz`` of records in their order."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
+        rows = []
         for place, record in enumerate(ranked, start=1):
             row = {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in record.items()}
-            writer.writerow(row | {"rank": place})
-        write_text(self.out / "candidates.csv", text.getvalue())
+            rows.append(row | {"rank": place})
+        write_csv(self.out / "candidates.csv", rows, COLUMNS)
         atoms = [_atoms(record) for record in ranked if record["cif"]]
         if atoms:
             with replacing(self.out / "candidates.extxyz") as temporary:

@@ -1,7 +1,5 @@
 """The first two stages: crystals from a source, and their voxel maps."""
 
-import csv
-import io
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import write_json, write_text
+from data_prep.atomic import write_csv, write_json
 from data_prep.conditions import decile_edges
 from data_prep.crystal_table import write_crystals
 from data_prep.quarantine import Rejected, screen
@@ -58,11 +56,7 @@ def data(run: Run, options: Namespace) -> dict:
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     """Write what was left out, with reasons, as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=["id", "reason", "detail"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(item) for item in rejected)
-    write_text(path, text.getvalue())
+    write_csv(path, [asdict(item) for item in rejected], ("id", "reason", "detail"))
 
 
 def voxelize(run: Run, options: Namespace) -> dict:

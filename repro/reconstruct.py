@@ -1,8 +1,6 @@
 """python -m repro reconstruct: your own crystals through the VAE and back to atoms, and how far each comes out off."""
 
 import argparse
-import csv
-import io
 import math
 import sys
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.atomic import write_text
+from data_prep.atomic import write_csv, write_text
 from data_prep.conditions import condition_bins, one_hot
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.elements import RADII
@@ -55,11 +53,7 @@ def reconstruct_files(options: argparse.Namespace) -> None:
         for part in batches(np.arange(len(crystals)), BATCH):
             rows += _reconstruct([crystals[index] for index in part], generator, pool, out)
             bar.update(len(part))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(out / "reconstruction.csv", text.getvalue())
+    write_csv(out / "reconstruction.csv", rows, COLUMNS)
     exact = sum(row.get("exact") is True for row in rows)
     print(f"{len(rows)} structures, {exact} come back entirely right; {out / 'reconstruction.csv'}")
 

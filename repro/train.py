@@ -132,7 +132,7 @@ def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -
     It holds the checksums of the weights too: HDF5 has none of its own, and a damaged number is a number.
     """
     current = f"epoch-{len(history):04d}.weights.h5"
-    _require_space(model, folder / current)
+    _require_space(model, folder / current, files=1 + is_best)
     if is_best:
         with replacing(folder / BEST) as temporary:
             model.save_weights(temporary, overwrite=True)
@@ -146,10 +146,10 @@ def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -
             old.unlink()
 
 
-def _require_space(model: keras.Model, path: Path) -> None:
-    """Raise OSError where the disk cannot hold the weights: HDF5 says so at great length when it is too late."""
+def _require_space(model: keras.Model, path: Path, files: int) -> None:
+    """Raise OSError where the disk cannot hold so many files of weights: found out while writing, HDF5 may crash."""
     variables = {id(variable): variable for variable in [*model.variables, *model.optimizer.variables]}
-    needed = 2**20 + 4 * sum(math.prod(variable.shape) for variable in variables.values())
+    needed = 2**20 + files * 4 * sum(math.prod(variable.shape) for variable in variables.values())
     if shutil.disk_usage(path.parent).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 

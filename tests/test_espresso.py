@@ -9,7 +9,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from data_prep.errors import InputError
-from repro.calculations import check, espresso, pseudopotentials
+from experiments.known_crystals import KNOWN
+from repro.calculations import espresso, pseudopotentials
 from repro.calculations.espresso import Dft
 from repro.calculations.fan_out import fan_out
 from repro.calculations.references import UNAVAILABLE, Calculator
@@ -171,10 +172,10 @@ def test_alas_relaxes_with_debians_pw_and_test_pseudopotentials(tmp_path):
         shutil.copy(DEBIAN / name, tmp_path)
     dft = Dft(str(tmp_path), d2=False, cutoff=18.0, spacing=0.5).ready()
     calculator = Calculator(dft, Store(tmp_path / "store"), workers=0)
-    start = check.KNOWN["AlAs"].structure()
+    start = KNOWN["AlAs"].structure()
     record = calculator.relaxed({"AlAs": start})["AlAs"]
     assert record["status"] == CONVERGED and abs(record["pressure"]) < 0.2 and record["version"].startswith("6")
-    a = check.KNOWN["AlAs"].lattice_constant(Structure(record["final"]["lattice"], ["Al", "As"], [[0] * 3, [0.25] * 3]))
+    a = KNOWN["AlAs"].lattice_constant(Structure(record["final"]["lattice"], ["Al", "As"], [[0] * 3, [0.25] * 3]))
     assert a == pytest.approx(5.57, abs=0.03)  # LDA at 18 Ry; experiment 5.66
     used = record["method"]["pseudopotentials"]
     assert used["As"]["file"] == "As.pz-bhs.UPF" and len(used["As"]["sha256"]) == 64

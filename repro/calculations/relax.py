@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from pymatgen.core import Structure
 
+from data_prep.atomic import write_csv
 from data_prep.errors import InputError
 from data_prep.sources.structure_files import read_structures
-from experiments.tables import write_csv
 from repro.calculations.options import add_options, calculator_of
 from repro.matching import structure_of
 

@@ -1,4 +1,4 @@
-"""Known crystals through the same machinery, beside the literature: ``python -m repro.calculations.check``."""
+"""Known crystals through the same machinery, beside the literature: ``python -m experiments.known_crystals``."""
 
 import argparse
 import sys
@@ -107,7 +107,7 @@ _DIGITS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the comparison; exit code 1 where one of the crystals does not agree, 2 after a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m repro.calculations.check", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.known_crystals", description=__doc__)
     parser.add_argument("--crystals", nargs="+", choices=KNOWN, default=ASKED, metavar="FORMULA", help=f"of {[*KNOWN]}")
     parser.add_argument("--json", type=Path, help="write the comparison to this file as well")
     parser.add_argument("--d2", action="store_true", help="with Grimme's D2 (the literature's PBE is without)")
