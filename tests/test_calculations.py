@@ -19,7 +19,7 @@ from pymatgen.core import Lattice, Structure
 from data_prep.errors import InputError
 from experiments import table3
 from repro.calculations import changes, fan_out, references, verdict
-from repro.calculations.relax import relax_structures
+from repro.calculations.relax import relax_files, relax_structures
 from repro.calculations.store import CONVERGED, CRASHED, Store, key_of, structure_from, structure_record
 from repro.calculations.surrogate import Surrogate, relax
 
@@ -237,6 +237,17 @@ def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(t
     monkeypatch.setattr("tests.test_calculations.emt_job", None)
     monkeypatch.setattr("repro.calculations.fan_out._in_process", None)  # nothing is left to run
     relax_structures(structures, calculator, tmp_path / "out")
+
+
+def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys, monkeypatch):
+    (tmp_path / "in").mkdir()
+    b2("Cu", "Na", 3.1).to(tmp_path / "in" / "salt.cif")
+    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.calculations.relax.calculator_of", lambda options: calculator)
+    with pytest.raises(InputError, match="in: nothing could be relaxed"):
+        relax_files(SimpleNamespace(path=tmp_path / "in", out=tmp_path / "out"))
+    assert "EMT has no Na" in capsys.readouterr().err
+    assert (tmp_path / "out" / "relaxed.csv").exists()
 
 
 def test_a_missing_parsl_configuration_is_named(tmp_path):

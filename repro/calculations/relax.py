@@ -14,6 +14,7 @@ from data_prep.atomic import write_csv
 from data_prep.errors import InputError
 from data_prep.sources.structure_files import read_structures
 from repro.calculations.options import add_options, calculator_of
+from repro.calculations.store import CONVERGED
 from repro.matching import structure_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ TABLE, CIFS = "relaxed.csv", "relaxed"
 
 
 def relax_files(options: argparse.Namespace) -> None:
-    """Relax what ``options.path`` holds into ``options.out``; raises InputError when it holds no structure."""
+    """Relax what ``options.path`` holds into ``options.out``; raises InputError where nothing can be."""
     crystals, rejected = read_structures(options.path)
     for item in rejected:
         detail = item.detail.removeprefix(f"{item.id}: ")
@@ -31,11 +32,13 @@ def relax_files(options: argparse.Namespace) -> None:
     if not crystals:
         raise InputError(f"{options.path}: no structure can be read; see above.")
     inside = options.path if options.path.is_dir() else options.path.parent
-    relax_structures(
+    found = relax_structures(
         {crystal.id.removesuffix(".cif"): crystal.structure() for crystal in crystals},
         calculator_of(options),
         options.out or inside.with_name(inside.name + "-relaxed"),
     )
+    if all(row["status"] != CONVERGED for row in found):
+        raise InputError(f"{options.path}: nothing could be relaxed; see above.")
 
 
 def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
@@ -52,7 +55,6 @@ def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
     """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated."""
     from repro.calculations.changes import COLUMNS, rows, write_cifs
-    from repro.calculations.store import CONVERGED
 
     records, elements = calculator.with_elements(structures)
     found = rows(structures, records, elements)
