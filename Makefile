@@ -128,8 +128,8 @@ table1: evaluate-properties  ## Table 1: eight properties on the held-out crysta
 	@$(PY) -m experiments.table1 --results results/$(RUN)
 table6: setup  ## Table 6: the code's hyperparameters beside the paper's
 	@$(PY) -m experiments.table6 --out results/$(RUN)
-table5: setup  ## Table 5: three ablations of PRESET on SOURCE, SEEDS=3 times (each seed: 2 UNets, 3 VAEs, evaluations)
-	@$(PY) -m experiments.$@ $(OF_RUN) --seeds $(SEEDS)
+table5: setup  ## Table 5: three ablations of PRESET on SOURCE, SEEDS=3 times, PUBLISH=1: for other reports (each seed: 2 UNets, 3 VAEs, evaluations)
+	@$(PY) -m experiments.$@ $(OF_RUN) --seeds $(SEEDS) $(if $(PUBLISH),--publish)
 figure2: train-unet train-vae  ## Figure 2: latent dimensions, interpolations, the A-site along a path (minutes)
 	@$(PY) -m experiments.$@ $(OF_RUN)
 figure3: train-vae  ## Figure 3: t-SNE of the encoded training structures (5,000: 2 min)

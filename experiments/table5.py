@@ -39,7 +39,7 @@ NOTE = (
 )
 
 
-def compute(measured: dict[str, dict[int, dict]]) -> dict:
+def compute(measured: dict[str, dict[int, dict]], preset: str, source: str) -> dict:
     """Return Table 5 from ``evaluation.json`` of each ablation and seed: a row per ablation, the paper's beside it.
 
     Each metric of a row has ``mean``, ``spread`` (sample standard deviation, None for one seed), ``interval`` (95 %,
@@ -60,7 +60,8 @@ def compute(measured: dict[str, dict[int, dict]]) -> dict:
         )
     orderings = {metric: ordering(rows, metric) for metric in METRICS}
     text = {name: TEXT[name].value for name in ("mse_without_dfc", "emd_without_dfc", "emd_with_dfc")}
-    return {"rows": rows, "orderings": orderings, "paper_text": text, "note": NOTE}
+    facts = {"preset": preset, "source": source, "paper_text": text, "note": NOTE}
+    return {"rows": rows, "orderings": orderings} | facts
 
 
 def values_of(evaluation: dict) -> dict:
@@ -126,6 +127,11 @@ def _agree(first: float | None, second: float | None, printed: float) -> bool | 
     return (first - second) * printed > 0
 
 
+def trained_on(table: dict) -> str:
+    """Return with which preset and on which crystals the ablations were trained."""
+    return f"preset {table['preset']} on {table['source']}"
+
+
 def statements(table: dict) -> list[str]:
     """Return a sentence for each metric: whether the paper's ordering holds, and if not, where it fails."""
     said = []
@@ -183,7 +189,7 @@ def render(table: dict, path: Path) -> None:
         for place, seed in enumerate(row["seeds"])
     ]
     write_csv(path.with_name(path.name + ".csv"), lines)
-    text = [markdown(HEADER, cells(table)), *statements(table), table["note"]]
+    text = [f"Trained: {trained_on(table)}.", markdown(HEADER, cells(table)), *statements(table), table["note"]]
     write_text(path.with_name(path.name + ".md"), "\n\n".join(text) + "\n")
 
 
@@ -191,19 +197,22 @@ def main(arguments: list[str] | None = None) -> None:
     """Train and measure what is not there yet, then write Table 5 and print it."""
     parser = command("table5", "Table 5 on one preset and source: trains three ablations for each seed.")
     parser.add_argument("--seeds", type=int, default=1, help="how often each ablation is trained (default: 1)")
+    parser.add_argument("--publish", action="store_true", help="also into results/published, for other runs' reports")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     run = run_of(options)
     try:
         if options.seeds < 1:
             raise InputError(f"--seeds {options.seeds} trains nothing: give 1 or more.")
-        table = compute(measure(run, options.seeds))
+        table = compute(measure(run, options.seeds), run.preset.name, run.source_name)
     except InputError as error:
         parser.exit(2, f"{error}\n")
     except KeyboardInterrupt:
         parser.exit(2, "\ntable5 was stopped; the same command goes on from the last completed step.\n")
     path = run.results / "table5"
-    render(table | {"preset": run.preset.name, "source": run.source_name}, path)
+    render(table, path)
+    if options.publish:
+        render(table, run.results.parent / "published" / "table5")
     print(path.with_name("table5.md").read_text() + f"\nTable 5: {path}.md, .csv and .json")
 
 

@@ -58,8 +58,17 @@ def test_a_result_of_other_networks_is_out_of_date(run):
 
 
 def test_table_5_says_whether_the_papers_ordering_holds(run):
-    table5.render(table5.compute(as_printed(seeds=2)), run.results / "table5")
+    table5.render(table5.compute(as_printed(seeds=2), "laptop", "made up"), run.results / "table5")
     table, *sentences, note = table_5(gather(run)).blocks
     assert isinstance(table, Table) and [row[0] for row in table.rows] == ["no DFC, σ = 1", "DFC, σ = 1", "DFC, σ = r"]
     assert len(sentences) == 4 and all("the paper's ordering holds" in sentence.text for sentence in sentences)
     assert "the table is followed" in note.text
+    assert table.caption.endswith("preset laptop on made up")
+
+
+def test_a_run_of_the_published_networks_shows_the_published_table_5(run):
+    table5.render(table5.compute(as_printed(), "laptop", "made up"), run.results.parent / "published" / "table5")
+    assert "Not run yet" in table_5(gather(run)).blocks[0].text
+    theirs = replace(run.preset.generate, networks="published")
+    table, *_ = table_5(gather(replace(run, preset=replace(run.preset, generate=theirs)))).blocks
+    assert len(table.rows) == 3 and table.caption.endswith("preset laptop on made up")

@@ -173,13 +173,13 @@ def test_removed_results_are_measured_again(base, monkeypatch):
 def test_a_single_seed_shows_the_interval_over_its_structures():
     measured = as_printed()
     measured[NAMES[0]][0]["vae"]["ours"]["all"]["mse_interval"] = [0.011, 0.0131]
-    table = table5.compute(measured)
+    table = table5.compute(measured, "laptop", "made up")
     assert table5.cells(table)[0][4] == "0.0120 [0.0110, 0.0131]"
     assert table5.cells(table)[1][4] == "0.0130"  # none was measured
 
 
 def test_the_numbers_are_means_over_seeds_with_their_deviation():
-    table = table5.compute(as_printed(seeds=2))
+    table = table5.compute(as_printed(seeds=2), "laptop", "made up")
     assert [row["ablation"] for row in table["rows"]] == list(NAMES)
     full = table["rows"][2]
     assert full["seeds"] == [0, 1] and full["decoded"] == [9, 9] and full["structures"] == [10, 10]
@@ -189,7 +189,7 @@ def test_the_numbers_are_means_over_seeds_with_their_deviation():
     assert full["recall"]["mean"] == pytest.approx(87 * 1.05)
     assert full["recall_half"]["mean"] == pytest.approx(43.5 * 1.05)
     assert full["paper"]["emd"] == 0.09 and full["paper"]["system"] == TABLE5[2].system
-    assert table5.compute(as_printed())["rows"][0]["mse"] == {
+    assert table5.compute(as_printed(), "laptop", "made up")["rows"][0]["mse"] == {
         "mean": 0.012,
         "spread": None,
         "interval": None,
@@ -199,7 +199,7 @@ def test_the_numbers_are_means_over_seeds_with_their_deviation():
 
 
 def test_the_papers_own_numbers_are_in_its_order():
-    table = table5.compute(as_printed(seeds=3))
+    table = table5.compute(as_printed(seeds=3), "laptop", "made up")
     assert {metric: found["holds"] for metric, found in table["orderings"].items()} == dict.fromkeys(
         table5.METRICS, True
     )
@@ -209,7 +209,7 @@ def test_the_papers_own_numbers_are_in_its_order():
 
 
 def test_a_broken_order_is_said_with_where_it_breaks():
-    table = table5.compute(as_printed(seeds=2, **{"dfc-sigma_1": {"emd": 0.2}}))
+    table = table5.compute(as_printed(seeds=2, **{"dfc-sigma_1": {"emd": 0.2}}), "laptop", "made up")
     assert table["orderings"]["emd"]["holds"] is False
     assert table["orderings"]["delta_n"]["holds"] is True
     sentence = next(text for text in table5.statements(table) if text.startswith("mean EMD"))
@@ -221,7 +221,7 @@ def test_a_broken_order_is_said_with_where_it_breaks():
 def test_seeds_that_disagree_are_counted():
     measured = as_printed(seeds=2)
     measured["no_dfc-sigma_1"][1] = evaluation(0.012, 55, 0.05, 1.0)
-    found = table5.compute(measured)["orderings"]["emd"]
+    found = table5.compute(measured, "laptop", "made up")["orderings"]["emd"]
     first = next(pair for pair in found["pairs"] if pair["larger"].startswith("no DFC") and "σ = 1" in pair["smaller"])
     assert (first["holds"], first["seeds_holding"], first["seeds"]) == (False, 1, 2)
 
@@ -229,7 +229,7 @@ def test_seeds_that_disagree_are_counted():
 def test_where_nothing_could_be_decoded_the_order_is_not_told(tmp_path):
     measured = as_printed()
     measured["dfc-sigma_1"][0] = evaluation(0.013, 55, None, None, decoded=0)
-    table = table5.compute(measured)
+    table = table5.compute(measured, "laptop", "made up")
     assert table["orderings"]["emd"]["holds"] is None
     assert table["orderings"]["mse"]["holds"] is True
     table5.render(table, tmp_path / "table5")
@@ -239,7 +239,7 @@ def test_where_nothing_could_be_decoded_the_order_is_not_told(tmp_path):
 
 
 def test_json_csv_and_markdown_agree(tmp_path):
-    table = table5.compute(as_printed(seeds=2))
+    table = table5.compute(as_printed(seeds=2), "laptop", "made up")
     table5.render(table, tmp_path / "table5")
     assert json.loads((tmp_path / "table5.json").read_text()) == json.loads(json.dumps(table))
     with open(tmp_path / "table5.csv", newline="") as file:

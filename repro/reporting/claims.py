@@ -1,7 +1,6 @@
 """The report's section on the paper's claims: which of them hold in this run."""
 
 from experiments import claims, figure2, latent
-from experiments.generation import read_stored
 from experiments.trained import present
 from repro.reporting.document import Section, Table, Text
 from repro.reporting.material import Material
@@ -30,6 +29,5 @@ def _stored(material: Material) -> dict[str, dict]:
     found |= {name: of_this_generation(material, name) for name in _SAMPLED}
     encoded = {name: present(name, material.run, networks) for name, networks in _ENCODED.items()}
     found |= {name: stored.facts for name, stored in encoded.items() if stored}
-    if (path := material.folder / "table5.json").exists():
-        found["table5"] = read_stored(path)
+    found["table5"] = material.ablations
     return {name: result for name, result in found.items() if result}

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from experiments import figure2, figure3, latent, table5
-from experiments.generation import read_stored
 from experiments.trained import Stored, present
 from repro.reporting import differences
 from repro.reporting.document import Block, Figure, Section, Table, Text
@@ -60,10 +59,9 @@ def figure_3(material: Material) -> Section:
 def table_5(material: Material) -> Section:
     """The ablations, which are trainings of their own."""
     title = "Table 5: without the perceptual model, without the ionic radii"
-    path = material.folder / "table5.json"
-    if not path.exists():
+    found = material.ablations
+    if not found:
         return Section(title, (Text("Not run yet: make table5 has left no result for this run; it trains anew."),))
-    found = read_stored(path)
     said = (Text(sentence) for sentence in table5.statements(found))
-    table = Table("Table 5, the ablations", table5.HEADER, table5.cells(found))
-    return Section(title, (table, *said, Text(found["note"])), differences.ablations(material))
+    table = Table(f"Table 5, the ablations: {table5.trained_on(found)}", table5.HEADER, table5.cells(found))
+    return Section(title, (table, *said, Text(found["note"])), differences.ABLATIONS)

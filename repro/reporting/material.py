@@ -23,7 +23,8 @@ class Material:
     ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings,
     one dict of losses per epoch; ``evaluation`` summed up with intervals and ``measured`` per structure; ``generated``
     the counts and ``candidates`` the rows of the generation; ``properties`` the errors of the run's property
-    networks; ``published`` Table 1 of those that come with the project, where the run ranks its candidates by them.
+    networks; ``published`` Table 1 of those that come with the project, where the run ranks its candidates by them;
+    ``ablations`` Table 5 of this run, or of such a run the one that comes with the project.
     Dicts and lists are empty where a stage has not been run.
     """
 
@@ -36,6 +37,7 @@ class Material:
     candidates: list[dict[str, str]]
     properties: dict
     published: dict
+    ablations: dict
 
     @property
     def published_folder(self) -> Path:
@@ -54,6 +56,7 @@ def gather(run: Run) -> Material:
     first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn.members)[0]}  # of its networks
     histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
     measured = _json(run.results / "evaluation_structures.json")
+    published = run.results.parent / "published"
     uses_published = run.preset.generate.networks == "published"
     return Material(
         run=run,
@@ -64,7 +67,8 @@ def gather(run: Run) -> Material:
         generated=_json(run.results / "generate" / "summary.json"),
         candidates=_rows(run.results / "generate" / "candidates.csv"),
         properties=_json(run.results / "properties.json"),
-        published=_json(run.results.parent / "published" / "table1.json") if uses_published else {},
+        published=_json(published / "table1.json") if uses_published else {},
+        ablations=_json(run.results / "table5.json") or (_json(published / "table5.json") if uses_published else {}),
     )
 
 
