@@ -1,4 +1,4 @@
-"""How the reproduction is run: presets, stages, training, evaluation, generation, report."""
+"""How the reproduction is run: presets, stages, training, evaluation, generation, relaxations."""
 
 import os
 

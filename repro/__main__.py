@@ -146,7 +146,7 @@ COMMANDS = {
 _PUBLISHING = {
     "publish": "repro.properties.publish",
     "publish-generator": "repro.publish",
-    "publish-report": "repro.reporting.publish",
+    "publish-report": "experiments.reporting.publish",
 }
 
 

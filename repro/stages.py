@@ -129,7 +129,7 @@ STAGES = {
         on_demand=lambda options: bool(options.base or options.random),
     ),
     "report": Stage(
-        "repro.reporting.report:report",
+        "experiments.reporting.report:report",
         (),  # it says itself which part has not been run
         lambda run: {},
         "write results/RUN/report.html and report.md from what has been measured",

@@ -279,7 +279,7 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
 
 
 def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path):
-    from repro.reporting.relaxed import table_3
+    from experiments.reporting.relaxed import table_3
 
     material = SimpleNamespace(folder=tmp_path)
     assert "make table3" in table_3(material).blocks[0].text

@@ -18,10 +18,10 @@ from data_prep.graphs import build_graphs, load_graphs, save_graphs
 from data_prep.npz import DamagedNpz, read_npz
 from data_prep.shards import MANIFEST, VoxelStore, build_shards, shard_is_good
 from experiments import trained
+from experiments.reporting import slices
 from models.site_counts import SiteCounts, load_site_counts
 from models.weights_error import WeightsError
 from repro import stamps
-from repro.reporting import slices
 from tests.conftest import ROOT
 from tests.crystals import made_up_crystals
 from tests.damage import Bomb, damaged

@@ -12,18 +12,18 @@ import pytest
 from data_prep.errors import InputError
 from experiments.drawing import cell_edges, with_images
 from experiments.paper import FULL
+from experiments.reporting import slices
+from experiments.reporting.document import Document, Link, Part, Section, Table, duration, number
+from experiments.reporting.facts import warnings
+from experiments.reporting.generated import choose, generated
+from experiments.reporting.losses import compute as loss_curves
+from experiments.reporting.markup import to_html, to_markdown
+from experiments.reporting.material import gather
+from experiments.reporting.report import report
+from experiments.reporting.results import paper_beside_us
 from repro import stamps
 from repro.prepare import data, voxelize
 from repro.presets import SMOKE
-from repro.reporting import slices
-from repro.reporting.document import Document, Link, Part, Section, Table, duration, number
-from repro.reporting.facts import warnings
-from repro.reporting.generated import choose, generated
-from repro.reporting.losses import compute as loss_curves
-from repro.reporting.markup import to_html, to_markdown
-from repro.reporting.material import gather
-from repro.reporting.report import report
-from repro.reporting.results import paper_beside_us
 from repro.run import Run
 from tests import made_up_run
 from tests.pipeline import small_source

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from experiments import figure2, figure3, latent, table5
+from experiments.reporting.document import Figure, Table, Text
+from experiments.reporting.latent import figure_2, figure_3, table_5
+from experiments.reporting.material import gather
 from experiments.trained import identity_of_networks, write
-from repro.reporting.document import Figure, Table, Text
-from repro.reporting.latent import figure_2, figure_3, table_5
-from repro.reporting.material import gather
 from tests.made_up_run import finished_stages, made_up_run
 from tests.test_figure2 import made_up_figure
 from tests.test_figure3 import clusters

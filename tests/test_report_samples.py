@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from repro.reporting.markup import to_html, to_markdown
-from repro.reporting.material import gather
-from repro.reporting.report import compose
-from repro.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
+from experiments.reporting.markup import to_html, to_markdown
+from experiments.reporting.material import gather
+from experiments.reporting.report import compose
+from experiments.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 from tests import made_up_generation, made_up_run
 
 SECTIONS = {"table2": table_2, "table4": table_4, "figure6": figure_6, "figure7": figure_7, "novelty": unlike}

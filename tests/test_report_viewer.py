@@ -13,10 +13,10 @@ import pytest
 from pymatgen.core import Structure
 
 from experiments.drawing import scene
-from repro.reporting import markup
-from repro.reporting.crystals import MOST, facts, viewer
-from repro.reporting.document import Document, Link, Part, Section, Table, Text
-from repro.reporting.markup import to_html, to_markdown
+from experiments.reporting import markup
+from experiments.reporting.crystals import MOST, facts, viewer
+from experiments.reporting.document import Document, Link, Part, Section, Table, Text
+from experiments.reporting.markup import to_html, to_markdown
 from tests.made_up_generation import perovskite, rocksalt
 
 VENDOR = Path(markup.__file__).parent / "vendor"

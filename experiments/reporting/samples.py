@@ -5,10 +5,10 @@ from collections.abc import Callable
 from data_prep.properties import FORMATION_ENERGY
 from experiments import figure6, figure7, novelty, table2, table4
 from experiments.generation import identity, read_stored
-from repro.reporting import differences
-from repro.reporting.crystals import facts, viewer
-from repro.reporting.document import Block, Figure, Section, Table, Text
-from repro.reporting.material import Material
+from experiments.reporting import differences
+from experiments.reporting.crystals import facts, viewer
+from experiments.reporting.document import Block, Figure, Section, Table, Text
+from experiments.reporting.material import Material
 
 
 def of_this_generation(material: Material, name: str) -> dict | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
-from repro.reporting.document import Block, Cell, Document, Figure, Link, Table, Viewer
+from experiments.reporting.document import Block, Cell, Document, Figure, Link, Table, Viewer
 
 _HERE = Path(__file__).parent
 _TEMPLATE, _SCRIPT = "report.html.j2", "viewer.js"

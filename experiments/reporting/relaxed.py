@@ -2,11 +2,11 @@
 
 from data_prep.errors import InputError
 from experiments import table3
+from experiments.reporting.crystals import viewer
+from experiments.reporting.document import Block, Section, Table, Text, number
+from experiments.reporting.material import Material
+from experiments.reporting.samples import of_this_generation
 from repro.calculations.store import CONVERGED
-from repro.reporting.crystals import viewer
-from repro.reporting.document import Block, Section, Table, Text, number
-from repro.reporting.material import Material
-from repro.reporting.samples import of_this_generation
 
 LISTED = ("formula", "base", "predicted", "calculated", "|Δbonds| (%)", "|Δcell| (%)", "outcome")
 

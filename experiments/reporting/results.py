@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from data_prep.properties import FORMATION_ENERGY
 from experiments.paper import FULL, TABLE1, TEXT, Stated
-from repro.reporting import differences
-from repro.reporting.document import Section, Table, Text, number, percent, ranged
-from repro.reporting.material import Material
+from experiments.reporting import differences
+from experiments.reporting.document import Section, Table, Text, number, percent, ranged
+from experiments.reporting.material import Material
 
 PAPERS_WAY = "unet"  # species from the UNet's arg-max
 NAMES = {"ours": "ours", "released": "released VAE"}

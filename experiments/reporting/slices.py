@@ -12,12 +12,12 @@ from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from data_prep.npz import DamagedNpz, read_npz
 from experiments import style
+from experiments.reporting.document import Figure, Section
+from experiments.reporting.material import Material
+from experiments.reporting.results import absent
 from models.lattice import BOX, MARGIN
 from repro.backend import start_backend
 from repro.datasets import Dataset, load_dataset, load_store
-from repro.reporting.document import Figure, Section
-from repro.reporting.material import Material
-from repro.reporting.results import absent
 from repro.run import Run
 
 PER_FAMILY = 2

@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 from experiments import paper, table6
+from experiments.reporting.document import Section, Table, Text, duration, number
+from experiments.reporting.material import MEASURED, Material, stale
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from repro.presets import PAPER
-from repro.reporting.document import Section, Table, Text, duration, number
-from repro.reporting.material import MEASURED, Material, stale
 from repro.stages import STAGES
 
 _TRAININGS = {VAEParameters: "train-vae", UNetParameters: "train-unet", CGCNNParameters: "train-cgcnn"}

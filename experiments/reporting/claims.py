@@ -1,10 +1,10 @@
 """The report's section on the paper's claims: which of them hold in this run."""
 
 from experiments import claims, figure2, latent
+from experiments.reporting.document import Section, Table, Text
+from experiments.reporting.material import Material
+from experiments.reporting.samples import of_this_generation
 from experiments.trained import present
-from repro.reporting.document import Section, Table, Text
-from repro.reporting.material import Material
-from repro.reporting.samples import of_this_generation
 
 _SAMPLED = ("table2", "table3", "table3_dft", "table4", "figure6")
 _ENCODED = {"figure2": figure2.NETWORKS, "figure3": latent.NETWORKS}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
+from experiments.reporting.intervals import with_intervals
 from repro import stamps
 from repro.properties.data import network_names
-from repro.reporting.intervals import with_intervals
 from repro.run import Run
 from repro.stages import STAGES
 

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
 from experiments import style
-from repro.reporting.document import Figure, Section
-from repro.reporting.material import Material
-from repro.reporting.results import absent
+from experiments.reporting.document import Figure, Section
+from experiments.reporting.material import Material
+from experiments.reporting.results import absent
 
 HELD_OUT = "val_"
 _COLUMNS = 3

@@ -8,7 +8,7 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from data_prep.properties import FORMATION_ENERGY
 from experiments.drawing import scene
 from experiments.generation import read_cif
-from repro.reporting.document import Crystal, Viewer
+from experiments.reporting.document import Crystal, Viewer
 
 MOST = 40  # crystals in one viewer, so that a report of many candidates stays small
 FACES = "Sites on a face are repeated on the opposite one; sizes follow the ionic radii; nothing is relaxed."

@@ -8,10 +8,10 @@ from pathlib import Path
 from data_prep.properties import PROPERTIES
 from experiments import calibration, figure5, table1
 from experiments.generation import read_stored
-from repro.reporting import differences
-from repro.reporting.document import Block, Figure, Section, Table, Text, number
-from repro.reporting.material import Material
-from repro.reporting.results import absent
+from experiments.reporting import differences
+from experiments.reporting.document import Block, Figure, Section, Table, Text, number
+from experiments.reporting.material import Material
+from experiments.reporting.results import absent
 
 _CAPTION = (
     "Figure 5: predicted against true properties of the held-out crystals; darker cells hold fewer crystals, "

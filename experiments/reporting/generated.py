@@ -10,10 +10,10 @@ from experiments import style
 from experiments.drawing import draw, formula_text
 from experiments.generation import read_cif
 from experiments.paper import TEXT
-from repro.reporting.crystals import facts, viewer
-from repro.reporting.document import Figure, Link, Section, Table, Text, number, percent
-from repro.reporting.material import Material
-from repro.reporting.results import absent
+from experiments.reporting.crystals import facts, viewer
+from experiments.reporting.document import Figure, Link, Section, Table, Text, number, percent
+from experiments.reporting.material import Material
+from experiments.reporting.results import absent
 
 LISTED, DRAWN = 12, 6
 _COLUMNS = {

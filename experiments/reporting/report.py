@@ -8,21 +8,21 @@ from collections.abc import Callable
 
 from data_prep.atomic import write_text
 from experiments import figure4
-from repro.reporting import differences
-from repro.reporting.claims import which_claims_hold
-from repro.reporting.deviations import deviations
-from repro.reporting.document import Document, Figure, Part, Section
-from repro.reporting.facts import table_6, warnings, what_was_run
-from repro.reporting.generated import generated
-from repro.reporting.latent import figure_2, figure_3, table_5
-from repro.reporting.losses import losses
-from repro.reporting.markup import to_html, to_markdown
-from repro.reporting.material import Material, gather
-from repro.reporting.properties import calibrated, figure_5, table_1
-from repro.reporting.relaxed import table_3
-from repro.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
-from repro.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
-from repro.reporting.slices import slices
+from experiments.reporting import differences
+from experiments.reporting.claims import which_claims_hold
+from experiments.reporting.deviations import deviations
+from experiments.reporting.document import Document, Figure, Part, Section
+from experiments.reporting.facts import table_6, warnings, what_was_run
+from experiments.reporting.generated import generated
+from experiments.reporting.latent import figure_2, figure_3, table_5
+from experiments.reporting.losses import losses
+from experiments.reporting.markup import to_html, to_markdown
+from experiments.reporting.material import Material, gather
+from experiments.reporting.properties import calibrated, figure_5, table_1
+from experiments.reporting.relaxed import table_3
+from experiments.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
+from experiments.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
+from experiments.reporting.slices import slices
 from repro.run import Run
 
 INTRODUCTION = (

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from repro.reporting.document import Section, Table, Text
-from repro.reporting.material import Material
+from experiments.reporting.document import Section, Table, Text
+from experiments.reporting.material import Material
 
 README = Path(__file__).parents[2] / "README.md"
 HEADING = "## Deviations from the paper"

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from experiments import figure2, figure3, latent, table5
+from experiments.reporting import differences
+from experiments.reporting.document import Block, Figure, Section, Table, Text
+from experiments.reporting.material import Material
 from experiments.trained import Stored, present
-from repro.reporting import differences
-from repro.reporting.document import Block, Figure, Section, Table, Text
-from repro.reporting.material import Material
 
 
 def _section(

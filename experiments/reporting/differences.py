@@ -1,8 +1,8 @@
 """Why our numbers can differ from the paper's, section by section, as far as the run's own settings tell."""
 
 from experiments.paper import TEXT
+from experiments.reporting.material import Material
 from models.table6 import UNetParameters
-from repro.reporting.material import Material
 
 PROPERTIES = (
     "The crystals and labels are those of this source, not the paper's of 2019. They are split by reduced formula, so "
