@@ -250,6 +250,40 @@ def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys,
     assert (tmp_path / "out" / "relaxed.csv").exists()
 
 
+@pytest.mark.parametrize("path", ["x.cif", "."])
+def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, path):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    b2("Al", "Ni", 2.95).to("x.cif")
+    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.calculations.relax.calculator_of", lambda options: calculator)
+    relax_files(SimpleNamespace(path=Path(path), out=None))
+    assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
+
+
+def test_beside_the_root_there_is_no_folder(monkeypatch):
+    monkeypatch.setattr("repro.calculations.relax.read_structures", lambda path: ([None], []))
+    with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
+        relax_files(SimpleNamespace(path=Path("/x.cif"), out=None))
+
+
+def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    b2("Al", "Ni", 2.95).to(folder / "a.cif")
+    sites = "3.1,3.1,3.1,90,90,90,Cu Au,0 0 0 0.5 0.5 0.5\n"
+    table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
+    (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
+    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.calculations.relax.calculator_of", lambda options: calculator)
+    relax_files(SimpleNamespace(path=folder, out=tmp_path / "out"))
+    with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
+        rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
+    assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
+    assert len(list((tmp_path / "out" / "relaxed").iterdir())) == 5
+    assert "a: listed as a-2, because a is the name of another structure" in capsys.readouterr().err
+
+
 def test_a_missing_parsl_configuration_is_named(tmp_path):
     with pytest.raises(InputError, match="nothing.py is not there"):
         fan_out.read_configuration(tmp_path / "nothing.py")
