@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from data_prep.errors import InputError
 from experiments import table3
 from repro.calculations import changes, fan_out, references, verdict
 from repro.calculations.relax import relax_files, relax_structures
-from repro.calculations.store import CONVERGED, CRASHED, Store, key_of, structure_from, structure_record
+from repro.calculations.store import CONVERGED, CRASHED, TIME_LIMIT, Store, key_of, structure_from, structure_record
 from repro.calculations.surrogate import Surrogate, relax
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
@@ -34,21 +35,26 @@ def b2(one: str, other: str, a: float) -> Structure:
     return Structure(Lattice.cubic(a), [one, other], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
+@dataclass(frozen=True)
 class Emt:
     """A method for tests: ASE's effective medium theory, quick, of Al, Ni, Cu, Pd, Ag, Pt and Au."""
+
+    seconds: float = ROUGH.seconds
 
     def method(self, elements=()) -> dict:
         if unknown := set(elements) - {"Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"}:
             raise InputError(f"EMT has no {unknown.pop()}.")
         return {"name": "EMT"}
 
+    key = method
+
     def job(self, structure: Structure, relax_cell: bool) -> tuple:
-        return emt_job, (structure_record(structure), relax_cell)
+        return emt_job, (structure_record(structure), relax_cell, self.seconds)
 
 
-def emt_job(start: dict, relax_cell: bool, key: str, root: str) -> dict:
-    record = relax(structure_from(start), EMT(), ROUGH, relax_cell)
-    return Store(Path(root)).put(key, record | {"method": {"name": "EMT"}, "start": start})
+def emt_job(start: dict, relax_cell: bool, seconds: float, key: str, root: str) -> dict:
+    record = relax(structure_from(start), EMT(), replace(ROUGH, seconds=seconds), relax_cell)
+    return Store(Path(root)).put(key, record | {"method": {"name": "EMT"}, "limit": seconds, "start": start})
 
 
 def counting_job(number: int, key: str, root: str) -> dict:
@@ -94,7 +100,7 @@ def test_a_structure_that_explodes_is_stopped_and_said_so():
 
 def test_the_time_limit_ends_a_relaxation():
     record = relax(fcc("Cu", 3.9), EMT(), Surrogate(seconds=0.0))
-    assert record["status"] == verdict.TIME_LIMIT
+    assert record["status"] == TIME_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -118,6 +124,33 @@ def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "records" / "x.json").write_text("{")
     with pytest.raises(InputError, match="x.json is damaged"):
         store.get("x")
+
+
+def test_what_ended_at_a_time_limit_is_tried_again_with_a_larger_one(tmp_path):
+    def copper(seconds: float) -> dict:
+        calculator = references.Calculator(Emt(seconds), Store(tmp_path), workers=0)
+        return calculator.relaxed({"Cu": fcc("Cu", 3.9)})["Cu"]
+
+    first = copper(0.0)
+    assert first["status"] == TIME_LIMIT and copper(0.0)["began"] == first["began"]
+    second = copper(1000.0)
+    assert second["status"] == CONVERGED and second["key"] == first["key"]
+    assert copper(0.0)["began"] == second["began"]  # finished: no limit counts any more
+
+
+def test_the_limit_of_older_records_is_read_from_their_reason(tmp_path):
+    store = Store(tmp_path)
+    store.put("pw", {"status": TIME_LIMIT, "reason": "not converged within 86400 s"})
+    store.put("chgnet", {"status": TIME_LIMIT, "reason": "not converged within 120 s of CPU time"})
+    assert store.get("pw", 86400.0) and store.get("pw", 86401.0) is None
+    assert store.get("chgnet", 120.0) and store.get("chgnet", 121.0) is None
+
+
+def test_the_time_limit_is_no_part_of_the_surrogates_key_and_the_first_default_stays_in_it(monkeypatch):
+    monkeypatch.setattr("repro.calculations.surrogate.versions", lambda: {"chgnet": "0.4.2"})
+    assert Surrogate(seconds=5).key() == Surrogate().key() != Surrogate(force=0.1).key()
+    assert Surrogate().key() == {"name": "CHGNet", "force": 0.01, "steps": 1000, "seconds": 120.0, "chgnet": "0.4.2"}
+    assert Surrogate(seconds=5).method()["seconds"] == 5
 
 
 def test_one_failing_job_does_not_stop_the_rest_and_finished_ones_are_not_repeated(tmp_path):

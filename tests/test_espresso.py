@@ -91,6 +91,10 @@ def test_hints_come_from_the_table_beside_the_files_then_the_header_then_the_bui
     hints = {"pseudos_metadata": {"Na": {"hints": {"normal": {"ecut": 50.0}}}}}
     (tmp_path / "standard.djson").write_text(json.dumps(hints))
     assert pseudopotentials.choose(tmp_path, ["Na"])["Na"].cutoff == 100.0
+    dft = Dft(str(tmp_path))
+    kept, keyed = (method["pseudopotentials"]["Na"] for method in (dft.method(["Na"]), dft.key(["Na"])))
+    assert kept.pop("cutoff_from") == "table beside the files" and kept == keyed
+    assert dft.key(["Na"]) == Dft(str(tmp_path), seconds=5).key(["Na"])
     (tmp_path / "Al.UPF").write_text(UPF_1.format(element="Al"))
     old = pseudopotentials.choose(tmp_path, ["Al"])["Al"]
     assert (old.cutoff, old.valence, old.functional) == (30.0, 3.0, "PBE")

@@ -23,12 +23,11 @@ from pymatgen.core import Structure
 
 from data_prep.errors import InputError
 from repro.calculations.pseudopotentials import Pseudopotential, choose, cutoff_of
-from repro.calculations.store import Store, structure_from, structure_record
+from repro.calculations.store import TIME_LIMIT, Store, structure_from, structure_record
 from repro.calculations.verdict import (
     EXPLODED,
     NOT_CONVERGED,
     PRESSURE,
-    TIME_LIMIT,
     TOO_CLOSE,
     exploded,
     final_verdict,
@@ -63,11 +62,18 @@ class Dft:
     command: str = "pw.x"
 
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
-        """Return what a result depends on: settings and the pseudopotentials of its elements, by checksum."""
+        """Return how a result was made: settings and the pseudopotentials of its elements, by checksum."""
         chosen = choose(Path(self.pseudos), elements, self.cutoff)
         settings = {name: getattr(self, name) for name in ("d2", "spacing", "smearing")}
         used = {element: pseudo.record() for element, pseudo in chosen.items()}
         return {"name": NAME, **settings, "pseudopotentials": used}
+
+    def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what a result depends on: its method, wherever the cutoffs are from."""
+        method = self.method(elements)
+        for used in method["pseudopotentials"].values():
+            del used["cutoff_from"]
+        return method
 
     def job(self, structure: Structure, relax_cell: bool) -> tuple:
         """Return the function and the arguments of a job that relaxes ``structure``."""
@@ -89,7 +95,7 @@ def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) 
     store, dft, structure = Store(Path(root)), Dft(**settings), structure_from(start)
     record = relax(structure, dft, store.folder(key), relax_cell)
     elements = [element.symbol for element in structure.composition.elements]
-    return store.put(key, record | {"method": dft.method(elements), "start": start})
+    return store.put(key, record | {"method": dft.method(elements), "limit": dft.seconds, "start": start})
 
 
 def parameters(structure: Structure, dft: Dft, chosen: Mapping[str, Pseudopotential], relax_cell: bool = True) -> dict:

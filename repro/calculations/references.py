@@ -37,14 +37,14 @@ class Calculator:
         keys, jobs, found = {}, {}, {}
         for name, structure in structures.items():
             try:
-                method = self.method.method([element.symbol for element in structure.composition.elements])
+                method = self.method.key([element.symbol for element in structure.composition.elements])
             except InputError as error:
                 found[name] = {"status": UNAVAILABLE, "reason": str(error)}
                 continue
             cell = name not in rigid
             keys[name] = key_of(structure, method | {"cell": cell, "limits": LIMITS})
             jobs[keys[name]] = self.method.job(structure, cell)
-        records = fan_out(jobs, self.store, self.workers, self.parsl, what)
+        records = fan_out(jobs, self.store, self.workers, self.parsl, what, self.method.seconds)
         return found | {name: records[key] for name, key in keys.items()}
 
     def with_elements(self, structures: Mapping[str, Structure], what: str = "crystals") -> tuple[dict, dict]:
