@@ -172,6 +172,19 @@ def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
         fan_out.fan_out({"k1": (counting_job, (1,))}, Store(tmp_path), workers=0)
 
 
+def failing_job(number: int, key: str, root: str) -> dict:
+    """Fail for number 0 as where a program is missing on one node."""
+    if number == 0:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "pw.x")
+    return Store(Path(root)).put(key, {"status": CONVERGED, "reason": ""})
+
+
+def test_a_file_that_one_job_lacks_does_not_stop_the_others(tmp_path):
+    found = fan_out.fan_out({f"k{n}": (failing_job, (n,)) for n in range(2)}, Store(tmp_path), workers=0)
+    assert [found[key]["status"] for key in ("k0", "k1")] == [CRASHED, CONVERGED]
+    assert "pw.x" in found["k0"]["reason"]
+
+
 def suicidal_job(number: int, key: str, root: str) -> dict:
     if number == 0:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -143,6 +143,29 @@ def stand_in(folder: Path, text: str) -> str:
     return str(program)
 
 
+def test_files_of_the_command_are_found_from_the_folder_of_a_calculation(tmp_path, monkeypatch):
+    write(tmp_path, "Na")
+    write(tmp_path, "Cl")
+    stand_in(tmp_path, "     convergence NOT achieved after 200 iterations: stopping")
+    (tmp_path / "hosts").write_text("here\n")
+    (tmp_path / "env").write_text("not the program\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    dft = Dft("..", command="../pw-stand-in").ready()
+    assert dft.command == str(tmp_path / "pw-stand-in") and dft.pseudos == str(tmp_path)
+    record = espresso.relax(rocksalt("Na", "Cl", 5.6), dft, tmp_path / "run")
+    assert record["status"] == "not converged"
+    monkeypatch.chdir(tmp_path)
+    started = Dft(".", command="env --file hosts -n 8 './pw-stand-in' -nk 2").ready().command
+    assert started == f"env --file {tmp_path}/hosts -n 8 {tmp_path}/pw-stand-in -nk 2"
+
+
+@pytest.mark.parametrize(("command", "said"), [("", "names no program"), ("mpirun 'pw.x", "close its quotes")])
+def test_a_command_that_is_none_is_a_mistake(tmp_path, command, said):
+    with pytest.raises(InputError, match=said):
+        Dft(str(tmp_path), command=command).ready()
+
+
 def test_a_failing_pw_is_recorded_with_its_complaint_and_its_folder(tmp_path):
     write(tmp_path, "Na")
     write(tmp_path, "Cl")

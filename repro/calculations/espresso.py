@@ -4,7 +4,9 @@ The paper's settings (Ab Initio Validation): PBE, norm-conserving pseudopotentia
 cells and positions; energies to 1e-4 Ry between steps, forces to 1e-3 Ry/Bohr.
 """
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -81,13 +83,33 @@ class Dft:
 
     def ready(self) -> "Dft":
         """Return these settings with absolute paths; raises InputError where pw.x or the folder is missing."""
-        if shutil.which(self.command.split()[0]) is None:
+        words = _words(self.command)
+        if shutil.which(words[0]) is None:
             raise InputError(
-                f"{self.command.split()[0]} is not found: install Quantum ESPRESSO (Debian: apt-get install "
-                "quantum-espresso), or name it with --pw."
+                f"{words[0]} is not found: install Quantum ESPRESSO (Debian: apt-get install quantum-espresso), "
+                "or name it with --pw."
             )
         choose(Path(self.pseudos), ())
-        return replace(self, pseudos=str(Path(self.pseudos).resolve()))
+        return replace(self, pseudos=str(Path(self.pseudos).resolve()), command=shlex.join(words))
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command, its files with absolute paths: it is started in the folder of each calculation.
+
+    Raises InputError where there are no words, or their quotes do not close.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"--pw {command!r} cannot be read ({error}): close its quotes.") from error
+    if not words:
+        raise InputError("--pw names no program: say how pw.x is started, or leave it out.")
+    # not resolved further: what a link leads to may ask for the link's name
+    return [os.path.abspath(word) if Path(word).is_file() and not _on_path(word) else word for word in words]
+
+
+def _on_path(word: str) -> bool:
+    return os.sep not in word and shutil.which(word) is not None
 
 
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:

@@ -4,6 +4,7 @@ A configuration is a Python file that sets ``config``; ``slurm.py`` beside this 
 run on this machine's cores; with ``workers=0`` in this process, one after the other, without quacc and Parsl.
 """
 
+import errno
 import logging
 import os
 import runpy
@@ -22,6 +23,7 @@ from data_prep.errors import InputError
 from repro.calculations.store import CRASHED, Store
 
 Job = tuple[Callable, tuple]
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # stop the run: no record could be kept
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,7 +58,7 @@ def fan_out(
 
 
 def _crashed(store: Store, key: str, error: BaseException) -> dict:
-    if isinstance(error, OSError) and error.errno is not None:  # a full disk stops the run: no record could be kept
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         raise error
     reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
     folder = store.folder(key)
