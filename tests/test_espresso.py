@@ -3,6 +3,9 @@
 import json
 import shutil
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from repro.calculations.espresso import Dft
 from repro.calculations.fan_out import fan_out
 from repro.calculations.references import UNAVAILABLE, Calculator
 from repro.calculations.store import CONVERGED, CRASHED, Store
+from tests.conftest import ROOT
 
 DEBIAN = Path("/usr/share/espresso/pseudo")  # test files of Debian's quantum-espresso-data
 UPF = """<UPF version="2.0.1">
@@ -190,6 +194,34 @@ def test_a_candidate_without_pseudopotential_does_not_stop_the_others(tmp_path):
     calculator = Calculator(Dft(str(tmp_path), command="false"), Store(tmp_path / "store"), workers=0)
     found = calculator.relaxed({"salt": rocksalt("Na", "Cl", 5.6)})
     assert found["salt"]["status"] == UNAVAILABLE and "of Cl" in found["salt"]["reason"]
+
+
+_SECOND = """
+import sys
+from pathlib import Path
+from pymatgen.core import Structure
+from repro.calculations.espresso import Dft
+from tests.test_espresso import rocksalt
+function, arguments = Dft(sys.argv[1], command=sys.argv[2]).job(rocksalt("Na", "Cl", 5.6), True)
+print("ready", flush=True)
+print(function(*arguments, key="salt", root=sys.argv[1])["status"])
+"""
+
+
+def test_two_commands_that_share_a_calculation_run_it_once(tmp_path):
+    write(tmp_path, "Na")
+    write(tmp_path, "Cl")
+    program = tmp_path / "waiting-stand-in"
+    loop = f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"
+    program.write_text(f"#!/bin/sh\necho begun >> {tmp_path}/calls\n{loop}\necho ' convergence NOT achieved'\nexit 1\n")
+    program.chmod(0o755)
+    command = [sys.executable, "-c", _SECOND, str(tmp_path), str(program)]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [one.stdout.readline() for one in both] == ["ready\n"] * 2
+    time.sleep(2)  # were both to run it, the later one had begun
+    (tmp_path / "go").touch()
+    assert [one.communicate(timeout=120)[0].strip() for one in both] == ["not converged"] * 2
+    assert (tmp_path / "calls").read_text() == "begun\n"
 
 
 @pytest.mark.skipif(shutil.which("pw.x") is None, reason="pw.x is not installed (Debian: quantum-espresso)")

@@ -35,6 +35,7 @@ from repro.calculations.verdict import (
     final_verdict,
     too_close,
 )
+from repro.locks import waiting
 
 NAME = "Quantum ESPRESSO"
 ENERGY, STEP, FORCE = 3.7e-6, 1e-4, 1e-3  # Ry/atom (5e-5 eV), Ry between steps, Ry/Bohr: the paper's
@@ -113,11 +114,17 @@ def _on_path(word: str) -> bool:
 
 
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:
-    """Relax one structure with pw.x in the store's folder of this key and put its record there: one job of a pool."""
+    """Relax one structure with pw.x in the store's folder of this key and put its record there: one job of a pool.
+
+    Where another command calculates the same, this one waits for it and takes its record.
+    """
     store, dft, structure = Store(Path(root)), Dft(**settings), structure_from(start)
-    record = relax(structure, dft, store.folder(key), relax_cell)
-    elements = [element.symbol for element in structure.composition.elements]
-    return store.put(key, record | {"method": dft.method(elements), "limit": dft.seconds, "start": start})
+    with waiting(store.folder(key)):
+        if (finished := store.get(key, dft.seconds)) is not None:
+            return finished
+        record = relax(structure, dft, store.folder(key), relax_cell)
+        elements = [element.symbol for element in structure.composition.elements]
+        return store.put(key, record | {"method": dft.method(elements), "limit": dft.seconds, "start": start})
 
 
 def parameters(structure: Structure, dft: Dft, chosen: Mapping[str, Pseudopotential], relax_cell: bool = True) -> dict:
