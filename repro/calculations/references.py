@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pymatgen.core import Structure
@@ -53,7 +54,7 @@ class Calculator:
         A reference is the element's bulk, relaxed; of a gas the molecule in a box, whose cell stays.
         """
         symbols = sorted({one.symbol for structure in structures.values() for one in structure.composition.elements})
-        bulk = {f"element {symbol}": known for symbol in symbols if (known := _bulk(symbol)) is not None}
+        bulk = {f"element {symbol}": known for symbol in symbols if (known := bulk_of(symbol)) is not None}
         rigid = {f"element {symbol}" for symbol in symbols if is_molecule(symbol)}
         records = self.relaxed({**structures, **bulk}, rigid, f"{what} and elements")
         unknown = {"status": UNAVAILABLE, "reason": "no structure of this element is known"}
@@ -61,7 +62,9 @@ class Calculator:
         return records, elements
 
 
-def _bulk(symbol: str) -> Structure | None:
+@cache
+def bulk_of(symbol: str) -> Structure | None:
+    """Return an element's reference structure before its relaxation (shared: copy it to change it), None if unknown."""
     try:
         return elemental_structure(symbol)
     except KeyError:
