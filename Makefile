@@ -163,10 +163,10 @@ publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generat
 	@$(STAGE)
 surrogate: setup  ## CHGNet, quacc and Parsl into .venv, for Table 3 and for relaxing crystals (1 GB)
 	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH_CPU) --editable '.[surrogate]'
-surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate)
+surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)
 	@$(PY) -m experiments.surrogate --source $(SOURCE) --out results/$(RUN) $(CALCULATIONS)
 known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
-	@$(PY) -m experiments.known_crystals $(CALCULATIONS)
+	@$(PY) -m experiments.known_crystals --json results/known_crystals.json $(CALCULATIONS)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
 bench: setup  ## speed, memory and sizes beside slower ways and the last published run (4 min; SCALE=100000: many structures)

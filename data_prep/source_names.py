@@ -1,6 +1,7 @@
 """Sources that have a name instead of a path, and what folders are called after them."""
 
 import re
+from pathlib import Path
 
 EMBEDDED, MATERIALS_PROJECT, OPTIMADE = "embedded", "materials-project", "optimade"
 
@@ -8,6 +9,11 @@ EMBEDDED, MATERIALS_PROJECT, OPTIMADE = "embedded", "materials-project", "optima
 def is_optimade(source: str) -> bool:
     """Return whether a source is ``optimade`` or ``optimade:URL``."""
     return source == OPTIMADE or source.startswith(f"{OPTIMADE}:")
+
+
+def source_name(source: str) -> str:
+    """Return a source without the folder it lies in, an OPTIMADE address whole: what results say of it."""
+    return source if is_optimade(source) else Path(source).name
 
 
 def slug(source: str) -> str:

@@ -63,8 +63,11 @@ KNOWN = {
 ASKED = ("NaCl", "MgO", "NiAl")
 
 
-def check(formulas: Sequence[str], calculator: Calculator) -> list[dict]:
-    """Relax known crystals and return for each what was found, the literature's, and whether they agree."""
+def check(formulas: Sequence[str], calculator: Calculator) -> dict:
+    """Relax known crystals and return the ``method`` and, as ``crystals``, what was found beside the literature's.
+
+    Lengths in Å, energies in eV/atom; ``agrees`` says whether both are as close as is asked for.
+    """
     structures = {formula: KNOWN[formula].structure() for formula in formulas}
     records, elements = calculator.with_elements(structures)
     found = []
@@ -82,7 +85,16 @@ def check(formulas: Sequence[str], calculator: Calculator) -> list[dict]:
             row["off_energy"] = energy - known.pbe
             row["agrees"] = abs(row["off_percent"]) <= CELL and abs(row["off_energy"]) <= ENERGY
         found.append(row)
-    return found
+    return {"method": _method([*records.values(), *elements.values()], calculator), "crystals": found}
+
+
+def _method(records: Sequence[dict], calculator: Calculator) -> dict:
+    """Return how the records were made, with the pseudopotentials of all of them."""
+    methods = [record["method"] for record in records if "method" in record] or [calculator.method.method()]
+    used: dict[str, dict] = {}
+    for method in methods:
+        used |= method.get("pseudopotentials", {})
+    return methods[0] | ({"pseudopotentials": dict(sorted(used.items()))} if used else {})
 
 
 def _symbols(structure: Structure) -> list[str]:
@@ -110,20 +122,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.known_crystals", description=__doc__)
     parser.add_argument("--crystals", nargs="+", choices=KNOWN, default=ASKED, metavar="FORMULA", help=f"of {[*KNOWN]}")
     parser.add_argument("--json", type=Path, help="write the comparison to this file as well")
-    parser.add_argument("--d2", action="store_true", help="with Grimme's D2 (the literature's PBE is without)")
-    add_options(parser)
+    add_options(parser, d2=False)  # the literature's PBE is without
     options = parser.parse_args(arguments)
-    options.no_d2 = not options.d2
     try:
-        calculator = calculator_of(options)
-        rows = check(options.crystals, calculator)
+        found = check(options.crystals, calculator_of(options))
+        if options.json:
+            write_json(options.json, found)
     except InputError as error:
         parser.exit(2, f"{error}\n")
-    print(markdown(HEADER, cells(rows)))
+    except OSError as error:
+        parser.exit(2, f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.\n")
+    print(markdown(HEADER, cells(found["crystals"])))
     print(f"\nAsked for: a within {CELL:g} % of the experiment, Ef within {ENERGY:g} eV/atom of PBE elsewhere.")
-    if options.json:
-        write_json(options.json, {"method": calculator.method.method(), "crystals": rows})
-    return 0 if all(row.get("agrees") for row in rows) else 1
+    return 0 if all(row.get("agrees") for row in found["crystals"]) else 1
 
 
 if __name__ == "__main__":

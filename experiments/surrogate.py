@@ -5,7 +5,6 @@
 
 import argparse
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,16 @@ from pymatgen.core import Element
 
 from data_prep.atomic import write_json
 from data_prep.crystal import FAMILIES, Crystal
-from data_prep.embedded.elements import elemental_structure
 from data_prep.errors import InputError
+from data_prep.source_names import source_name
 from data_prep.sources import read_source
 from experiments.generation import mean_of
 from experiments.tables import markdown, mean_cell
 from repro.calculations import changes
 from repro.calculations.options import add_options, calculator_of
-from repro.calculations.references import Calculator
+from repro.calculations.references import Calculator, bulk_of
 from repro.calculations.store import CONVERGED
+from repro.prepare import CACHE
 
 COUNT, SEED, STRAIN = 200, 0, 0.05
 NOTE = (
@@ -47,15 +47,7 @@ def sample(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
 
 
 def _known(crystal: Crystal) -> bool:
-    return all(_has_reference(int(z)) for z in set(crystal.numbers))
-
-
-@cache
-def _has_reference(z: int) -> bool:
-    try:
-        return bool(elemental_structure(Element.from_Z(z).symbol))
-    except KeyError:
-        return False
+    return all(bulk_of(Element.from_Z(int(z)).symbol) is not None for z in set(crystal.numbers))
 
 
 def compute(crystals: Sequence[Crystal], calculator: Calculator, seed: int) -> dict:
@@ -136,10 +128,12 @@ def main(arguments: list[str] | None = None) -> None:
     add_options(parser)
     options = parser.parse_args(arguments)
     try:
+        if options.dft:
+            raise InputError("--dft is not for this command, which measures CHGNet's error: leave it out (DFT=).")
         calculator = calculator_of(options)
-        crystals, _ = read_source(options.source, Path("runs") / "materials-project")
+        crystals, _ = read_source(options.source, CACHE)
         found = compute(sample(crystals, options.count, options.seed), calculator, options.seed)
-        write_json(options.out / "surrogate.json", found | {"source": Path(options.source).name})
+        write_json(options.out / "surrogate.json", found | {"source": source_name(options.source)})
     except InputError as error:
         parser.exit(2, f"{error}\n")
     except OSError as error:

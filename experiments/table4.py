@@ -20,6 +20,7 @@ from experiments.paper import TABLE4, TABLE4_MAE, TEXT
 from experiments.table2 import survivors
 from experiments.tables import markdown, mean_cell, shown
 from repro.matching import matches
+from repro.prepare import CACHE
 
 MEASURED = ("a", "b", "c", "volume", *PROPERTIES)
 _PRINTED = {FORMATION_ENERGY: "formation_energy", "energy_per_atom": "energy"}  # names in the paper's Table 4
@@ -186,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--general", help="a source with crystals of every kind, to look for other polymorphs in")
     options = parser.parse_args(arguments)
     try:
-        general = read_source(options.general, Path("data"))[0] if options.general and not options.redraw else None
+        general = read_source(options.general, CACHE)[0] if options.general and not options.redraw else None
         table = obtain("table4", options, partial(compute, general=general))
     except InputError as error:
         parser.exit(2, f"{error}\n")

@@ -15,6 +15,7 @@ from data_prep.errors import InputError
 
 LOCK = ".lock"
 _HELD = (errno.EACCES, errno.EAGAIN)  # what the system says of a lock that another process holds
+_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -24,6 +25,21 @@ def making(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "a+", encoding="ascii") as file:
         _lock(file, fcntl.LOCK_EX, folder)
+        file.truncate(0)
+        _sign(file)
+        yield
+
+
+@contextmanager
+def waiting(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` alone, as soon as whichever process holds it has ended; alone by luck where nothing locks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "a+", encoding="ascii") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _LOCKLESS:  # file systems of clusters
+                raise
         file.truncate(0)
         _sign(file)
         yield

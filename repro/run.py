@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.source_names import is_optimade, slug
+from data_prep.source_names import is_optimade, slug, source_name
 from repro.presets import Preset
 
 RUNS, RESULTS = Path("runs"), Path("results")
@@ -35,7 +35,7 @@ class Run:
     @property
     def source_name(self) -> str:
         """The source without the folder it lies in: what results say of it."""
-        return self.source if is_optimade(self.source) else Path(self.source).name
+        return source_name(self.source)
 
     @property
     def released_vae(self) -> Path | None:

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from data_prep.errors import InputError
 from experiments import table3
 from repro.calculations import changes, fan_out, references, verdict
 from repro.calculations.relax import relax_files, relax_structures
-from repro.calculations.store import CONVERGED, CRASHED, Store, key_of, structure_from, structure_record
+from repro.calculations.store import CONVERGED, CRASHED, TIME_LIMIT, Store, key_of, structure_from, structure_record
 from repro.calculations.surrogate import Surrogate, relax
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
@@ -34,21 +35,26 @@ def b2(one: str, other: str, a: float) -> Structure:
     return Structure(Lattice.cubic(a), [one, other], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
+@dataclass(frozen=True)
 class Emt:
     """A method for tests: ASE's effective medium theory, quick, of Al, Ni, Cu, Pd, Ag, Pt and Au."""
+
+    seconds: float = ROUGH.seconds
 
     def method(self, elements=()) -> dict:
         if unknown := set(elements) - {"Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"}:
             raise InputError(f"EMT has no {unknown.pop()}.")
         return {"name": "EMT"}
 
+    key = method
+
     def job(self, structure: Structure, relax_cell: bool) -> tuple:
-        return emt_job, (structure_record(structure), relax_cell)
+        return emt_job, (structure_record(structure), relax_cell, self.seconds)
 
 
-def emt_job(start: dict, relax_cell: bool, key: str, root: str) -> dict:
-    record = relax(structure_from(start), EMT(), ROUGH, relax_cell)
-    return Store(Path(root)).put(key, record | {"method": {"name": "EMT"}, "start": start})
+def emt_job(start: dict, relax_cell: bool, seconds: float, key: str, root: str) -> dict:
+    record = relax(structure_from(start), EMT(), replace(ROUGH, seconds=seconds), relax_cell)
+    return Store(Path(root)).put(key, record | {"method": {"name": "EMT"}, "limit": seconds, "start": start})
 
 
 def counting_job(number: int, key: str, root: str) -> dict:
@@ -94,7 +100,7 @@ def test_a_structure_that_explodes_is_stopped_and_said_so():
 
 def test_the_time_limit_ends_a_relaxation():
     record = relax(fcc("Cu", 3.9), EMT(), Surrogate(seconds=0.0))
-    assert record["status"] == verdict.TIME_LIMIT
+    assert record["status"] == TIME_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -120,6 +126,33 @@ def test_a_damaged_record_is_named(tmp_path):
         store.get("x")
 
 
+def test_what_ended_at_a_time_limit_is_tried_again_with_a_larger_one(tmp_path):
+    def copper(seconds: float) -> dict:
+        calculator = references.Calculator(Emt(seconds), Store(tmp_path), workers=0)
+        return calculator.relaxed({"Cu": fcc("Cu", 3.9)})["Cu"]
+
+    first = copper(0.0)
+    assert first["status"] == TIME_LIMIT and copper(0.0)["began"] == first["began"]
+    second = copper(1000.0)
+    assert second["status"] == CONVERGED and second["key"] == first["key"]
+    assert copper(0.0)["began"] == second["began"]  # finished: no limit counts any more
+
+
+def test_the_limit_of_older_records_is_read_from_their_reason(tmp_path):
+    store = Store(tmp_path)
+    store.put("pw", {"status": TIME_LIMIT, "reason": "not converged within 86400 s"})
+    store.put("chgnet", {"status": TIME_LIMIT, "reason": "not converged within 120 s of CPU time"})
+    assert store.get("pw", 86400.0) and store.get("pw", 86401.0) is None
+    assert store.get("chgnet", 120.0) and store.get("chgnet", 121.0) is None
+
+
+def test_the_time_limit_is_no_part_of_the_surrogates_key_and_the_first_default_stays_in_it(monkeypatch):
+    monkeypatch.setattr("repro.calculations.surrogate.versions", lambda: {"chgnet": "0.4.2"})
+    assert Surrogate(seconds=5).key() == Surrogate().key() != Surrogate(force=0.1).key()
+    assert Surrogate().key() == {"name": "CHGNet", "force": 0.01, "steps": 1000, "seconds": 120.0, "chgnet": "0.4.2"}
+    assert Surrogate(seconds=5).method()["seconds"] == 5
+
+
 def test_one_failing_job_does_not_stop_the_rest_and_finished_ones_are_not_repeated(tmp_path):
     store, jobs = Store(tmp_path), {f"k{n}": (counting_job, (n,)) for n in range(4)}
     found = fan_out.fan_out(jobs, store, workers=0)
@@ -137,6 +170,19 @@ def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr("repro.calculations.store.write_json", full)
     with pytest.raises(OSError, match="No space left"):
         fan_out.fan_out({"k1": (counting_job, (1,))}, Store(tmp_path), workers=0)
+
+
+def failing_job(number: int, key: str, root: str) -> dict:
+    """Fail for number 0 as where a program is missing on one node."""
+    if number == 0:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "pw.x")
+    return Store(Path(root)).put(key, {"status": CONVERGED, "reason": ""})
+
+
+def test_a_file_that_one_job_lacks_does_not_stop_the_others(tmp_path):
+    found = fan_out.fan_out({f"k{n}": (failing_job, (n,)) for n in range(2)}, Store(tmp_path), workers=0)
+    assert [found[key]["status"] for key in ("k0", "k1")] == [CRASHED, CONVERGED]
+    assert "pw.x" in found["k0"]["reason"]
 
 
 def suicidal_job(number: int, key: str, root: str) -> dict:
@@ -248,6 +294,40 @@ def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys,
         relax_files(SimpleNamespace(path=tmp_path / "in", out=tmp_path / "out"))
     assert "EMT has no Na" in capsys.readouterr().err
     assert (tmp_path / "out" / "relaxed.csv").exists()
+
+
+@pytest.mark.parametrize("path", ["x.cif", "."])
+def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, path):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    b2("Al", "Ni", 2.95).to("x.cif")
+    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.calculations.relax.calculator_of", lambda options: calculator)
+    relax_files(SimpleNamespace(path=Path(path), out=None))
+    assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
+
+
+def test_beside_the_root_there_is_no_folder(monkeypatch):
+    monkeypatch.setattr("repro.calculations.relax.read_structures", lambda path: ([None], []))
+    with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
+        relax_files(SimpleNamespace(path=Path("/x.cif"), out=None))
+
+
+def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    b2("Al", "Ni", 2.95).to(folder / "a.cif")
+    sites = "3.1,3.1,3.1,90,90,90,Cu Au,0 0 0 0.5 0.5 0.5\n"
+    table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
+    (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
+    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.calculations.relax.calculator_of", lambda options: calculator)
+    relax_files(SimpleNamespace(path=folder, out=tmp_path / "out"))
+    with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
+        rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
+    assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
+    assert len(list((tmp_path / "out" / "relaxed").iterdir())) == 5
+    assert "a: listed as a-2, because a is the name of another structure" in capsys.readouterr().err
 
 
 def test_a_missing_parsl_configuration_is_named(tmp_path):

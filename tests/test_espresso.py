@@ -3,6 +3,9 @@
 import json
 import shutil
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from repro.calculations.espresso import Dft
 from repro.calculations.fan_out import fan_out
 from repro.calculations.references import UNAVAILABLE, Calculator
 from repro.calculations.store import CONVERGED, CRASHED, Store
+from tests.conftest import ROOT
 
 DEBIAN = Path("/usr/share/espresso/pseudo")  # test files of Debian's quantum-espresso-data
 UPF = """<UPF version="2.0.1">
@@ -91,6 +95,10 @@ def test_hints_come_from_the_table_beside_the_files_then_the_header_then_the_bui
     hints = {"pseudos_metadata": {"Na": {"hints": {"normal": {"ecut": 50.0}}}}}
     (tmp_path / "standard.djson").write_text(json.dumps(hints))
     assert pseudopotentials.choose(tmp_path, ["Na"])["Na"].cutoff == 100.0
+    dft = Dft(str(tmp_path))
+    kept, keyed = (method["pseudopotentials"]["Na"] for method in (dft.method(["Na"]), dft.key(["Na"])))
+    assert kept.pop("cutoff_from") == "table beside the files" and kept == keyed
+    assert dft.key(["Na"]) == Dft(str(tmp_path), seconds=5).key(["Na"])
     (tmp_path / "Al.UPF").write_text(UPF_1.format(element="Al"))
     old = pseudopotentials.choose(tmp_path, ["Al"])["Al"]
     assert (old.cutoff, old.valence, old.functional) == (30.0, 3.0, "PBE")
@@ -139,6 +147,29 @@ def stand_in(folder: Path, text: str) -> str:
     return str(program)
 
 
+def test_files_of_the_command_are_found_from_the_folder_of_a_calculation(tmp_path, monkeypatch):
+    write(tmp_path, "Na")
+    write(tmp_path, "Cl")
+    stand_in(tmp_path, "     convergence NOT achieved after 200 iterations: stopping")
+    (tmp_path / "hosts").write_text("here\n")
+    (tmp_path / "env").write_text("not the program\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    dft = Dft("..", command="../pw-stand-in").ready()
+    assert dft.command == str(tmp_path / "pw-stand-in") and dft.pseudos == str(tmp_path)
+    record = espresso.relax(rocksalt("Na", "Cl", 5.6), dft, tmp_path / "run")
+    assert record["status"] == "not converged"
+    monkeypatch.chdir(tmp_path)
+    started = Dft(".", command="env --file hosts -n 8 './pw-stand-in' -nk 2").ready().command
+    assert started == f"env --file {tmp_path}/hosts -n 8 {tmp_path}/pw-stand-in -nk 2"
+
+
+@pytest.mark.parametrize(("command", "said"), [("", "names no program"), ("mpirun 'pw.x", "close its quotes")])
+def test_a_command_that_is_none_is_a_mistake(tmp_path, command, said):
+    with pytest.raises(InputError, match=said):
+        Dft(str(tmp_path), command=command).ready()
+
+
 def test_a_failing_pw_is_recorded_with_its_complaint_and_its_folder(tmp_path):
     write(tmp_path, "Na")
     write(tmp_path, "Cl")
@@ -163,6 +194,34 @@ def test_a_candidate_without_pseudopotential_does_not_stop_the_others(tmp_path):
     calculator = Calculator(Dft(str(tmp_path), command="false"), Store(tmp_path / "store"), workers=0)
     found = calculator.relaxed({"salt": rocksalt("Na", "Cl", 5.6)})
     assert found["salt"]["status"] == UNAVAILABLE and "of Cl" in found["salt"]["reason"]
+
+
+_SECOND = """
+import sys
+from pathlib import Path
+from pymatgen.core import Structure
+from repro.calculations.espresso import Dft
+from tests.test_espresso import rocksalt
+function, arguments = Dft(sys.argv[1], command=sys.argv[2]).job(rocksalt("Na", "Cl", 5.6), True)
+print("ready", flush=True)
+print(function(*arguments, key="salt", root=sys.argv[1])["status"])
+"""
+
+
+def test_two_commands_that_share_a_calculation_run_it_once(tmp_path):
+    write(tmp_path, "Na")
+    write(tmp_path, "Cl")
+    program = tmp_path / "waiting-stand-in"
+    loop = f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"
+    program.write_text(f"#!/bin/sh\necho begun >> {tmp_path}/calls\n{loop}\necho ' convergence NOT achieved'\nexit 1\n")
+    program.chmod(0o755)
+    command = [sys.executable, "-c", _SECOND, str(tmp_path), str(program)]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [one.stdout.readline() for one in both] == ["ready\n"] * 2
+    time.sleep(2)  # were both to run it, the later one had begun
+    (tmp_path / "go").touch()
+    assert [one.communicate(timeout=120)[0].strip() for one in both] == ["not converged"] * 2
+    assert (tmp_path / "calls").read_text() == "begun\n"
 
 
 @pytest.mark.skipif(shutil.which("pw.x") is None, reason="pw.x is not installed (Debian: quantum-espresso)")

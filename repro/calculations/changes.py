@@ -10,7 +10,7 @@ from pymatgen.io.cif import CifWriter
 from data_prep.atomic import write_text
 from data_prep.coordination import SHELL
 from repro.calculations.references import formation_energy
-from repro.calculations.store import CONVERGED, structure_from
+from repro.calculations.store import CONVERGED, file_name, structure_from
 
 COLUMNS = (
     "id", "formula", "status", "reason", "energy_per_atom", "formation_energy", "bonds_percent_of_cell",
@@ -87,6 +87,6 @@ def write_cifs(rows: Mapping[str, dict], records: Mapping[str, dict], folder: Pa
     """Write the converged structures as CIF into ``folder``, and name each file in its row's ``relaxed``."""
     for name, row in rows.items():
         if row["status"] == CONVERGED:
-            path = folder / f"{name.replace('/', '_')}.cif"
+            path = folder / f"{file_name(name)}.cif"
             write_text(path, str(CifWriter(structure_from(records[name]["final"]))))
             row["relaxed"] = f"{folder.name}/{path.name}"

@@ -4,7 +4,9 @@ The paper's settings (Ab Initio Validation): PBE, norm-conserving pseudopotentia
 cells and positions; energies to 1e-4 Ry between steps, forces to 1e-3 Ry/Bohr.
 """
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -23,17 +25,17 @@ from pymatgen.core import Structure
 
 from data_prep.errors import InputError
 from repro.calculations.pseudopotentials import Pseudopotential, choose, cutoff_of
-from repro.calculations.store import Store, structure_from, structure_record
+from repro.calculations.store import TIME_LIMIT, Store, structure_from, structure_record
 from repro.calculations.verdict import (
     EXPLODED,
     NOT_CONVERGED,
     PRESSURE,
-    TIME_LIMIT,
     TOO_CLOSE,
     exploded,
     final_verdict,
     too_close,
 )
+from repro.locks import waiting
 
 NAME = "Quantum ESPRESSO"
 ENERGY, STEP, FORCE = 3.7e-6, 1e-4, 1e-3  # Ry/atom (5e-5 eV), Ry between steps, Ry/Bohr: the paper's
@@ -63,11 +65,18 @@ class Dft:
     command: str = "pw.x"
 
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
-        """Return what a result depends on: settings and the pseudopotentials of its elements, by checksum."""
+        """Return how a result was made: settings and the pseudopotentials of its elements, by checksum."""
         chosen = choose(Path(self.pseudos), elements, self.cutoff)
         settings = {name: getattr(self, name) for name in ("d2", "spacing", "smearing")}
         used = {element: pseudo.record() for element, pseudo in chosen.items()}
         return {"name": NAME, **settings, "pseudopotentials": used}
+
+    def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what a result depends on: its method, wherever the cutoffs are from."""
+        method = self.method(elements)
+        for used in method["pseudopotentials"].values():
+            del used["cutoff_from"]
+        return method
 
     def job(self, structure: Structure, relax_cell: bool) -> tuple:
         """Return the function and the arguments of a job that relaxes ``structure``."""
@@ -75,21 +84,47 @@ class Dft:
 
     def ready(self) -> "Dft":
         """Return these settings with absolute paths; raises InputError where pw.x or the folder is missing."""
-        if shutil.which(self.command.split()[0]) is None:
+        words = _words(self.command)
+        if shutil.which(words[0]) is None:
             raise InputError(
-                f"{self.command.split()[0]} is not found: install Quantum ESPRESSO (Debian: apt-get install "
-                "quantum-espresso), or name it with --pw."
+                f"{words[0]} is not found: install Quantum ESPRESSO (Debian: apt-get install quantum-espresso), "
+                "or name it with --pw."
             )
         choose(Path(self.pseudos), ())
-        return replace(self, pseudos=str(Path(self.pseudos).resolve()))
+        return replace(self, pseudos=str(Path(self.pseudos).resolve()), command=shlex.join(words))
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command, its files with absolute paths: it is started in the folder of each calculation.
+
+    Raises InputError where there are no words, or their quotes do not close.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"--pw {command!r} cannot be read ({error}): close its quotes.") from error
+    if not words:
+        raise InputError("--pw names no program: say how pw.x is started, or leave it out.")
+    # not resolved further: what a link leads to may ask for the link's name
+    return [os.path.abspath(word) if Path(word).is_file() and not _on_path(word) else word for word in words]
+
+
+def _on_path(word: str) -> bool:
+    return os.sep not in word and shutil.which(word) is not None
 
 
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:
-    """Relax one structure with pw.x in the store's folder of this key and put its record there: one job of a pool."""
+    """Relax one structure with pw.x in the store's folder of this key and put its record there: one job of a pool.
+
+    Where another command calculates the same, this one waits for it and takes its record.
+    """
     store, dft, structure = Store(Path(root)), Dft(**settings), structure_from(start)
-    record = relax(structure, dft, store.folder(key), relax_cell)
-    elements = [element.symbol for element in structure.composition.elements]
-    return store.put(key, record | {"method": dft.method(elements), "start": start})
+    with waiting(store.folder(key)):
+        if (finished := store.get(key, dft.seconds)) is not None:
+            return finished
+        record = relax(structure, dft, store.folder(key), relax_cell)
+        elements = [element.symbol for element in structure.composition.elements]
+        return store.put(key, record | {"method": dft.method(elements), "limit": dft.seconds, "start": start})
 
 
 def parameters(structure: Structure, dft: Dft, chosen: Mapping[str, Pseudopotential], relax_cell: bool = True) -> dict:

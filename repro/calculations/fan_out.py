@@ -4,6 +4,7 @@ A configuration is a Python file that sets ``config``; ``slurm.py`` beside this 
 run on this machine's cores; with ``workers=0`` in this process, one after the other, without quacc and Parsl.
 """
 
+import errno
 import logging
 import os
 import runpy
@@ -22,20 +23,28 @@ from data_prep.errors import InputError
 from repro.calculations.store import CRASHED, Store
 
 Job = tuple[Callable, tuple]
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # stop the run: no record could be kept
 ROOT = Path(__file__).parents[2]
 
 
 def fan_out(
-    jobs: Mapping[str, Job], store: Store, workers: int | None = None, parsl: Path | None = None, what: str = "jobs"
+    jobs: Mapping[str, Job],
+    store: Store,
+    workers: int | None = None,
+    parsl: Path | None = None,
+    what: str = "jobs",
+    seconds: float = 0.0,
 ) -> dict[str, dict]:
     """Return the record of every job by its key, calculating those that the store does not hold.
+
+    ``seconds`` is the jobs' time limit: those that ended at a smaller one are calculated again.
 
     Each job is a function and its arguments; it is called with ``key`` and the store's ``root`` beside them and
     puts its own record. A job that raises, or whose worker is killed twice, is recorded as crashed with its folder
     and does not stop the others. Raises InputError where quacc and Parsl are missing, OSError when the store cannot
     be written to.
     """
-    found = {key: record for key in jobs if (record := store.get(key)) is not None}
+    found = {key: record for key in jobs if (record := store.get(key, seconds)) is not None}
     missing = {key: job for key, job in jobs.items() if key not in found}
     if not missing:
         return found
@@ -49,7 +58,7 @@ def fan_out(
 
 
 def _crashed(store: Store, key: str, error: BaseException) -> dict:
-    if isinstance(error, OSError) and error.errno is not None:  # a full disk stops the run: no record could be kept
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         raise error
     reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
     folder = store.folder(key)

@@ -33,7 +33,8 @@ class Pseudopotential:
 
     def record(self) -> dict:
         """Return what a result keeps of it."""
-        return {"file": self.file, "sha256": self.sha256, "functional": self.functional, "cutoff": self.cutoff}
+        kept = ("file", "sha256", "functional", "cutoff", "cutoff_from")
+        return {name: getattr(self, name) for name in kept}
 
 
 def choose(folder: Path, elements: Iterable[str], cutoff: float | None = None) -> dict[str, Pseudopotential]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pymatgen.core import Structure
@@ -37,14 +38,14 @@ class Calculator:
         keys, jobs, found = {}, {}, {}
         for name, structure in structures.items():
             try:
-                method = self.method.method([element.symbol for element in structure.composition.elements])
+                method = self.method.key([element.symbol for element in structure.composition.elements])
             except InputError as error:
                 found[name] = {"status": UNAVAILABLE, "reason": str(error)}
                 continue
             cell = name not in rigid
             keys[name] = key_of(structure, method | {"cell": cell, "limits": LIMITS})
             jobs[keys[name]] = self.method.job(structure, cell)
-        records = fan_out(jobs, self.store, self.workers, self.parsl, what)
+        records = fan_out(jobs, self.store, self.workers, self.parsl, what, self.method.seconds)
         return found | {name: records[key] for name, key in keys.items()}
 
     def with_elements(self, structures: Mapping[str, Structure], what: str = "crystals") -> tuple[dict, dict]:
@@ -53,7 +54,7 @@ class Calculator:
         A reference is the element's bulk, relaxed; of a gas the molecule in a box, whose cell stays.
         """
         symbols = sorted({one.symbol for structure in structures.values() for one in structure.composition.elements})
-        bulk = {f"element {symbol}": known for symbol in symbols if (known := _bulk(symbol)) is not None}
+        bulk = {f"element {symbol}": known for symbol in symbols if (known := bulk_of(symbol)) is not None}
         rigid = {f"element {symbol}" for symbol in symbols if is_molecule(symbol)}
         records = self.relaxed({**structures, **bulk}, rigid, f"{what} and elements")
         unknown = {"status": UNAVAILABLE, "reason": "no structure of this element is known"}
@@ -61,7 +62,9 @@ class Calculator:
         return records, elements
 
 
-def _bulk(symbol: str) -> Structure | None:
+@cache
+def bulk_of(symbol: str) -> Structure | None:
+    """Return an element's reference structure before its relaxation (shared: copy it to change it), None if unknown."""
     try:
         return elemental_structure(symbol)
     except KeyError:

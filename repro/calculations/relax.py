@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from data_prep.atomic import write_csv
 from data_prep.errors import InputError
 from data_prep.sources.structure_files import read_structures
 from repro.calculations.options import add_options, calculator_of
-from repro.calculations.store import CONVERGED
+from repro.calculations.store import CONVERGED, file_name
 from repro.matching import structure_of
 
 if TYPE_CHECKING:
@@ -31,14 +32,35 @@ def relax_files(options: argparse.Namespace) -> None:
         print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
     if not crystals:
         raise InputError(f"{options.path}: no structure can be read; see above.")
-    inside = options.path if options.path.is_dir() else options.path.parent
-    found = relax_structures(
-        {crystal.id.removesuffix(".cif"): crystal.structure() for crystal in crystals},
-        calculator_of(options),
-        options.out or inside.with_name(inside.name + "-relaxed"),
-    )
+    out = options.out or _beside(options.path)
+    names = distinct_names([crystal.id for crystal in crystals])
+    structures = {name: crystal.structure() for name, crystal in zip(names, crystals, strict=True)}
+    found = relax_structures(structures, calculator_of(options), out)
     if all(row["status"] != CONVERGED for row in found):
         raise InputError(f"{options.path}: nothing could be relaxed; see above.")
+
+
+def _beside(path: Path) -> Path:
+    """Return the folder beside the one that ``path`` is or lies in; raises InputError where that is the root."""
+    path = path.resolve()  # "." and "x.cif" say no folder's name
+    folder = path if path.is_dir() else path.parent
+    if not folder.name:
+        raise InputError(f"{path} has no folder to put the results beside: name one with --out FOLDER.")
+    return folder.with_name(folder.name + "-relaxed")
+
+
+def distinct_names(ids: Sequence[str]) -> list[str]:
+    """Return a name for each id, no two of which share a file: without ``.cif``, else the id, else numbered."""
+    names, taken = [], set()
+    for id in ids:
+        plain = id.removesuffix(".cif")
+        choices = chain((plain, id), (f"{plain}-{number}" for number in count(2)))
+        name = next(choice for choice in choices if file_name(choice) not in taken)
+        if name != plain:
+            print(f"{id}: listed as {name}, because {plain} is the name of another structure", file=sys.stderr)
+        taken.add(file_name(name))
+        names.append(name)
+    return names
 
 
 def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:

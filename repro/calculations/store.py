@@ -13,6 +13,7 @@ from data_prep.errors import InputError
 
 CONVERGED = "converged"
 CRASHED = "crashed"  # an exception: of the machine as likely as of the structure, so it is tried again
+TIME_LIMIT = "time limit"  # tried again with a larger one
 _DIGITS = 6  # of Å and of fractional coordinates: closer structures count as the same
 
 
@@ -29,10 +30,15 @@ class Store:
         """Return where a calculation may write its files."""
         return self.root / "folders" / key
 
-    def get(self, key: str) -> dict | None:
-        """Return a finished calculation, None where there is none or where it crashed; raises InputError if damaged."""
+    def get(self, key: str, seconds: float = 0.0) -> dict | None:
+        """Return a finished calculation, None where there is none; raises InputError if it is damaged.
+
+        What crashed is not finished, nor is what ended at a time limit below ``seconds``.
+        """
         record = self.read(key)
-        return None if record is None or record["status"] == CRASHED else record
+        if record is None or record["status"] == CRASHED:
+            return None
+        return None if record["status"] == TIME_LIMIT and _limit(record) < seconds else record
 
     def read(self, key: str) -> dict | None:
         """Return whatever record there is, a crash included; raises InputError if it is damaged."""
@@ -51,6 +57,11 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.root / "records" / f"{key}.json"
+
+
+def _limit(record: dict) -> float:
+    """Return the time limit in s that ended a relaxation: its own field or, in older records, what the reason says."""
+    return record["limit"] if "limit" in record else float(record["reason"].split(" within ")[1].split()[0])
 
 
 def key_of(structure: Structure, method: dict[str, Any]) -> str:
@@ -77,3 +88,8 @@ def structure_record(structure: Structure) -> dict:
 def structure_from(record: dict) -> Structure:
     """Return the structure that ``structure_record`` described."""
     return Structure(Lattice(record["lattice"]), record["species"], record["fractional"])
+
+
+def file_name(name: str) -> str:
+    """Return a structure's name as the name of its file, without suffix."""
+    return name.replace("/", "_")

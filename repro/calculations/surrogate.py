@@ -19,10 +19,11 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.errors import InputError
-from repro.calculations.store import Store, structure_from, structure_record
-from repro.calculations.verdict import EXPLODED, TIME_LIMIT, TOO_CLOSE, exploded, final_verdict, too_close
+from repro.calculations.store import TIME_LIMIT, Store, structure_from, structure_record
+from repro.calculations.verdict import EXPLODED, TOO_CLOSE, exploded, final_verdict, too_close
 
 NAME = "CHGNet"
+_KEYED_SECONDS = 120.0  # what the keys of stores hold in the place of any limit: the first default
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,12 @@ class Surrogate:
     seconds: float = 120.0
 
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
-        """Return what the results depend on, the same for all elements: settings and versions of the potential."""
+        """Return how a result was made, the same for all elements: settings and versions of the potential."""
         return {"name": NAME, **asdict(self), **versions()}
+
+    def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what a result depends on: its method without the time limit."""
+        return self.method(elements) | {"seconds": _KEYED_SECONDS}
 
     def job(self, structure: Structure, relax_cell: bool) -> tuple:
         """Return the function and the arguments of a job that relaxes ``structure``."""
@@ -69,8 +74,10 @@ def versions() -> dict[str, str]:
 
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:
     """Relax one structure with CHGNet and put its record into the store at ``root``: one job of a pool."""
-    record = relax(structure_from(start), potential(), Surrogate(**settings), relax_cell)
-    return Store(Path(root)).put(key, record | {"method": Surrogate(**settings).method(), "start": start})
+    surrogate = Surrogate(**settings)
+    record = relax(structure_from(start), potential(), surrogate, relax_cell)
+    kept = {"method": surrogate.method(), "limit": surrogate.seconds, "start": start}
+    return Store(Path(root)).put(key, record | kept)
 
 
 def relax(structure: Structure, calculator: Calculator, settings: Surrogate, relax_cell: bool = True) -> dict:

@@ -12,7 +12,7 @@ PRESSURE = 0.2  # GPa at most, at the end
 LIMITS = {"closest": CLOSEST, "growth": GROWTH, "pressure": PRESSURE}
 
 TOO_CLOSE, EXPLODED = "atoms too close", "exploded"
-NOT_CONVERGED, TIME_LIMIT, UNDER_PRESSURE = "not converged", "time limit", "pressure left"
+NOT_CONVERGED, UNDER_PRESSURE = "not converged", "pressure left"
 
 
 def too_close(structure: Structure) -> str | None:

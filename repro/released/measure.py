@@ -18,6 +18,7 @@ from data_prep.sources import read_source
 from models.released import load_released_unet, load_released_vae
 from models.released_cgcnn import released_cgcnn
 from repro import stamps
+from repro.prepare import CACHE
 from repro.released.evaluation import (
     Vae,
     choose_per_family,
@@ -29,7 +30,6 @@ from repro.released.evaluation import (
 from repro.released.files import OPTIONAL, ReleasedFiles, read_oracle
 from repro.released.oracle import TOLERANCE, compare_cgcnn, compare_vae
 
-CACHE = Path("data")
 UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}
 _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
 
