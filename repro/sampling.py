@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,6 +85,12 @@ def at_random(
 ) -> Target:
     """Return the target of random sampling under one condition, where crystals were ``encoded`` or from N(0, 1)."""
     return Target(f"random-{condition}", None, condition, count, spread, seed, encoded)
+
+
+def shares(count: int, parts: int) -> list[int]:
+    """Return how many of ``count`` samples each of ``parts`` conditions gets: evenly, the first never less."""
+    ends = [-(-count * part // parts) for part in range(parts + 1)]
+    return [stop - start for start, stop in itertools.pairwise(ends)]
 
 
 def centre_of(target: Target, encoder: keras.Model, grid: int, radii: str, n_conditions: int) -> np.ndarray:
