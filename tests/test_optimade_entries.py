@@ -68,6 +68,8 @@ def test_an_address_that_is_none_is_one_sentence(source, tmp_path):
         ("optimade:http://127.0.0.1:5000", "smoke-optimade-127-0-0-1-5000"),
         ("../data/mp_cubic.csv.gz", "smoke-mp_cubic"),
         ("materials-project", "smoke-materials-project"),
+        ("my-cifs/", "smoke-my-cifs"),
+        ("../my-cifs", "smoke-my-cifs"),
     ],
 )
 def test_make_and_the_command_line_call_a_run_alike(source, name):
