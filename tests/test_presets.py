@@ -31,6 +31,7 @@ def test_the_announcement_says_which_preset_why_and_how_to_choose():
     text = announcement("laptop", "embedded", "laptop", gpu=False)
     for word in ("laptop", "no GPU is visible", "minutes", "PRESET=paper", "SOURCE=", "runs/laptop"):
         assert word in text
+    assert "hours on 2 cores" in announcement("improved", "embedded", "improved", gpu=False)
     assert set(PRESETS) == {"smoke", "laptop", "improved", "paper"}
 
 
