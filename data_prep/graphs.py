@@ -134,16 +134,6 @@ def _rank(sorted_values: np.ndarray) -> np.ndarray:
     return np.arange(len(sorted_values)) - np.searchsorted(sorted_values, sorted_values)
 
 
-def gaussian_expansion(distances: np.ndarray, radius: float = RADIUS, step: float = 0.2) -> np.ndarray:
-    """Return exp(-((d - c) / step)^2) for the centres c = 0, step, .. radius in Å: (...) to (..., 41).
-
-    Xie and Grossman's edge features; the width is the step and there is no factor 2 (F26, and the
-    released weights agree). The network computes the same on its device.
-    """
-    centres = np.linspace(0.0, radius, round(radius / step) + 1)
-    return np.exp(-np.square((np.asarray(distances)[..., None] - centres) / step)).astype(np.float32)
-
-
 def build_graphs(
     crystals: Sequence[Crystal],
     processes: int | None = None,

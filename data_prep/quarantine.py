@@ -1,6 +1,7 @@
 """Why a crystal is left out: every row or file that cannot be used is named and counted."""
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,13 @@ def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
     return dict(Counter(item.reason for item in rejected).most_common())
 
 
+def print_rejected(rejected: Iterable[Rejected]) -> None:
+    """Print a line to standard error for each crystal that a command leaves out: its id, the reason and the detail."""
+    for item in rejected:
+        detail = item.detail.removeprefix(f"{item.id}: ")
+        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
+
+
 def require_some(crystals: Sequence[Crystal], rejected: Sequence[Rejected], source: str) -> None:
     """Raise ``InputError`` with the counts by reason when no crystal of ``source`` is usable."""
     if crystals:
@@ -64,6 +72,7 @@ def screen(
     require_label: bool = True,
     cubic: bool = True,
     max_z: int = 94,
+    may_be_empty: bool = False,
 ) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals that the paper's selection admits, in order, and the others with reasons.
 
@@ -76,7 +85,8 @@ def screen(
 
     Reasons: duplicate_id (the first of an id is the one considered), no_sites, too_many_sites,
     degenerate_cell, non_finite_coordinates, overlapping_sites, element_out_of_range, other_family,
-    no_label, symmetry_undetermined, not_cubic. Raises ``InputError`` when nothing is left.
+    no_label, symmetry_undetermined, not_cubic. Raises ``InputError`` when nothing is left, unless it
+    ``may_be_empty``.
     """
     kept: list[Crystal] = []
     rejected: list[Rejected] = []
@@ -97,7 +107,8 @@ def screen(
     if cubic:
         kept, others = _split_cubic(kept)
         rejected += others
-    require_some(kept, rejected, f"the selection from {len(crystals)} crystals")
+    if not may_be_empty:
+        require_some(kept, rejected, f"the selection from {len(crystals)} crystals")
     return kept, rejected
 
 

@@ -1,24 +1,10 @@
-"""The 24 proper rotations of the cube, applied to maps exactly (Methods: augmentation; FINDINGS F9)."""
-
-from itertools import permutations, product
+"""Proper rotations of the cube, applied to maps exactly (Methods: augmentation; FINDINGS F9)."""
 
 import numpy as np
 
 # A rotation is (axes, flips): transpose the spatial axes, then reverse those flagged.
 Rotation = tuple[tuple[int, int, int], tuple[bool, bool, bool]]
 IDENTITY: Rotation = ((0, 1, 2), (False, False, False))
-
-
-def _determinant(rotation: Rotation) -> int:
-    axes, flips = rotation
-    matrix = np.eye(3)[list(axes)]
-    return round(float(np.linalg.det(matrix))) * (-1) ** sum(flips)
-
-
-def proper_rotations() -> list[Rotation]:
-    """Return the 24 proper rotations, the identity first."""
-    every = product(permutations(range(3)), product((False, True), repeat=3))
-    return sorted((rotation for rotation in every if _determinant(rotation) == 1), key=lambda r: r != IDENTITY)
 
 
 def rotate(maps: np.ndarray, rotation: Rotation) -> np.ndarray:

@@ -84,11 +84,8 @@ def _each(piece: tuple[Callable[[Task], Result], Sequence[Task]]) -> list[Result
 def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
     """Yield the executor and its number of workers."""
     if scheduler is None:
-        try:
-            with process_pool(workers) as pool:
-                yield pool, workers
-        except BrokenExecutor as error:
-            raise InputError(_LOST) from error
+        with local_pool(workers) as pool:
+            yield pool, workers
         return
     try:
         from distributed import Client, KilledWorker
@@ -106,6 +103,16 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
             yield client.get_executor(), places
         except (KilledWorker, CancelledError) as error:
             raise InputError(_LOST) from error
+
+
+@contextmanager
+def local_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of ``process_pool``; raises InputError where one of its workers dies."""
+    try:
+        with process_pool(workers) as pool:
+            yield pool
+    except BrokenExecutor as error:
+        raise InputError(_LOST) from error
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:

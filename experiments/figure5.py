@@ -1,10 +1,7 @@
 """Figure 5: predicted against true properties of held-out crystals. ``python -m experiments.figure5 --results DIR``."""
 
 import argparse
-import zipfile
-import zlib
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +10,7 @@ from matplotlib.figure import Figure
 
 from data_prep.atomic import write_json
 from data_prep.errors import InputError
+from data_prep.npz import DamagedNpz, read_npz
 from data_prep.properties import PROPERTIES
 from experiments import style
 from experiments.table1 import read_measured
@@ -20,8 +18,6 @@ from experiments.table1 import read_measured
 SHOWN = (0.2, 99.8)  # percentiles of both axes together; what lies beyond is drawn at the edge
 CELLS = 45  # of the density grid along each axis
 COLOURS = "viridis"  # told apart by colour-blind readers, and in grey
-# TypeError: for an NPY file of this name np.load gives a bare array; SyntaxError: a header that is no Python
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, zipfile.BadZipFile, zlib.error, TokenError)
 FEW = 400  # crystals below which points are drawn instead of a density
 
 
@@ -31,15 +27,15 @@ def compute(measured: dict, predictions: Path) -> dict[str, dict]:
     Raises InputError when the second file is not there or damaged.
     """
     try:
-        with np.load(predictions, allow_pickle=False) as arrays:
-            return {
-                row["property"]: {key: row.get(key) for key in ("mae", "mae_interval", "r2")}
-                | {kind: arrays[f"{row['property']}_{kind}"] for kind in ("true", "predicted")}
-                for row in measured["rows"]
-            }
+        arrays = read_npz(predictions)
+        return {
+            row["property"]: {key: row.get(key) for key in ("mae", "mae_interval", "r2")}
+            | {kind: arrays[f"{row['property']}_{kind}"] for kind in ("true", "predicted")}
+            for row in measured["rows"]
+        }
     except FileNotFoundError:
         raise InputError(f"{predictions} is not there: run the stage 'evaluate-properties' first.") from None
-    except _DAMAGE as error:
+    except (DamagedNpz, KeyError) as error:
         raise InputError(f"{predictions} is damaged ({error}): run 'evaluate-properties' again.") from None
 
 

@@ -167,7 +167,9 @@ def graph_inputs(n_neighbours: int) -> dict[str, keras.KerasTensor]:
     }
 
 
-def atom_embedding(inputs, element_features: np.ndarray, units: int, learned: bool = False):
+def atom_embedding(
+    inputs: dict[str, keras.KerasTensor], element_features: np.ndarray, units: int, learned: bool = False
+) -> keras.KerasTensor:
     """Look atomic numbers (S,) up in the frozen table (Z, 93) and map them to (S, units).
 
     ``learned`` adds a vector per element that is trained from zero.

@@ -6,11 +6,17 @@ al., "From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian 
 energy and family, of the encodings of its training crystals. This also makes the condition count.
 """
 
+import struct
+import tokenize
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from models.weights_error import WeightsError
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,33 @@ class EncodedLatents:
 
 
 def load_encoded_latents(path: Path) -> EncodedLatents:
-    """Read what ``EncodedLatents.save`` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return EncodedLatents(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
+    """Read what ``EncodedLatents.save`` wrote; raises WeightsError naming the file when it is damaged or another."""
+    try:
+        with zipfile.ZipFile(path) as archive:  # NumPy checks no sum of a member that it does not read to its end
+            if (bad := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"the checksum of {bad} fails")
+        with np.load(path, allow_pickle=False) as arrays:
+            found = EncodedLatents(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
+        if not _fits(found):
+            raise ValueError("its arrays do not fit together")
+        return found
+    except _FAULTS as error:
+        raise WeightsError(f"{path} does not say where encoded crystals lie ({error}): train the VAE again.") from error
+
+
+_FAULTS = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, SyntaxError, MemoryError,
+    OverflowError, RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def _fits(latents: EncodedLatents) -> bool:
+    """Return whether the arrays have the kinds and shapes that ``draw`` takes."""
+    z_mean, noise, families = latents.z_mean, latents.noise, latents.families
+    if not (z_mean.ndim == noise.ndim == 2 and z_mean.dtype.kind == noise.dtype.kind == "f"):
+        return False
+    numbers = (latents.conditions, families)
+    whole = all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
+    known = whole and len(z_mean) > 0 and 0 <= families.min() <= families.max() < len(noise)
+    finite = np.isfinite(z_mean).all() and np.isfinite(noise).all() and (noise >= 0).all()
+    return bool(known and finite and z_mean.shape[1] == noise.shape[1])

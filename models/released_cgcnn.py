@@ -13,8 +13,8 @@ Established on the reference outputs of the released weights (agreement to round
   cubic perovskite by 0.02 eV/atom;
 - a neighbour that the radius does not hold takes no part in the reference outputs. The release's own
   program pads such a site with site 0 at 9 Å and counts those edges as real, and so the weights were
-  trained; ``fill_missing`` does the same. On 512 structures (21 with such a site, batches of 256) the
-  formation energy's mean error is 0.159 eV/atom without and 0.078 with it.
+  trained; ``fill_missing`` does the same. On 512 structures (19 with such a site, batches of 256) the
+  formation energy's mean error is 0.151 eV/atom without and 0.076 with it.
 
 For our own predictions use ``models.cgcnn``.
 """

@@ -7,6 +7,7 @@ training crops and whole maps.
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from models.table6 import UNetParameters
@@ -36,7 +37,7 @@ def build_unet(parameters: UNetParameters, grid: int | None = None) -> keras.Mod
     return keras.Model(maps, {"species": species, "occupied": occupied}, name="unet")
 
 
-def unet_features(maps, parameters: UNetParameters):
+def unet_features(maps: keras.KerasTensor, parameters: UNetParameters) -> keras.KerasTensor:
     """Turn maps (B, G, G, G, channels) into the features (B, G, G, G, 4 filters) that both heads read (F20)."""
     f, momentum = parameters.filters, parameters.norm_momentum
     down_1 = _block(maps, (f, 2 * f), momentum, "down_1")  # (B, 32, 32, 32, 64)
@@ -92,7 +93,7 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
         return ops.sum(weights * loss) / ops.maximum(ops.sum(weights), 1e-12)
 
 
-def inverse_frequency_weights(voxel_counts):
+def inverse_frequency_weights(voxel_counts: np.ndarray) -> np.ndarray:
     """Return class weights (C,): total / count, 0 for class 0 and for classes that never occur (Methods; F21).
 
     Scaled to a mean of 1 over the classes present, which leaves the loss unchanged.

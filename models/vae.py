@@ -6,6 +6,7 @@ Shapes are for the 32^3 grid and the paper's widths. B batch, G grid edge, L lat
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from models.table6 import VAEParameters
@@ -33,7 +34,9 @@ def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     return keras.Model({"maps": maps, "condition": condition}, [z_mean, z_log_var], name="encoder")
 
 
-def encoder_features(maps, condition, parameters: VAEParameters, grid: int):
+def encoder_features(
+    maps: keras.KerasTensor, condition: keras.KerasTensor, parameters: VAEParameters, grid: int
+) -> keras.KerasTensor:
     """Turn maps (B, G, G, G, 4) and condition (B, K) into a vector of features (B, 32) by convolutions."""
     everywhere = layers.Reshape((1, 1, 1, parameters.conditions), name="condition_voxel")(condition)
     everywhere = layers.UpSampling3D(grid, name="condition_everywhere")(everywhere)  # (B, 32, 32, 32, 10)
@@ -64,7 +67,7 @@ def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     return keras.Model({"z": z, "condition": condition}, {"maps": maps}, name="decoder")
 
 
-def decoder_features(x, parameters: VAEParameters, grid: int):
+def decoder_features(x: keras.KerasTensor, parameters: VAEParameters, grid: int) -> keras.KerasTensor:
     """Turn a vector (B, ..) into features of every voxel (B, G, G, G, 16) by convolutions."""
     edge = grid // 2 ** (len(parameters.filters) - 1)  # 4 at 32^3: one doubling fewer than blocks
     x = layers.Dense(parameters.dense, name="decoder_dense")(x)
@@ -79,7 +82,7 @@ def decoder_features(x, parameters: VAEParameters, grid: int):
     return x
 
 
-def start_from_statistics(decoder: keras.Model, maps) -> None:
+def start_from_statistics(decoder: keras.Model, maps: np.ndarray) -> None:
     """Let the decoder's last normalisation start at the mean and deviation of ``maps`` (n, G, G, G, 4).
 
     Not in the paper. The coordinate channels reach 15 Å, and Adam moves that layer's offset by about
@@ -113,7 +116,7 @@ class Sampling(layers.Layer):
         return z_mean + ops.exp(0.5 * z_log_var) * noise
 
 
-def kl_divergence(z_mean, z_log_var):
+def kl_divergence(z_mean: keras.KerasTensor, z_log_var: keras.KerasTensor) -> keras.KerasTensor:
     """Return the divergence (B,) in nats of N(mean, variance) from N(0, 1), summed over the latent (F14)."""
     return -0.5 * ops.sum(1.0 + z_log_var - ops.square(z_mean) - ops.exp(z_log_var), axis=-1)
 

@@ -77,7 +77,9 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
     command.add_argument("--count", type=int, help="how many latent vectors to draw")
     command.add_argument(
-        "--spread", type=float, help="standard deviation around the base (default: 0.5); factor of a random draw's (1)"
+        "--spread",
+        type=float,
+        help="standard deviation around the base, or factor of a random draw's (default: the networks': 0.5 and 0.8)",
     )
     command.add_argument(
         "--random-from",

@@ -7,7 +7,7 @@ from repro.presets import PRESETS
 TIMES = {
     "smoke": "about 3 minutes on 2 cores",
     "laptop": "15 to 45 minutes on 2 cores",
-    "improved": "as laptop, with property networks that take three times as long",
+    "improved": "hours on 2 cores, its VAE alone an hour and a half",
     "paper": "hours on a data-centre GPU; weeks without one",
 }
 

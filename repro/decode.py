@@ -6,13 +6,14 @@ This module does not import Keras: its workers would each start TensorFlow.
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_prep.workers import process_pool
+from data_prep.workers import local_pool
 from models.atoms import Decoded, Undecodable, decode_atoms, decode_told
 from models.fitted_species import Candidates
 from models.site_prior import SitePrior
@@ -56,16 +57,17 @@ def segment(
     return [Segmented(*part) for part in parts], probability
 
 
-def decoder_pool(count: int, processes: int | None = None) -> Executor:
+def decoder_pool(count: int, processes: int | None = None) -> AbstractContextManager[Executor]:
     """Return a pool of workers for ``decode_all`` of ``count`` maps, one thread of linear algebra each.
 
     A worker reads the number of threads when it imports NumPy, before any initializer could run: it has to
-    inherit it. A few maps are decoded in this process before another has started.
+    inherit it. A few maps are decoded in this process before another has started. To be entered; what runs
+    inside raises InputError where a worker dies.
     """
     if count < WORTH_SHARING and processes is None:
         return ThreadPoolExecutor(1)
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    return process_pool(processes or os.cpu_count() or 1)
+    return local_pool(processes or os.cpu_count() or 1)
 
 
 def decode_all(

@@ -21,7 +21,7 @@ from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
 from data_prep.voxelize import box_positions
-from models.atoms import Decoded, Undecodable
+from models.atoms import SPECIES_FROM, Decoded, Undecodable
 from models.fitted_species import candidate_elements
 from models.lattice import voxel_edges, voxel_positions
 from models.released import load_released_vae
@@ -37,8 +37,6 @@ from repro.site_counts import trained_site_counts
 from repro.site_prior import fit_site_prior
 from repro.train_unet import trained_unet
 from repro.train_vae import trained_vae
-
-SPECIES_FROM = ("unet", "fit")
 
 
 @dataclass

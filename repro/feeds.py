@@ -81,7 +81,9 @@ class Exchange:
     rule: Substitution | None = None
     radii: np.ndarray | None = None  # (95,) in Å, indexed by Z
 
-    def made(self, index: int, grid: int, rng: np.random.Generator):
+    def made(
+        self, index: int, grid: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """Return numbers, lengths, density and species map of a made-up crystal, or None for the real one."""
         if rng.random() >= self.share:
             return None

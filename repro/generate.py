@@ -25,6 +25,7 @@ from repro.candidate_files import CandidateFiles, rank
 from repro.candidates import candidates
 from repro.datasets import load_dataset
 from repro.decode import decode_all, decoder_pool
+from repro.draw_options import check_draws
 from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
 from repro.locks import making
 from repro.properties.networks import predict_properties
@@ -39,6 +40,7 @@ from repro.sampling import (
     describe_condition,
     find_base,
     pipeline_targets,
+    shares,
 )
 from repro.selection import filters, select
 
@@ -47,6 +49,7 @@ BATCH = 20
 
 def generate(run: Run, options: Namespace) -> dict:
     """Sample the pipeline's targets, or what the options ask for, with the networks of a run."""
+    check_draws(options)
     generator = of_run(run)
     if on_demand(options):
         targets = _wanted(generator, options, run.preset.seed)
@@ -65,6 +68,7 @@ def generate(run: Run, options: Namespace) -> dict:
 
 def generate_published(options: Namespace) -> None:
     """Sample what the options ask for with the networks that come with the project."""
+    check_draws(options)
     crystals = base_crystals(options.source) if options.base and not options.base.lower().endswith(".cif") else []
     generator = load_generator(options.weights or GENERATOR_WEIGHTS, crystals)
     targets = _wanted(generator, options, 0)
@@ -86,16 +90,15 @@ def _wanted(generator: Generator, options: Namespace, seed: int) -> list[Target]
 
 def _targets(generator: Generator, options: Namespace, seed: int) -> list[Target]:
     parameters, edges = generator.parameters, generator.edges
-    if options.count is not None and options.count < 1:
-        raise InputError(f"--count {options.count} asks for no sample: give 1 or more.")
     if options.random:
         conditions = range(generator.n_conditions)
         if options.formation_energy is not None:
             conditions = [condition_of(options.formation_energy, edges)]
-        share = math.ceil((options.count or parameters.random_per_condition * len(conditions)) / len(conditions))
+        counts = shares(options.count or parameters.random_per_condition * len(conditions), len(conditions))
         encoded = _encoded(generator, options.random_from or parameters.random_from)
         spread = parameters.random_spread if options.spread is None else options.spread
-        return [at_random(condition, share, seed, encoded, spread) for condition in conditions]
+        wanted = [(condition, count) for condition, count in zip(conditions, counts, strict=True) if count]
+        return [at_random(condition, count, seed, encoded, spread) for condition, count in wanted]
     base = find_base(options.base, generator.crystals)
     energy = base.formation_energy_per_atom if options.formation_energy is None else options.formation_energy
     if not math.isfinite(energy):

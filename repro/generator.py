@@ -141,7 +141,9 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     vae = build_vae(run.preset.vae, run.preset.voxels.grid)
     load_weights(vae, run.folder("train-vae") / BEST)
-    for name, model in ((VAE, vae), (UNET, trained_unet(run))):
+    # All is read before anything is written: what was published before stays whole where something is missing.
+    unet, counts, encoded = trained_unet(run), trained_site_counts(run), trained_encoded_latents(run)
+    for name, model in ((VAE, vae), (UNET, unet)):
         with replacing(folder / name) as temporary:
             model.save_weights(temporary, overwrite=True)
     with replacing(folder / FORMULAS) as temporary:
@@ -153,10 +155,10 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
     rule = fit_angle_rule(train)
     prior = fit_site_prior(train, rule)
     files = [VAE, UNET, FORMULAS]
-    if counts := trained_site_counts(run):
+    if counts:
         write_site_counts(counts, folder / SITE_COUNTS)
         files.append(SITE_COUNTS)
-    if encoded := trained_encoded_latents(run):
+    if encoded:
         write_encoded_latents(encoded, folder / ENCODED)
         files.append(ENCODED)
     manifest = {

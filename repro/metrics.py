@@ -38,11 +38,6 @@ def delta_n(true: np.ndarray, predicted: np.ndarray) -> int:
     return abs(len(predicted) - len(true))
 
 
-def lattice_mae(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the mean absolute error (3,) in Å of cell lengths (n, 3), one value per axis (Figure 4a to 4c)."""
-    return np.abs(np.asarray(predicted) - np.asarray(true)).mean(axis=0)
-
-
 def species_right_per_site(
     true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray
 ) -> float:

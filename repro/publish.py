@@ -14,28 +14,49 @@ ARGMAX = "ours, unet"  # the paper's
 
 
 def publish_run(run: Run, to: Path | None) -> None:
-    """Publish a run's generator and its evaluation; raises InputError when one of them has not been made."""
-    measured = {name: _read(run.results / path) for name, path in _FILES.items()}
-    trained = {stage: stamps.read(run.folder(stage)) for stage in ("train-unet", "train-vae")}
+    """Publish a run's generator and its evaluation.
+
+    Raises InputError, with nothing written, when one of them has not been made or cannot be read.
+    """
     facts = {
         "preset": run.preset.name,
         "source": run.source_name,
         "split": {"by": run.preset.data.split_by, "seed": run.preset.seed},
-        "training": {stage: stamp["counts"] for stage, stamp in trained.items()},
+        "training": {stage: _counts(run, stage) for stage in ("train-unet", "train-vae")},
     }
+    numbers = _numbers(run.results / "evaluation.json", run.results / "generate/summary.json") | facts
     publish_generator(run, to or GENERATOR_WEIGHTS, facts)
     results = RESULTS / "published" / (to.name if to else "")
-    write_json(results / "evaluation.json", evaluation(measured["evaluation"], measured["generated"]) | facts)
+    write_json(results / "evaluation.json", numbers)
     print(f"Networks: {to or GENERATOR_WEIGHTS}; numbers: {results / 'evaluation.json'}")
 
 
-_FILES = {"evaluation": "evaluation.json", "generated": "generate/summary.json"}
+def _counts(run: Run, stage: str) -> dict:
+    """Return what a stage counted of its training."""
+    stamp = stamps.read(run.folder(stage))
+    if stamp is None or "counts" not in stamp:
+        raise InputError(f"{run.folder(stage)} holds no finished training: run make {stage} first.")
+    return stamp["counts"]
+
+
+def _numbers(measured: Path, generated: Path) -> dict:
+    found = [_read(path) for path in (measured, generated)]
+    try:
+        return evaluation(*found)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{measured} or {generated} lacks something ({type(error).__name__}: {error}): "
+            "run make evaluate generate again."
+        ) from error
 
 
 def _read(path: Path) -> dict:
     if not path.exists():
         raise InputError(f"{path} is not there: run make evaluate generate first.")
-    return json.loads(path.read_text())
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:  # a JSON fault is a ValueError
+        raise InputError(f"{path} is damaged ({error}): run make evaluate generate again.") from error
 
 
 def evaluation(measured: dict, generated: dict) -> dict:

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from data_prep.elements import RADII
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY
-from data_prep.quarantine import Rejected, Unusable, screen
+from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_cell
 from data_prep.sources.structure_files import read_structures
 from data_prep.voxelize import voxelize
@@ -45,8 +44,12 @@ def reconstruct_files(options: argparse.Namespace) -> None:
     found, rejected = read_structures(options.path)
     generator = load_generator(options.weights or GENERATOR_WEIGHTS, [])
     crystals, refused = encodable(found, generator)
-    for item in rejected + refused:
-        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {item.detail}", file=sys.stderr)
+    print_rejected(rejected + refused)
+    if not crystals:
+        raise InputError(
+            f"{options.path}: nothing can be encoded, see above; give cubic AB, ABX3 or ABX2 of at most "
+            f"{MAX_BASE_SITES} sites."
+        )
     out = options.out or Path(f"reconstructed-{Path(options.path).name.split('.')[0]}")
     rows = []
     with decoder_pool(len(crystals)) as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
@@ -61,7 +64,7 @@ def reconstruct_files(options: argparse.Namespace) -> None:
 def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crystal], list[Rejected]]:
     """Return the primitive cells (F1) of those that the VAE was trained for, with a formation energy, and the others.
 
-    Raises InputError when there is none: cubic AB, ABX3, ABX2 of at most 40 sites and of elements seen in training.
+    It was trained for cubic AB, ABX3, ABX2 of at most 40 sites and of the elements seen in training.
     """
     primitive, kept, rejected = [], [], []
     for crystal in found:
@@ -69,7 +72,7 @@ def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crys
             primitive.append(_primitive(crystal))
         except Unusable as fault:
             rejected.append(fault.of(crystal.id))
-    crystals, refused = screen(primitive, max_sites=MAX_BASE_SITES, require_label=False)
+    crystals, refused = screen(primitive, max_sites=MAX_BASE_SITES, require_label=False, may_be_empty=True)
     rejected += refused
     for crystal in crystals:
         unseen = sorted(set(crystal.numbers.tolist()) - set(generator.elements.tolist()))
@@ -77,10 +80,13 @@ def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crys
             rejected.append(Rejected(crystal.id, "unseen_element", f"Z = {unseen[0]} was never seen in training"))
         else:
             kept.append(crystal)
-    if not kept:
-        raise InputError(f"Nothing can be encoded; for example {rejected[0].id}: {rejected[0].detail}.")
     unlabelled = [crystal for crystal in kept if not math.isfinite(crystal.formation_energy_per_atom)]
     return (_with_energies(kept, generator) if unlabelled else kept), rejected
+
+
+def file_name(id: str, formula: str) -> str:
+    """Return the name of the CIF that a crystal was decoded to: by its whole id, as frames of a file differ by that."""
+    return f"{id.replace('/', '_')}-{formula}.cif"
 
 
 def _primitive(crystal: Crystal) -> Crystal:
@@ -117,7 +123,7 @@ def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool, out: P
         if not isinstance(outcome, Undecodable):
             structure = to_structure(outcome, crystal.angles)
             row["decoded_formula"] = structure.composition.reduced_formula
-            row["file"] = f"cifs/{Path(crystal.id).stem}-{row['decoded_formula']}.cif"
+            row["file"] = f"cifs/{file_name(crystal.id, row['decoded_formula'])}"
             write_text(out / row["file"], cif_text(structure))
         rows.append({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()})
     return rows

@@ -1,10 +1,13 @@
 """One run: a preset on a source, under a name, with a folder per stage."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from data_prep.errors import InputError
 from data_prep.source_names import is_optimade, slug, source_name
 from repro.presets import Preset
+from repro.released.files import find_released
 
 RUNS, RESULTS = Path("runs"), Path("results")
 
@@ -37,11 +40,13 @@ class Run:
         """The source without the folder it lies in: what results say of it."""
         return source_name(self.source)
 
-    @property
+    @cached_property  # the folder may be large
     def released_vae(self) -> Path | None:
-        """The authors' VAE weights, or None when they are not there."""
-        path = self.shared / "reference" / "icsg3d" / "vae_weights_mixed.best.hdf5"
-        return path if path.exists() else None
+        """The authors' VAE weights anywhere under ``shared``, or None where their files are not there."""
+        try:
+            return find_released(self.shared).vae
+        except InputError:
+            return None
 
 
 def default_name(preset: str, source: str) -> str:

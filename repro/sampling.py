@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,8 +83,22 @@ def around(base: Crystal, condition: int, count: int, spread: float, seed: int) 
 def at_random(
     condition: int, count: int, seed: int, encoded: EncodedLatents | None = None, spread: float = 1.0
 ) -> Target:
-    """Return the target of random sampling under one condition, where crystals were ``encoded`` or from N(0, 1)."""
+    """Return the target of random sampling under one condition, where crystals were ``encoded`` or from N(0, 1).
+
+    Raises InputError when no crystal was encoded under the condition.
+    """
+    if encoded and not (encoded.conditions == condition).any():
+        raise InputError(
+            f"No training crystal lies in decile {condition + 1} of the formation energies: "
+            "draw under another --formation-energy, or from N(0, 1) with --random-from normal."
+        )
     return Target(f"random-{condition}", None, condition, count, spread, seed, encoded)
+
+
+def shares(count: int, parts: int) -> list[int]:
+    """Return how many of ``count`` samples each of ``parts`` conditions gets: evenly, the first never less."""
+    ends = [-(-count * part // parts) for part in range(parts + 1)]
+    return [stop - start for start, stop in itertools.pairwise(ends)]
 
 
 def centre_of(target: Target, encoder: keras.Model, grid: int, radii: str, n_conditions: int) -> np.ndarray:

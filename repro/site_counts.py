@@ -17,8 +17,10 @@ STRENGTH = 0.1  # inverse of the regularisation
 
 def fit_site_counts(z_mean: np.ndarray, z_log_var: np.ndarray, sizes: np.ndarray, seed: int) -> SiteCounts:
     """Return the multinomial logistic regression of the numbers of sites ``sizes`` (n,) on draws from the
-    posteriors (n, L) of n crystals.
+    posteriors (n, L) of n crystals; the one number, where all have the same.
     """
+    if len(only := np.unique(sizes)) == 1:  # scikit-learn refuses a single class
+        return SiteCounts(only, np.zeros((z_mean.shape[1], 1)), np.zeros(1))
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal((DRAWS, *z_mean.shape), dtype=np.float32)
     z = (z_mean + np.exp(z_log_var / 2) * noise).reshape(-1, z_mean.shape[-1])

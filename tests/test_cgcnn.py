@@ -11,7 +11,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from data_prep.element_features import element_features
-from data_prep.graphs import build_graphs, crystal_graph, gaussian_expansion, pack_batch
+from data_prep.graphs import build_graphs, crystal_graph, pack_batch
 from models.cgcnn import (
     EdgeLinear,
     GaussianExpansion,
@@ -180,10 +180,17 @@ def test_training_normalises_with_the_moving_statistics_once_they_are_known():
     np.testing.assert_array_equal(np.asarray(layer.moving_mean), before)
 
 
-def test_gaussians_are_those_of_the_graphs():
-    distances = np.random.default_rng(0).uniform(0, 9, (4, 12)).astype("f")
-    found = np.asarray(GaussianExpansion(8.0, 0.2)(distances))
-    np.testing.assert_allclose(found, gaussian_expansion(distances), atol=1e-5)
+def test_gaussians_are_centred_on_multiples_of_a_fifth():
+    """The width is the step and there is no factor 2 (F26)."""
+    distances = np.array([[0.0, 1.0], [8.0, 20.0]], dtype="f")
+    expanded = np.asarray(GaussianExpansion(8.0, 0.2)(distances))
+    assert expanded.shape == (2, 2, 41) and expanded.dtype == np.float32
+    assert expanded[0, 0, 0] == 1.0 and expanded[0, 1].argmax() == 5 and expanded[1, 0, 40] == 1.0
+    np.testing.assert_allclose(expanded[0, 1, 6], np.exp(-1.0), rtol=1e-5)  # one width away
+    assert expanded[1, 1].max() == 0.0
+    centres = np.arange(41) / 5
+    expected = np.exp(-(((distances[..., None] - centres) / 0.2) ** 2))
+    np.testing.assert_allclose(expanded, expected, atol=1e-5)
 
 
 def test_compiled_prediction_agrees_and_takes_any_size(trained, graphs):

@@ -326,9 +326,11 @@ def test_card_keeps_what_stands_outside_the_markers():
         with_generated("a", "b")
 
 
-def test_a_part_must_not_replace_the_whole_table(capsys):
-    assert main(["--limit", "3"]) == 2
-    assert "--limit needs --out" in capsys.readouterr().err
+def test_a_part_must_not_replace_the_whole_table(capsys, monkeypatch):
+    monkeypatch.chdir(TABLE.parent)
+    for out in ([], ["--out", TABLE.name], ["--out", f"../{TABLE.parent.name}/{TABLE.name}"]):
+        assert main(["--limit", "3", *out]) == 2
+        assert "--limit needs --out" in capsys.readouterr().err
 
 
 def test_without_chgnet_the_user_is_told_what_to_install(monkeypatch):

@@ -1,9 +1,13 @@
 """Where encoded crystals lie, and draws from there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from data_prep.errors import InputError
 from models.encoded_latents import load_encoded_latents
+from models.weights_error import WeightsError
 from repro.datasets import Dataset
 from repro.encodings import encoded_latents, write_encoded_latents
 from repro.sampling import at_random
@@ -58,5 +62,22 @@ def test_the_distribution_survives_the_disk(tmp_path):
     np.testing.assert_allclose(read.z_mean, found.z_mean, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(read.conditions, found.conditions)
     assert [path.name for path in tmp_path.iterdir()] == ["encoded.npz"]
-    with pytest.raises(ValueError):
-        read.draw(7, 1.0, np.random.default_rng(0))
+
+
+def test_a_decile_without_training_crystals_is_named():
+    with pytest.raises(InputError, match="No training crystal lies in decile 8 .* --random-from normal"):
+        at_random(7, 5, 0, latents())
+    assert at_random(7, 5, 0).encoded is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"conditions": np.zeros(89, int)}, {"families": np.full(90, 3)}, {"noise": -np.ones((3, 6))},
+        {"noise": np.ones((3, 5))}, {"z_mean": np.full((90, 6), np.nan)}, {"z_mean": np.ones(90)},
+    ],
+)  # fmt: skip
+def test_arrays_that_do_not_fit_are_refused_with_the_files_name(tmp_path, wrong):
+    write_encoded_latents(replace(latents(), **wrong), tmp_path / "encoded.npz")
+    with pytest.raises(WeightsError, match=r"encoded\.npz.*do not fit together.*train the VAE again"):
+        load_encoded_latents(tmp_path / "encoded.npz")

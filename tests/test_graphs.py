@@ -17,7 +17,6 @@ from data_prep.graphs import (
     NEIGHBOURS,
     build_graphs,
     crystal_graph,
-    gaussian_expansion,
     load_graphs,
     pack_batch,
     save_graphs,
@@ -221,14 +220,6 @@ def test_a_batch_holds_every_graph_end_to_end():
         pack_batch([])
     with pytest.raises(InputError, match="same number of neighbours"):
         pack_batch([graphs[0], crystal_graph(PEROVSKITE, n_neighbours=6)])
-
-
-def test_gaussians_are_centred_on_multiples_of_a_fifth():
-    expanded = gaussian_expansion(np.array([[0.0, 1.0], [8.0, 20.0]]))
-    assert expanded.shape == (2, 2, 41) and expanded.dtype == np.float32
-    assert expanded[0, 0, 0] == 1.0 and expanded[0, 1].argmax() == 5 and expanded[1, 0, 40] == 1.0
-    np.testing.assert_allclose(expanded[0, 1, 6], np.exp(-1.0), rtol=1e-5)  # one width away
-    assert expanded[1, 1].max() == 0.0
 
 
 def test_element_features_are_one_hot_blocks():

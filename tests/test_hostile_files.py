@@ -19,6 +19,7 @@ from data_prep.npz import DamagedNpz, read_npz
 from data_prep.shards import MANIFEST, VoxelStore, build_shards, shard_is_good
 from experiments import trained
 from experiments.reporting import slices
+from models.encoded_latents import EncodedLatents, load_encoded_latents
 from models.site_counts import SiteCounts, load_site_counts
 from models.weights_error import WeightsError
 from repro import stamps
@@ -58,6 +59,12 @@ def _counts(path: Path) -> list[np.ndarray]:
     return [found.choose(np.ones((1, 2)))]
 
 
+def _encoded(path: Path) -> list[np.ndarray]:
+    found = load_encoded_latents(path)
+    condition = int(found.conditions[0])
+    return [found.draw(condition, 1.0, np.random.default_rng(0)), found.z_mean, found.noise]
+
+
 def _stored(path: Path) -> list[np.ndarray]:
     path.with_suffix(".json").write_text('{"identity": "it"}')
     found = trained.read(path.with_suffix(""), "it")
@@ -82,12 +89,18 @@ def _write_counts(path: Path) -> None:
         SiteCounts(np.array([2, 4]), np.eye(2), np.zeros(2)).save(file)
 
 
+def _write_encoded(path: Path) -> None:
+    with open(path, "wb") as file:
+        EncodedLatents(np.eye(4), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.ones((2, 4))).save(file)
+
+
 # Name -> how a sound file is made, and its reader.
 FILES = {
     "shard-0000.npz": (lambda path: build_shards(path.parent, CRYSTALS, 8, "ionic", 3, processes=1), _store),
     "crystals.npz": (lambda path: write_crystals(path, CRYSTALS), _crystals),
     "graphs.npz": (lambda path: save_graphs(build_graphs(CRYSTALS, processes=1), path), _graphs),
     "site_counts.npz": (_write_counts, _counts),
+    "encoded.npz": (_write_encoded, _encoded),
     "figure.npz": (lambda path: np.savez_compressed(path, identity=np.array("it"), z=np.arange(9.0)), _stored),
     "slices.npz": (
         lambda path: np.savez_compressed(path, formulas=np.array(["NaCl"]), true=np.eye(4)),

@@ -17,7 +17,6 @@ from repro.metrics import (
     emd,
     exact_match,
     is_valid,
-    lattice_mae,
     smape,
     species_right_per_site,
     voxel_counts,
@@ -109,11 +108,6 @@ def test_counts_of_maps_add_up_to_the_counts_of_all():
 def test_all_background_has_no_occupied_voxels_to_recall():
     summary = voxel_counts(np.zeros(4, int), probabilities([{0: 1.0}] * 4)).summary()
     assert summary["occupied_voxels"] == 0 and summary["nonzero_recall"] == 0 and summary["f1_weighted"] == 1
-
-
-def test_lattice_mae_is_per_axis():
-    true = np.array([[3.0, 4, 5], [3, 4, 5]])
-    assert np.allclose(lattice_mae(true, true + [[0.1, -0.2, 0], [-0.1, 0.4, 0]]), [0.1, 0.3, 0])
 
 
 def test_smape_reaches_two_hundred_percent_and_takes_no_part_in_zero_over_zero():

@@ -1,5 +1,6 @@
 """What becomes of an OPTIMADE source's name, of a provider's properties and of its entries, without a server."""
 
+import json
 import subprocess
 import sys
 from math import isnan
@@ -68,6 +69,8 @@ def test_an_address_that_is_none_is_one_sentence(source, tmp_path):
         ("optimade:http://127.0.0.1:5000", "smoke-optimade-127-0-0-1-5000"),
         ("../data/mp_cubic.csv.gz", "smoke-mp_cubic"),
         ("materials-project", "smoke-materials-project"),
+        ("my-cifs/", "smoke-my-cifs"),
+        ("../my-cifs", "smoke-my-cifs"),
     ],
 )
 def test_make_and_the_command_line_call_a_run_alike(source, name):
@@ -203,3 +206,28 @@ def test_pages_that_go_in_a_circle_end_with_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="names https://circle.org/2 as the next page twice; its AB have no end"):
         read_source("optimade:https://circle.org", tmp_path)
     assert provider.asked == [None, "https://circle.org/2"]
+
+
+class Shrinking(Circle):
+    """A provider whose every family has ``pages`` pages of one entry."""
+
+    pages = 3
+
+    def page(self, filter, fields, url, what) -> Page:
+        family, number = what.split()[-1].split("-")[0], int(url[-1]) if url else 1
+        following = f"https://circle.org/{family}/{number + 1}" if number < self.pages else None
+        return Page([entry() | {"id": f"{family}/{number}"}], following, self.pages, {})
+
+
+def test_pages_of_a_list_that_has_become_shorter_are_forgotten(tmp_path, monkeypatch):
+    provider, url = Shrinking(), "optimade:https://circle.org"
+    monkeypatch.setattr(optimade, "Provider", lambda url, sleep: provider)
+    assert len(read_source(url, tmp_path)[0]) == 9
+    folder = tmp_path / "optimade/circle-org"
+    (folder / "AB-0002.json.gz").write_bytes(b"damaged")
+    provider.pages = 2
+    found, _ = read_source(url, tmp_path)
+    others = {f"{family}/{number}" for family in ("ABX2", "ABX3") for number in (1, 2, 3)}
+    assert {crystal.id for crystal in found} == {"AB/1", "AB/2"} | others
+    assert not (folder / "AB-0003.json.gz").exists()
+    assert json.loads((folder / "manifest.json").read_text())["documents"] == 8

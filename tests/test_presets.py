@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from repro.announce import announcement
 from repro.presets import LAPTOP, PAPER, PRESETS, SMOKE
-from repro.run import default_name
+from repro.run import Run, default_name
 
 
 def test_the_paper_preset_is_table_6_and_the_methods():
@@ -31,6 +31,7 @@ def test_the_announcement_says_which_preset_why_and_how_to_choose():
     text = announcement("laptop", "embedded", "laptop", gpu=False)
     for word in ("laptop", "no GPU is visible", "minutes", "PRESET=paper", "SOURCE=", "runs/laptop"):
         assert word in text
+    assert "hours on 2 cores" in announcement("improved", "embedded", "improved", gpu=False)
     assert set(PRESETS) == {"smoke", "laptop", "improved", "paper"}
 
 
@@ -38,3 +39,16 @@ def test_runs_on_other_data_have_folders_of_their_own():
     assert default_name("laptop", "embedded") == "laptop"
     assert default_name("laptop", "../shared/data/mp_cubic.csv.gz") == "laptop-mp_cubic"
     assert default_name("paper", "some/folder") == "paper-folder"
+
+
+def test_the_released_vae_is_found_anywhere_under_the_shared_folder(tmp_path):
+    def released(shared):
+        return Run(SMOKE, "embedded", "smoke", shared).released_vae
+
+    below = tmp_path / "clone/saved_models"
+    below.mkdir(parents=True)
+    assert released(tmp_path) is None and released(tmp_path / "nowhere") is None
+    for name in ("vae/vae_weights_mixed.best.hdf5", "cgcnn_weights.bulk_modulus.best.hdf5", "atom_init.json"):
+        (below / name).parent.mkdir(exist_ok=True)
+        (below / name).write_text("something")
+    assert released(tmp_path) == below / "vae/vae_weights_mixed.best.hdf5"

@@ -14,6 +14,7 @@ from data_prep.quarantine import (
     Rejected,
     Unusable,
     count_reasons,
+    print_rejected,
     refuse_bad_geometry,
     refuse_species,
     require_some,
@@ -118,8 +119,16 @@ def test_nothing_left_is_an_error_with_counts_and_an_example():
     ]
     with pytest.raises(InputError, match=r"4 crystals has no usable crystal: 3 no_label, 1 element_out_of_range"):
         screen(bad)
+    kept, rejected = screen(bad, may_be_empty=True)
+    assert kept == [] and [item.id for item in rejected] == ["0", "1", "2", "z"]
     with pytest.raises(InputError, match="things has no usable crystal: it is empty"):
         require_some([], [], "things")
+
+
+def test_what_is_left_out_is_printed_with_its_id_once(capsys):
+    print_rejected([Rejected("a.cif", "no_graph", "a.cif: 60 sites"), Rejected("b.cif", "unreadable", "no cell")])
+    said = "a.cif: left out, no graph: 60 sites\nb.cif: left out, unreadable: no cell\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_counts_are_sorted_by_frequency():

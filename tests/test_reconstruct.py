@@ -6,6 +6,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from repro.__main__ import main
+from repro.reconstruct import file_name
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,17 @@ def test_a_crystal_comes_back_and_the_others_are_named(folder, tmp_path, capsys)
 
 @pytest.mark.slow
 def test_nothing_that_can_be_encoded_is_a_users_mistake(folder, tmp_path, capsys):
-    assert main(["reconstruct", str(folder / "zincite.cif"), "--out", str(tmp_path / "out")]) == 2
-    assert "zincite.cif" in capsys.readouterr().err
+    (tmp_path / "in").mkdir()
+    for name in ("bad.cif", "zincite.cif"):
+        (tmp_path / "in" / name).write_text((folder / name).read_text())
+    assert main(["reconstruct", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
+    *told, last = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert any(line.startswith("bad.cif: left out, unreadable") for line in told)
+    assert any(line.startswith("zincite.cif: left out, not cubic") for line in told)
+    assert last.startswith(f"{tmp_path / 'in'}: nothing can be encoded")
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_frames_and_of_folders_have_names_of_their_own():
+    names = {file_name(id, "NaCl") for id in ("x.xyz#1", "x.xyz#2", "x.cif", "a/x.cif")}
+    assert len(names) == 4 and "x.xyz#2-NaCl.cif" in names and "a_x.cif-NaCl.cif" in names

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.rotations import IDENTITY, compose, proper_rotations, quarter_turn, random_rotation, rotate
+from data_prep.rotations import IDENTITY, compose, quarter_turn, random_rotation, rotate
+from tests.rotations import proper_rotations
 
 ROTATIONS = proper_rotations()
 rotations = st.sampled_from(ROTATIONS)

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from data_prep.rotations import proper_rotations, rotate
+from data_prep.rotations import rotate
 from data_prep.voxelize import voxel_edges, voxelize
 from models.atoms import Decoded, DecodeParameters, Undecodable, decode_atoms
 from models.fitted_species import candidate_elements
 from models.watershed import WatershedParameters
 from tests.inputs import inputs
 from tests.random_crystals import GRID, RADII, RandomCrystal, random_crystals
+from tests.rotations import proper_rotations
 
 BY_SPECIES = DecodeParameters(watershed=WatershedParameters(by_species=True))
 CANDIDATES = candidate_elements(RADII)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
+from repro.__main__ import main
 from repro.datasets import Dataset
 from repro.presets import GenerateParameters
-from repro.sampling import around, at_random, condition_of, describe_condition, find_base, pipeline_targets
+from repro.released.__main__ import main as released
+from repro.sampling import around, at_random, condition_of, describe_condition, find_base, pipeline_targets, shares
 from tests.crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(30)
@@ -74,3 +76,29 @@ def test_the_pipelines_bases_are_training_crystals_of_each_family():
     assert [base.family for base in bases] == ["AB", "AB", "ABX3", "ABX3", "ABX2", "ABX2"]
     assert {base.id for base in bases} <= {crystal.id for crystal in CRYSTALS[:24]}
     assert [target.condition for target in targets if not target.base] == list(range(10))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5, [1, 0] * 5), (1, [1] + [0] * 9), (30, [3] * 10), (7, None)])
+def test_a_count_is_spread_evenly_over_the_deciles_and_none_is_added(count, expected):
+    found = shares(count, 10)
+    assert sum(found) == count and max(found) - min(found) <= 1 and found[0] == max(found)
+    assert expected in (None, found)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "--count 0", "--seed -1", "--spread -1", "--spread nan", "--spread inf", "--formation-energy nan",
+        "--energy-window -1 -2", "--energy-window nan 0",
+    ],
+)  # fmt: skip
+def test_numbers_that_ask_for_nothing_are_named_before_anything_is_read(asked, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["generate", "--random", *asked.split()]) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith(asked) and "give" in told and "\n" not in told
+
+
+def test_the_released_networks_take_no_negative_seed_either(tmp_path, capsys):
+    assert released(["--shared", str(tmp_path), "--seed", "-1"]) == 2
+    assert "--seed -1" in capsys.readouterr().err

@@ -30,6 +30,13 @@ def test_the_number_of_sites_is_learned_from_the_latents():
     assert (of_two.choose(z[two]) == sizes[two]).mean() > 0.95
 
 
+def test_crystals_of_one_size_only_need_no_classifier(tmp_path):
+    z = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
+    fitted = fit_site_counts(z, z, np.full(20, 5), seed=0)
+    write_site_counts(fitted, tmp_path / "counts.npz")
+    assert load_site_counts(tmp_path / "counts.npz").choose(z).tolist() == [5] * 20
+
+
 def latents_by_count(sizes):
     """Latents in which the number of sites stands in a direction of its own, beside noise of the posterior."""
     z = np.random.default_rng(1).normal(0, 0.3, (len(sizes), 6)).astype(np.float32)

@@ -118,14 +118,14 @@ def test_a_frame_without_a_periodic_cell_is_told_what_it_lacks(tmp_path, second_
     assert only.detail == 'the frame has no periodic cell: give Lattice="..." in its second line'
 
 
-@pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz", "mine.parquet"])
+@pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz", "mine.parquet", "MINE.CSV", "MINE.CSV.GZ", "MINE.PARQUET"])
 def test_a_table_needs_no_formation_energy(tmp_path, name):
     path = tmp_path / name
-    if name.endswith(".parquet"):
+    if name.lower().endswith(".parquet"):
         columns = dict(a=4.12, b=4.12, c=4.12, alpha=90.0, beta=90.0, gamma=90.0, species="Cs Cl")
         pd.DataFrame([{"id": "mine", **columns, "frac": [0, 0, 0, 0.5, 0.5, 0.5]}]).to_parquet(path)
     else:
-        path.write_bytes(gzip.compress(TABLE.encode()) if name.endswith(".gz") else TABLE.encode())
+        path.write_bytes(gzip.compress(TABLE.encode()) if name.lower().endswith(".gz") else TABLE.encode())
     [crystal], rejected = read_structures(path)
     assert rejected == [] and crystal.id == "mine"
     assert_caesium_chloride(crystal)
@@ -138,6 +138,15 @@ def test_rows_of_a_table_that_cannot_be_read_are_named(tmp_path):
     assert [crystal.id for crystal in crystals] == ["mine"]
     reasons = {item.id: item.reason for item in rejected}
     assert reasons == {"worse": "unknown_element", "heavy": "isotope", "short": "unreadable"}
+
+
+@pytest.mark.parametrize("column", ["id", "a", "species", "formula", "band_gap"])
+def test_a_list_in_a_cell_of_parquet_is_a_row_left_out(tmp_path, column):
+    row = dict(id="mine", a=4.12, b=4.12, c=4.12, alpha=90.0, beta=90.0, gamma=90.0, species="Cs Cl", formula="CsCl")
+    row |= {"frac": [0, 0, 0, 0.5, 0.5, 0.5], "band_gap": 5.0}
+    pd.DataFrame([row | {column: [1.0, 2.0]}]).to_parquet(tmp_path / "mine.parquet")
+    crystals, [only] = read_structures(tmp_path / "mine.parquet")
+    assert crystals == [] and only.reason == "unreadable" and "1." in only.detail
 
 
 BAD = {

@@ -134,3 +134,12 @@ def test_a_few_maps_are_decoded_in_this_process():
     with decoder_pool(WORTH_A_POOL - 1) as few, decoder_pool(WORTH_A_POOL) as many:
         assert set(few.map(_process, range(3))) == {os.getpid()}
         assert isinstance(many, ProcessPoolExecutor)
+
+
+def test_a_killed_decoder_is_said_as_any_other_killed_worker():
+    with pytest.raises(InputError, match="A worker was killed"), decoder_pool(2, processes=2) as pool:
+        list(pool.map(_killed, range(4)))
+
+
+def _killed(_) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -55,7 +55,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.limit is not None and options.out == TABLE:
+    whole = options.out.resolve() == TABLE.resolve()  # however its path is written
+    if options.limit is not None and whole:
         raise InputError("--limit needs --out: a part of the table must not replace the whole one.")
     model = load_model(options.threads)
     candidates = enumerate_candidates()[: options.limit]
@@ -68,7 +69,7 @@ def _run(options: argparse.Namespace) -> None:
     write_table(options.out, rows)
     seconds = time.process_time() - started
     print(f"{len(rows)} of {len(candidates)} kept, {seconds:.0f} CPU seconds, {options.out}")
-    if options.out == TABLE:
+    if whole:
         checks = check_compounds(energy_function(model), elements)
         generated = summary(rows, reasons, elements, used) + checks_table(checks)
         write_text(CARD, with_generated(CARD.read_text(encoding="utf-8"), generated))

@@ -33,10 +33,6 @@ class Prototype:
         lattice = Lattice.from_parameters(edge, edge, edge, self.angle, self.angle, self.angle)
         return Structure(lattice, list(species), self.fractional)
 
-    def volume_per_atom(self, a: float | np.ndarray) -> float | np.ndarray:
-        """Return the volume (Å^3/atom) at the conventional lattice constant ``a`` (Å)."""
-        return a**3 / self.sites_per_cube
-
     def shortest_distance(self, a: float) -> float:
         """Return the shortest interatomic distance (Å) at the conventional lattice constant ``a`` (Å)."""
         return a * min(distance for _, _, distance in self.contacts)

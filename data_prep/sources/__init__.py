@@ -49,6 +49,6 @@ def _read_deposited(source: str, cache: Path) -> tuple[list[Crystal], list[Rejec
             f"the source {source!r} does not exist; "
             "give embedded, materials-project, optimade:URL, a table or a folder of CIFs"
         )
-    if not path.name.endswith(SUFFIXES):
+    if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it, or give a folder of CIFs")
     return read_table(path)

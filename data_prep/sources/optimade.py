@@ -64,9 +64,10 @@ def read_optimade(
     url = base_url(source)
     folder = Path(cache) / FOLDER / slug(url)
     manifest = read_manifest(folder)
-    for name in _damaged(folder, manifest):
+    damaged = _damaged(folder, manifest)
+    for name in damaged:
         logger.warning("%s is damaged and will be downloaded again", folder / name)
-    if manifest is None or not manifest["complete"] or _damaged(folder, manifest):
+    if manifest is None or not manifest["complete"] or damaged:
         manifest = download(url, folder, sleep)
     return _read(folder, manifest, cell)
 
@@ -181,8 +182,22 @@ def _download_family(provider: Provider, folder: Path, manifest: dict[str, Any],
             progress.total = entry["total"]
             progress.update(entry["documents"])
             url = entry["next"]
+    _forget_others(folder, manifest, family, len(visited))
     if entry["total"] not in (None, arrived):
         logger.warning("%s counts %d %s and delivers %d", provider.url, entry["total"], family, arrived)
+
+
+def _forget_others(folder: Path, manifest: dict[str, Any], family: str, count: int) -> None:
+    """Remove the pages beyond the ``count`` that a family has: they are left from when its list was longer."""
+    listed = {f"{family}-{number:04d}.json.gz" for number in range(1, count + 1)}
+    others = [name for name in manifest["pages"] if name.startswith(f"{family}-") and name not in listed]
+    if not others:
+        return
+    for name in others:
+        del manifest["pages"][name]
+    write_json(folder / MANIFEST, manifest)  # first, so that it never names a page that is gone
+    for name in others:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _kept_or_new(

@@ -48,7 +48,7 @@ def read_structures(path: Path) -> tuple[list[Crystal], list[Rejected]]:
 def _reader(path: Path) -> Callable[[Path], tuple[list[Crystal], list[Rejected]]] | None:
     """Return the function that reads a file of this name, or None."""
     name = path.name.lower()
-    if path.name.endswith(SUFFIXES):
+    if name.endswith(SUFFIXES):
         return _read_table
     if name.endswith(".cif"):
         return lambda file: _read_frames(file, lambda: [read_cif_structure(file)])

@@ -64,8 +64,9 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
     crystals: list[Crystal] = []
     rejected: list[Rejected] = []
     for number, row in enumerate(_rows(frame, id_column), start=1):
-        id = _text(row[id_column])
+        id = ""
         try:
+            id = _text(row[id_column])
             if not id:
                 raise Unusable("no_id", f"{path.name}: data row {number} has no {id_column}")
             crystals.append(_crystal(id, row, labelled))
@@ -82,7 +83,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a table with one row per crystal")
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
         else:
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -116,8 +117,8 @@ def number(row: dict[str, Any], column: str) -> float:
         text = value.strip()
         value = {"": np.nan, "True": 1.0, "False": 0.0}.get(text, text)
     try:
-        return np.nan if value is None else float(value)
-    except ValueError:
+        return np.nan if value is None or value is pd.NA else float(value)
+    except (ValueError, TypeError):  # TypeError: a list in a Parquet cell
         raise Unusable("unreadable", f"{column} is {value!r}, not a number") from None
 
 
@@ -164,8 +165,12 @@ def _crystal(id: str, row: dict[str, Any], labelled: bool) -> Crystal:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, (list, dict, np.ndarray)):
+        raise Unusable("unreadable", f"a cell holds the list {value!r} in place of text".replace("\n", " "))
     # A CSV line that is too short, or a null in Parquet, gives None or NaN instead of text.
-    return value.strip() if isinstance(value, str) else "" if value is None or value != value else str(value)
+    return "" if value is None or value is pd.NA or value != value else str(value)
 
 
 def _atomic_numbers(symbols: list[str]) -> list[int]:

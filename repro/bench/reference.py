@@ -16,7 +16,9 @@ RELEASED_COPIES = 11  # F9: a file for the structure and for each of its ten rot
 _TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
 
 
-def per_voxel_maps(numbers, fractional, lengths, radii, grid=32):
+def per_voxel_maps(
+    numbers: np.ndarray, fractional: np.ndarray, lengths: np.ndarray, radii: np.ndarray, grid: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
     """As the release does: all distances, then voxels assigned to sites in a Python loop over both.
 
     The release decides a voxel within reach of several sites for the nearest of *all* sites; here, as
@@ -44,7 +46,9 @@ def _nearest(squared, widths):
     return np.argmax(inside <= inside.min(axis=-1, keepdims=True) + _TIE, axis=-1)
 
 
-def cdist_maps(numbers, fractional, lengths, radii, grid=32):
+def cdist_maps(
+    numbers: np.ndarray, fractional: np.ndarray, lengths: np.ndarray, radii: np.ndarray, grid: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
     """All distances at once, and no Python loop: memory and time grow with voxels times sites."""
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     squared = cdist(_points(lengths, grid), positions, "sqeuclidean")  # (G^3, n)
@@ -54,7 +58,9 @@ def cdist_maps(numbers, fractional, lengths, radii, grid=32):
     return density.reshape((grid,) * 3), species.reshape((grid,) * 3).astype(np.uint8)
 
 
-def separable_maps(numbers, fractional, lengths, radii, grid=32):
+def separable_maps(
+    numbers: np.ndarray, fractional: np.ndarray, lengths: np.ndarray, radii: np.ndarray, grid: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
     """The separable Gaussian in NumPy alone: one matrix product, and a window of one radius per site."""
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     centres = [voxel_centres(length, grid) for length in lengths]

@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 
 from data_prep.atomic import write_csv
 from data_prep.errors import InputError
+from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
 from repro.calculations.options import add_options, calculator_of
 from repro.calculations.store import CONVERGED, file_name
@@ -27,9 +28,7 @@ TABLE, CIFS = "relaxed.csv", "relaxed"
 def relax_files(options: argparse.Namespace) -> None:
     """Relax what ``options.path`` holds into ``options.out``; raises InputError where nothing can be."""
     crystals, rejected = read_structures(options.path)
-    for item in rejected:
-        detail = item.detail.removeprefix(f"{item.id}: ")
-        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
+    print_rejected(rejected)
     if not crystals:
         raise InputError(f"{options.path}: no structure can be read; see above.")
     out = options.out or _beside(options.path)

@@ -14,7 +14,7 @@ from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.graphs import Graph, crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Rejected
+from data_prep.quarantine import Rejected, print_rejected
 from data_prep.sources.structure_files import read_structures
 from repro.properties.networks import SPREAD, Prediction, predict_properties
 from repro.properties.weights import CGCNN_WEIGHTS, load_published
@@ -27,9 +27,8 @@ def predict_files(options: argparse.Namespace) -> None:
     """Predict what ``options.path`` holds; raises InputError when nothing of it can be predicted."""
     crystals, rejected = read_structures(options.path)
     drawn, without_graph = draw(crystals)
-    for item in (refused := rejected + without_graph):
-        detail = item.detail.removeprefix(f"{item.id}: ")
-        print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
+    refused = rejected + without_graph
+    print_rejected(refused)
     if not drawn:
         count = f"all {len(refused)} structures were" if len(refused) > 1 else "its structure was"
         raise InputError(f"{options.path}: nothing can be predicted; {count} left out, see above.")

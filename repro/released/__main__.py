@@ -16,6 +16,7 @@ from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from models.weights_error import WeightsError
 from repro.backend import start_backend
+from repro.draw_options import check_seed
 from repro.released.files import find_released
 
 
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.structures < 1 or options.crystals < 1:
         return _stop("--structures and --crystals must be at least 1.")
     try:
+        check_seed(options.seed)
         files = find_released(options.shared)
         for role, path in files.named().items():
             print(f"{role}: {path}", flush=True)
