@@ -9,8 +9,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from data_prep.atomic import write_json
-from data_prep.errors import InputError
 from experiments import style
+from experiments.command import stopping
 from experiments.table1 import read_measured
 
 
@@ -42,15 +42,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.calibration", description="Calibration of one run.")
     parser.add_argument("--results", type=Path, required=True, help="folder with properties.json")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         found = compute(read_measured(options.results))
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    if not found["bins"]:
-        print("Calibration: formation energy has fewer than two networks in this run, so there is no spread to draw.")
-        return
-    render(found, options.results / "calibration")
-    print(f"Calibration: {found['networks']} networks; {options.results / 'calibration.svg'}")
+        if not found["bins"]:
+            print("Calibration: formation energy has fewer than two networks in this run: there is no spread to draw.")
+            return
+        render(found, options.results / "calibration")
+        print(f"Calibration: {found['networks']} networks; {options.results / 'calibration.svg'}")
 
 
 if __name__ == "__main__":

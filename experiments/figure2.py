@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from pymatgen.core import Element
 
-from data_prep.errors import InputError
 from experiments import interpolation, latent, style
+from experiments.command import stopping
 from experiments.interpolation import End, Networks
 from experiments.paper import TEXT
 from experiments.trained import Stored, command, identity_of_networks, obtain, run_of
@@ -250,13 +250,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Compute Figure 2 of one run where its networks are new, and draw it."""
     parser = command("figure2", "Figure 2 of one run.")
     run = run_of(parser.parse_args(arguments))
-    try:
+    with stopping(parser):
         identity = identity_of_networks(run, NETWORKS)
         found = obtain(run.results / "figure2", identity, lambda: compute(run))
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(found, run.results / "figure2")
-    print(f"{summary(found.facts)}\nFigure 2: {run.results / 'figure2.svg'}")
+        render(found, run.results / "figure2")
+        print(f"{summary(found.facts)}\nFigure 2: {run.results / 'figure2.svg'}")
 
 
 if __name__ == "__main__":

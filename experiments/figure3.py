@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from experiments import latent, style
+from experiments.command import stopping
 from experiments.paper import TEXT
 from experiments.trained import Stored, command, identity_of_networks, obtain, run_of
 from repro.run import Run
@@ -154,13 +155,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Compute Figure 3 of one run where its VAE is new, and draw it."""
     parser = command("figure3", "Figure 3 of one run.")
     run = run_of(parser.parse_args(arguments))
-    try:
+    with stopping(parser):
         identity = identity_of_networks(run, latent.NETWORKS)
         found = obtain(run.results / "figure3", identity, lambda: compute(run))
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(found, run.results / "figure3")
-    print(f"{summary(found.facts)}\nFigure 3: {run.results / 'figure3.svg'}")
+        render(found, run.results / "figure3")
+        print(f"{summary(found.facts)}\nFigure 3: {run.results / 'figure3.svg'}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from data_prep.atomic import write_json
 from data_prep.errors import InputError
 from experiments import style
+from experiments.command import stopping
 from experiments.paper import FULL, TEXT
 from repro.metrics import bootstrap_interval
 
@@ -130,13 +131,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.figure4", description="Figure 4 of one run.")
     parser.add_argument("--results", type=Path, required=True, help="folder with evaluation_structures.json")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         errors = compute(read_measured(options.results))
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(errors, options.results / "figure4")
-    counts = ", ".join(f"{model} n = {part.structures}" for model, part in errors.items())
-    print(f"Figure 4: {counts}; {options.results / 'figure4.svg'}")
+        render(errors, options.results / "figure4")
+        counts = ", ".join(f"{model} n = {part.structures}" for model, part in errors.items())
+        print(f"Figure 4: {counts}; {options.results / 'figure4.svg'}")
 
 
 if __name__ == "__main__":

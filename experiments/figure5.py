@@ -13,6 +13,7 @@ from data_prep.errors import InputError
 from data_prep.npz import DamagedNpz, read_npz
 from data_prep.properties import PROPERTIES
 from experiments import style
+from experiments.command import stopping
 from experiments.table1 import read_measured
 
 SHOWN = (0.2, 99.8)  # percentiles of both axes together; what lies beyond is drawn at the edge
@@ -105,12 +106,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.figure5", description="Figure 5 of one run.")
     parser.add_argument("--results", type=Path, required=True, help="folder with properties_test.npz")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         panels = compute(read_measured(options.results), options.results / "properties_test.npz")
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(panels, options.results / "figure5")
-    print(f"Figure 5: {len(panels)} properties; {options.results / 'figure5.svg'}")
+        render(panels, options.results / "figure5")
+        print(f"Figure 5: {len(panels)} properties; {options.results / 'figure5.svg'}")
 
 
 if __name__ == "__main__":

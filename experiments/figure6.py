@@ -15,6 +15,7 @@ from data_prep.atomic import write_json, write_text
 from data_prep.conditions import condition_bins
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
+from experiments.command import stopping
 from experiments.figure6_drawing import draw_figure
 from experiments.generation import (
     Generation,
@@ -193,12 +194,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Draw Figure 6 of one run and print its numbers."""
     parser = command("figure6", "Figure 6 of one run.")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         figure = obtain("figure6", options, compute)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(figure, options.results / "figure6")
-    print((options.results / "figure6.md").read_text() + f"\nFigure 6: {options.results / 'figure6.svg'}")
+        render(figure, options.results / "figure6")
+        print((options.results / "figure6.md").read_text() + f"\nFigure 6: {options.results / 'figure6.svg'}")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 from data_prep.atomic import write_json
 from data_prep.crystal import FAMILIES, family_of
-from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
 from experiments import style
+from experiments.command import stopping
 from experiments.drawing import draw, formula_text
 from experiments.generation import Generation, command, obtain, restored, stored
 from experiments.paper import FIGURE7
@@ -109,16 +109,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Draw Figure 7 of one run."""
     parser = command("figure7", "Figure 7 of one run.")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         figure = obtain("figure7", options, compute)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(figure, options.results / "figure7")
-    named = ", ".join(crystal["formula"] for crystal in figure["crystals"])
-    if not named:
-        print("Figure 7: none of the samples became a valid crystal of a family, so there is nothing to draw.")
-        return
-    print(f"Figure 7: {named}; {options.results / 'figure7.svg'}")
+        render(figure, options.results / "figure7")
+        named = ", ".join(crystal["formula"] for crystal in figure["crystals"])
+        if not named:
+            print("Figure 7: none of the samples became a valid crystal of a family, so there is nothing to draw.")
+            return
+        print(f"Figure 7: {named}; {options.results / 'figure7.svg'}")
 
 
 if __name__ == "__main__":

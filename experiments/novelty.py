@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from data_prep.atomic import write_json, write_text
 from data_prep.crystal import Crystal
-from data_prep.errors import InputError
 from data_prep.quarantine import CUBIC
 from experiments import style
+from experiments.command import stopping
 from experiments.generation import Generation, by_formula, command, mean_of, most_common, obtain, share_of
 from experiments.matching import MATCHING
 from experiments.tables import markdown, mean_cell, share_cell
@@ -216,12 +216,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the novelty of one run's crystals and print it."""
     parser = command("novelty", "Uniqueness, novelty and symmetry of one run's generated crystals.")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         found = obtain("novelty", options, compute)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(found, options.results / "novelty")
-    print((options.results / "novelty.md").read_text() + f"\nNovelty: {options.results / 'novelty.svg'}")
+        render(found, options.results / "novelty")
+        print((options.results / "novelty.md").read_text() + f"\nNovelty: {options.results / 'novelty.svg'}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
 from data_prep.properties import PROPERTIES
+from experiments.command import stopping
 from experiments.paper import TABLE1
 
 NOTE = (
@@ -94,12 +95,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.table1", description="Table 1 of one run.")
     parser.add_argument("--results", type=Path, required=True, help="folder with properties.json")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         table = compute(read_measured(options.results))
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(table, options.results)
-    print((options.results / "table1.md").read_text() + f"\nTable 1: {options.results / 'table1.md'}, .csv and .json")
+        render(table, options.results)
+        print(
+            (options.results / "table1.md").read_text() + f"\nTable 1: {options.results / 'table1.md'}, .csv and .json"
+        )
 
 
 if __name__ == "__main__":

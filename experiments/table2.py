@@ -13,6 +13,7 @@ from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
+from experiments.command import stopping
 from experiments.generation import Generation, command, mean_of, obtain
 from experiments.paper import TABLE2, TEXT
 from experiments.tables import markdown, mean_cell, shown
@@ -182,12 +183,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Write Table 2 of one run and print it."""
     parser = command("table2", "Table 2 of one run.")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         table = obtain("table2", options, compute)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(table, options.results)
-    print((options.results / "table2.md").read_text() + f"\nTable 2: {options.results / 'table2.md'}, .csv and .json")
+        render(table, options.results)
+        print(
+            (options.results / "table2.md").read_text() + f"\nTable 2: {options.results / 'table2.md'}, .csv and .json"
+        )
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import Crystal
-from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import CUBIC, Unusable, symmetry
 from data_prep.sources import read_source
+from experiments.command import stopping
 from experiments.generation import Generation, by_formula, command, mean_of, obtain
 from experiments.matching import COMPARED, MATCHING, errors, reference
 from experiments.paper import TABLE4, TABLE4_MAE, TEXT
@@ -186,13 +186,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = command("table4", "Table 4 of one run.")
     parser.add_argument("--general", help="a source with crystals of every kind, to look for other polymorphs in")
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         general = read_source(options.general, CACHE)[0] if options.general and not options.redraw else None
         table = obtain("table4", options, partial(compute, general=general))
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    render(table, options.results)
-    print((options.results / "table4.md").read_text() + f"\nTable 4: {options.results / 'table4.md'}, .csv and .json")
+        render(table, options.results)
+        print(
+            (options.results / "table4.md").read_text() + f"\nTable 4: {options.results / 'table4.md'}, .csv and .json"
+        )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
 from experiments.ablation_runs import ABLATIONS, measure
+from experiments.command import stopping
 from experiments.paper import TABLE5, TEXT
 from experiments.tables import markdown
 from experiments.trained import command, run_of
@@ -201,19 +202,18 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     run = run_of(options)
+    path = run.results / "table5"
     try:
-        if options.seeds < 1:
-            raise InputError(f"--seeds {options.seeds} trains nothing: give 1 or more.")
-        table = compute(measure(run, options.seeds), run.preset.name, run.source_name)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
+        with stopping(parser):
+            if options.seeds < 1:
+                raise InputError(f"--seeds {options.seeds} trains nothing: give 1 or more.")
+            table = compute(measure(run, options.seeds), run.preset.name, run.source_name)
+            render(table, path)
+            if options.publish:
+                render(table, run.results.parent / "published" / "table5")
+            print(path.with_name("table5.md").read_text() + f"\nTable 5: {path}.md, .csv and .json")
     except KeyboardInterrupt:
         parser.exit(2, "\ntable5 was stopped; the same command goes on from the last completed step.\n")
-    path = run.results / "table5"
-    render(table, path)
-    if options.publish:
-        render(table, run.results.parent / "published" / "table5")
-    print(path.with_name("table5.md").read_text() + f"\nTable 5: {path}.md, .csv and .json")
 
 
 if __name__ == "__main__":

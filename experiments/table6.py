@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_prep.atomic import write_csv, write_json, write_text
+from experiments.command import stopping
 from experiments.paper import TABLE6
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
@@ -55,9 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.table6", description="Table 6: paper and code.")
     parser.add_argument("--out", type=Path, required=True, help="folder for table6.json, .csv and .md")
     options = parser.parse_args(arguments)
-    rows = compute()
-    render(rows, options.out)
-    print(f"Table 6: {sum(row.equal for row in rows)} of {len(rows)} as in the paper; {options.out / 'table6.md'}")
+    with stopping(parser):
+        rows = compute()
+        render(rows, options.out)
+        print(f"Table 6: {sum(row.equal for row in rows)} of {len(rows)} as in the paper; {options.out / 'table6.md'}")
 
 
 if __name__ == "__main__":

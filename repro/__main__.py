@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
-from data_prep.errors import InputError
+from data_prep.errors import InputError, sentence
 from models.weights_error import WeightsError
 from repro.backend import start_backend
 from repro.calculations.options import add_options
@@ -158,11 +158,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
         _run(options)
-    except (InputError, WeightsError) as error:
-        return _stop(str(error))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error.strerror or error  # HDF5's own is a paragraph
-        return _stop(f"{error.filename or 'A file'} could not be read or written: {reason}.")
+    except (InputError, WeightsError, OSError) as error:
+        return _stop(sentence(error))
     except KeyboardInterrupt:
         return _stop(f"{options.stage} was stopped; the same command goes on from the last completed step.")
     return 0
