@@ -15,8 +15,9 @@ from experiments import interpolation, latent, style
 from experiments.command import stopping
 from experiments.interpolation import End, Networks
 from experiments.paper import TEXT
-from experiments.trained import Stored, command, identity_of_networks, obtain, run_of
+from experiments.trained import Stored, command, identity_of_networks, obtain, read_by, run_of
 from models.atoms import Undecodable
+from repro.locks import reading
 from repro.run import Run
 
 NETWORKS = ("train-vae", "train-unet")
@@ -250,7 +251,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Compute Figure 2 of one run where its networks are new, and draw it."""
     parser = command("figure2", "Figure 2 of one run.")
     run = run_of(parser.parse_args(arguments))
-    with stopping(parser):
+    with stopping(parser), reading(read_by(run, NETWORKS)):
         identity = identity_of_networks(run, NETWORKS)
         found = obtain(run.results / "figure2", identity, lambda: compute(run))
         render(found, run.results / "figure2")

@@ -15,7 +15,8 @@ from data_prep.errors import InputError
 from experiments import latent, style
 from experiments.command import stopping
 from experiments.paper import TEXT
-from experiments.trained import Stored, command, identity_of_networks, obtain, run_of
+from experiments.trained import Stored, command, identity_of_networks, obtain, read_by, run_of
+from repro.locks import reading
 from repro.run import Run
 
 PERPLEXITY = 30.0  # not in the paper: scikit-learn's default
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Compute Figure 3 of one run where its VAE is new, and draw it."""
     parser = command("figure3", "Figure 3 of one run.")
     run = run_of(parser.parse_args(arguments))
-    with stopping(parser):
+    with stopping(parser), reading(read_by(run, latent.NETWORKS)):
         identity = identity_of_networks(run, latent.NETWORKS)
         found = obtain(run.results / "figure3", identity, lambda: compute(run))
         render(found, run.results / "figure3")

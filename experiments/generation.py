@@ -20,6 +20,7 @@ from data_prep.atomic import write_json
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from repro.datasets import Dataset, read_dataset
+from repro.locks import reading
 from repro.metrics import bootstrap_interval
 
 FOLDER, CANDIDATES = "generate", "candidates.csv"
@@ -175,12 +176,17 @@ def command(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def obtain(name: str, options: argparse.Namespace, compute: Callable[[Generation], dict]) -> dict:
-    """Return ``compute`` of the run's generation and store it as ``name``.json, or what is stored with ``--redraw``."""
+    """Return ``compute`` of the run's generation and store it as ``name``.json, or what is stored with ``--redraw``.
+
+    Raises InputError when there is none, or when another process makes it anew.
+    """
     path = options.results / f"{name}.json"
     if options.redraw:
         return read_stored(path)
-    data = options.data or Path("runs") / options.results.name / "data"
-    found = {"identity": identity(options.results)} | compute(read_generation(options.results, data))
+    run = Path("runs") / options.results.name
+    data = options.data or run / "data"
+    with reading([data, run / FOLDER]):
+        found = {"identity": identity(options.results)} | compute(read_generation(options.results, data))
     write_json(path, found)
     return json.loads(path.read_text(encoding="utf-8"))  # what is drawn is what is stored
 

@@ -47,6 +47,11 @@ def run_of(options: argparse.Namespace) -> Run:
     return Run(PRESETS[options.preset], options.source, name, options.shared)
 
 
+def read_by(run: Run, networks: Sequence[str]) -> list[Path]:
+    """Return the stage folders that a figure of these trainings reads: theirs, the crystals' and the maps'."""
+    return [run.folder(name) for name in ("data", "voxelize", *networks)]
+
+
 def identity_of_networks(run: Run, stages: Sequence[str]) -> str:
     """Return a hash of the trainings ``stages``; raises InputError, one sentence, when one is missing or stale."""
     return hashlib.sha256(" ".join(identity_of(stage, run) for stage in stages).encode()).hexdigest()

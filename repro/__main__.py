@@ -12,9 +12,10 @@ from data_prep.errors import InputError, sentence
 from models.weights_error import WeightsError
 from repro.backend import start_backend
 from repro.calculations.options import add_options
+from repro.locks import reading
 from repro.presets import PRESETS
 from repro.run import Run, default_name
-from repro.stages import STAGES, run_stage
+from repro.stages import STAGES, finished_folders, run_stage
 
 EPILOG = """presets:
   smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
@@ -190,7 +191,8 @@ def _run(options: argparse.Namespace) -> None:
     )
     if options.stage in _PUBLISHING:
         start_backend()
-        import_module(_PUBLISHING[options.stage]).publish_run(run, options.to)
+        with reading(finished_folders(run)):
+            import_module(_PUBLISHING[options.stage]).publish_run(run, options.to)
         return
     run_stage(options.stage, run, options)
 

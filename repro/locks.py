@@ -1,6 +1,7 @@
 """Who makes or reads a folder: one process makes it, and nobody else reads it meanwhile.
 
 The locks are the system's (fcntl) and go with the process that holds them, even one that is killed.
+They are the process's own: it takes no folder twice at a time, because the first of two to be closed frees it.
 """
 
 import errno

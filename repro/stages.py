@@ -176,6 +176,14 @@ def _earlier(name: str, run: Run) -> list[str]:
     return list(found)
 
 
+def finished_folders(run: Run, but: str = "") -> list[Path]:
+    """Return the folders of the stages that ``run`` has finished, ``but`` one; raises InputError at a damaged stamp.
+
+    One that is being made for the first time, or anew, has no stamp.
+    """
+    return [run.folder(name) for name in STAGES if name != but and stamps.read(run.folder(name))]
+
+
 def identity_of(name: str, run: Run) -> str:
     """Return the identity of a finished stage, having checked that it is not stale itself."""
     folder = run.folder(name)

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
+from experiments import figure3, table2
 from repro.__main__ import main
 from repro.locks import making, reading
 from repro.train import fit_epochs
+from tests import made_up_generation
 from tests.conftest import ROOT
 from tests.killing import Command, check_whole, finish, kill_alone, outcome
 from tests.pipeline import small_source
@@ -171,6 +173,41 @@ def test_two_at_once_in_one_folder(tmp_path, monkeypatch, capsys):
     with held("making(Path('runs/test/data'))", tmp_path) as first:
         assert stage("voxelize") == 2
         assert f"runs/test/data is in use by process {first.pid}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["report", "publish-report"])
+def test_a_report_does_not_read_what_is_being_made(tmp_path, monkeypatch, capsys, command):
+    """Only what is finished counts: a stage under way for the first time is in nobody's report."""
+    monkeypatch.chdir(tmp_path)
+    small_source(tmp_path)
+    options = ["--preset", "smoke", "--source", "crystals.csv", "--run", "test"]
+    assert main(["data", *options]) == 0 and main(["report", *options]) == 0
+    with held("making(Path('runs/test/data'))", tmp_path) as first:
+        capsys.readouterr()
+        assert main([command, *options]) == 2
+        assert f"runs/test/data is in use by process {first.pid}" in capsys.readouterr().err
+    with held("making(Path('runs/test/voxelize'))", tmp_path):
+        assert main([command, *options]) == 0
+
+
+def test_tables_and_figures_do_not_read_what_is_being_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results, _ = made_up_generation.write(tmp_path)
+    (tmp_path / "runs/made-up/generate").mkdir()
+    (tmp_path / "runs/made-up/train-vae").mkdir()
+    commands = {
+        "data": lambda: table2.main(["--results", "results/made-up"]),
+        "generate": lambda: table2.main(["--results", "results/made-up"]),
+        "train-vae": lambda: figure3.main(["--preset", "smoke", "--run", "made-up"]),
+    }
+    for stage, command in commands.items():
+        with held(f"making(Path('runs/made-up/{stage}'))", tmp_path) as first:
+            with pytest.raises(SystemExit) as stop:
+                command()
+            assert stop.value.code == 2
+            assert f"runs/made-up/{stage} is in use by process {first.pid}" in capsys.readouterr().err
+    table2.main(["--results", "results/made-up"])
+    assert (results / "table2.json").exists()
 
 
 def test_readers_share_and_a_folder_that_is_not_there_needs_no_lock(tmp_path):

@@ -23,7 +23,9 @@ from experiments.reporting.relaxed import table_3
 from experiments.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
 from experiments.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 from experiments.reporting.slices import slices
+from repro.locks import reading
 from repro.run import Run
+from repro.stages import finished_folders
 
 INTRODUCTION = (
     "A reproduction of Court, Yildirim, Jain and Cole, “3-D Inorganic Crystal Structure Generation and Property "
@@ -38,10 +40,11 @@ def report(run: Run, options: Namespace) -> dict:
     """Write ``results/<run>/report.html`` and ``report.md`` from whatever the run has left so far.
 
     Nothing is trained or generated anew; only the slices of reconstructed maps are computed, once per
-    trained VAE. A part that has not been run is named as such.
+    trained VAE. A part that has not been run is named as such. Raises InputError where a finished stage is in the
+    hands of another process.
     """
-    material = gather(run)
-    document = compose(material)
+    with reading(finished_folders(run, but="report")):
+        document = compose(gather(run))
     write_text(run.results / "report.html", to_html(document))
     write_text(run.results / "report.md", to_markdown(document, run.results))
     print(f"Report: {run.results / 'report.html'} and report.md")
