@@ -1,7 +1,10 @@
 """A report copied into the published results: its links still lead somewhere, its numbers travel."""
 
+import errno
 import json
+import os
 import re
+import shutil
 
 import pytest
 
@@ -40,6 +43,55 @@ def test_what_the_page_links_to_is_published_and_nothing_else_of_the_crystals(fo
     assert sorted(path.name for path in (published / "test/generate/cifs").iterdir()) == ["a.cif"]
     assert json.loads((published / "table3.json").read_text()) == {"rows": [3]}
     assert (published / "report.html").read_text() == "<html>"
+
+
+@pytest.fixture
+def published(folder):
+    """The same project with its report published once."""
+    (folder / "results/test/report.md").write_text(PAGE)
+    assert main(["publish-report", "--run", "test"]) == 0
+    return folder / "results/published"
+
+
+def files(published) -> dict[str, bytes]:
+    return {str(path.relative_to(published)): path.read_bytes() for path in published.rglob("*") if path.is_file()}
+
+
+def test_a_file_that_is_gone_leaves_the_published_report_as_it_was(folder, published, capsys):
+    before = files(published)
+    (folder / "results/test/generate/cifs/a.cif").unlink()
+    (folder / "results/test/figure4.png").write_bytes(b"new")
+    assert main(["publish-report", "--run", "test"]) == 2
+    assert "results/test/generate/cifs/a.cif is not there" in capsys.readouterr().err
+    assert files(published) == before
+
+
+def test_a_copy_that_is_cut_short_leaves_it_as_it_was_too(folder, published, monkeypatch):
+    before, copy = files(published), shutil.copyfile
+
+    def full(source, target):
+        if source.name == "table3.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        copy(source, target)
+
+    (folder / "results/test/figure4.png").write_bytes(b"new")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    assert main(["publish-report", "--run", "test"]) == 2
+    assert files(published) == before
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    (published / ".writing-test-killed/new").mkdir(parents=True)  # as a process leaves it that was killed
+    assert main(["publish-report", "--run", "test"]) == 0
+    assert files(published).keys() == before.keys() and (published / "test/figure4.png").read_bytes() == b"new"
+    assert not list(published.glob(".writing-*"))
+
+
+def test_what_is_no_longer_shown_is_no_longer_published(folder, published):
+    (folder / "results/test/report.md").write_text("[Table](table%203.md)")
+    (folder / "results/test/table 3.md").write_text("3")
+    assert main(["publish-report", "--run", "test"]) == 0
+    assert sorted(path.name for path in (published / "test").iterdir()) == ["table 3.md", "table3.json"]
+    assert (published / "report.md").read_text() == "[Table](test/table%203.md)"
 
 
 def test_a_report_that_was_not_made_is_a_users_mistake(folder, capsys):

@@ -2,9 +2,12 @@
 
 import re
 import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
-from data_prep.atomic import replacing, write_text
+from data_prep.atomic import UNFINISHED, replacing, write_text
 from data_prep.errors import InputError
 from repro.run import RESULTS, Run
 
@@ -20,24 +23,45 @@ _LINK = re.compile(r"\]\((?!#|https?:)([^)]+)\)")
 def publish_run(run: Run, to: Path | None) -> None:
     """Write ``report.html`` and ``report.md`` into ``to``, what they link to and the raw numbers into its RUN folder.
 
-    Raises InputError when the report has not been made.
+    The published report stays as it is until all of the new one has been copied. Raises InputError when the report
+    has not been made, or when something that it links to is gone.
     """
     page = run.results / "report.md"
     if not page.exists():
         raise InputError(f"{page} is not there: run make report first.")
     published = to or RESULTS / "published"
     text = page.read_text(encoding="utf-8")
-    linked = {link for link in _LINK.findall(text) if not link.startswith("../")}
+    linked = {unquote(link) for link in _LINK.findall(text) if not link.startswith("../")}
     numbers = {path.name for pattern in NUMBERS for path in run.results.glob(pattern)}
-    shutil.rmtree(published / run.name, ignore_errors=True)
-    for name in sorted(linked | numbers):
-        _copy(run.results / name, published / run.name / name)
-    for name in TOP:
-        if (run.results / name).exists():
-            _copy(run.results / name, published / name)
-    _copy(run.results / "report.html", published / "report.html")
+    top = [name for name in TOP if (run.results / name).exists()]
+    for name in sorted(linked | {"report.html"}):
+        if not (run.results / name).is_file():
+            raise InputError(f"{run.results / name} is not there, and {page} shows it: run make report again.")
+    _replace_folder(run.results, sorted(linked | numbers), published / run.name)
+    for name in (*top, "report.html"):
+        _copy(run.results / name, published / name)
     write_text(published / "report.md", _LINK.sub(lambda match: f"]({_moved(match[1], run.name)})", text))
     print(f"Report: {published / 'report.html'} and report.md; {len(linked | numbers)} files in {published / run.name}")
+
+
+def _replace_folder(source: Path, names: Sequence[str], target: Path) -> None:
+    """Copy the files ``names`` of ``source`` beside ``target``, then let the copy take its name.
+
+    A process that dies leaves ``target`` as it was, or for an instant none: then the same command makes it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f"{UNFINISHED}{target.name}-*"):
+        shutil.rmtree(left)
+    copy = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{target.name}-", dir=target.parent))
+    try:
+        (copy / "new").mkdir()
+        for name in names:
+            _copy(source / name, copy / "new" / name)
+        if target.exists():
+            target.replace(copy / "old")
+        (copy / "new").replace(target)
+    finally:
+        shutil.rmtree(copy)
 
 
 def _moved(link: str, run: str) -> str:
