@@ -9,8 +9,9 @@ from experiments.reporting.material import Material
 README = Path(__file__).parents[2] / "README.md"
 HEADING = "## Deviations from the paper"
 _NOTE = (
-    "F-numbers are findings measured on the released weights. Formation energies are predictions of the CGCNN, not of "
-    "electronic-structure calculations; generated cells are not relaxed."
+    "F-numbers are findings of our own, measured on the authors' released weights and data, or in short trainings. "
+    "Formation energies are predictions of the CGCNN, not of electronic-structure calculations; generated cells are "
+    "not relaxed but in Table 3."
 )
 
 

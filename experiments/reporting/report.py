@@ -32,7 +32,7 @@ INTRODUCTION = (
     "Prediction via Representation Learning”, J. Chem. Inf. Model. 2020, doi:10.1021/acs.jcim.0c00464. A conditional "
     "variational autoencoder learns electron-density maps of cubic crystals, a 3-D UNet turns maps back into atoms, "
     "and crystal graph networks predict properties. Columns headed “paper” are what the paper prints; "
-    "every other number was measured in this run."
+    "every other number was measured in this run, or in the run that its section names."
 )
 
 
