@@ -28,8 +28,9 @@ def compute(found: dict[str, dict]) -> dict:
     """Return a row per claim: its words, where the paper makes it, both numbers, and whether it ``holds``.
 
     ``found`` has what the experiments stored, by name: ``evaluation`` (summed up), ``structures`` (each of them),
-    ``table1`` to ``table5``, ``figure2``, ``figure3``, ``figure6`` and ``generate``, the stamp of that stage; those
-    that are missing leave their claims not measured: ``holds`` is None. Errors in Å, eV/atom, GPa, shares of one.
+    ``table1`` to ``table5``, ``figure2``, ``figure3``, ``figure6`` and ``generate``, the stamp of that stage where it
+    was done in one sitting; those that are missing leave their claims not measured: ``holds`` is None. Errors in Å,
+    eV/atom, GPa, shares of one.
     """
     rows = [row for part in _PARTS for row in part(found)]
     counts = {name: sum(row["holds"] is verdict for row in rows) for name, verdict in _COUNTED.items()}

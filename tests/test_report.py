@@ -1,8 +1,10 @@
 """The report: whole, partial and empty runs; numbers where they belong; one HTML file that needs nothing else."""
 
+import os
 import re
 from argparse import Namespace
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 
 import keras
@@ -10,9 +12,11 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
+from experiments import table1
 from experiments.drawing import cell_edges, with_images
 from experiments.paper import FULL
 from experiments.reporting import slices
+from experiments.reporting.claims import in_one_sitting, which_claims_hold
 from experiments.reporting.document import Document, Link, Part, Section, Table, duration, number
 from experiments.reporting.facts import warnings
 from experiments.reporting.generated import choose, generated
@@ -207,6 +211,32 @@ def test_a_run_without_generation_or_released_weights(empty):
     assert table.columns[1:] == ("paper", "ours")
     assert table.rows[-1][1:] == ("0.102", "–")  # no CGCNN
     assert "the stage generate has left no result" in generated(material).blocks[0].text
+
+
+def test_claims_and_comparison_show_the_error_of_the_networks_that_rank(empty):
+    """The published networks' where the run ranks its candidates by them, even if it has trained some of its own."""
+    made_up_run.finished_stages(empty)
+    made_up_run.evaluated(empty, models=("ours",))
+    made_up_run.properties(empty)
+    own = gather(empty)
+    table = table1.compute(own.properties)
+    other = [entry | {"mae": 0.0915, "mae_interval": [0.088, 0.095]} for entry in table["rows"]]
+    for material, mae in ((own, 0.25), (replace(own, published=table | {"rows": other}), 0.0915)):
+        claimed = {cells[0]: cells for cells in which_claims_hold(material).blocks[1].rows}
+        assert claimed["formation energy, MAE (eV/atom)"][3].startswith(f"{mae:g}")
+        assert paper_beside_us(material).blocks[0].rows[-1][2].startswith(f"{mae:g}")
+
+
+@pytest.mark.parametrize(("elapsed", "kept"), [(100, True), (300, False)])
+def test_the_speed_of_a_generation_that_was_resumed_is_not_told(tmp_path, elapsed, kept):
+    """100 s of work in the last sitting: whoever began 300 s before its end was resumed."""
+    stamp = {"seconds": 100.0, "finished": "2026-01-01T00:05:00Z", "counts": {"samples": 1000}}
+    assert in_one_sitting(tmp_path, stamp) == stamp  # nothing tells when it began
+    begun = datetime.fromisoformat(stamp["finished"]).timestamp() - elapsed
+    (tmp_path / stamps.STARTED).touch()
+    os.utime(tmp_path / stamps.STARTED, (begun, begun))
+    assert in_one_sitting(tmp_path, stamp) == (stamp if kept else None)
+    assert in_one_sitting(tmp_path, None) is None
 
 
 def test_an_outdated_result_is_named(empty):

@@ -45,6 +45,11 @@ class Material:
         return self.folder.parent / "published"
 
     @property
+    def ranking(self) -> dict:
+        """Errors of the networks that the run ranks its candidates by: the published ones where it uses these."""
+        return self.published or self.properties
+
+    @property
     def folder(self) -> Path:
         """Where the report and its figures go."""
         return self.run.results

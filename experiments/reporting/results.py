@@ -90,7 +90,7 @@ def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]
 
 
 def _rows_of_the_cgcnn(material: Material, models: list[str]) -> list[tuple[str, ...]]:
-    rows = (material.properties or material.published).get("rows", [])
+    rows = material.ranking.get("rows", [])
     found = [row for row in rows if row["property"] == FORMATION_ENERGY]
     ours = f"{number(found[0]['mae'])} (guessing the mean: {number(found[0]['baseline_mae'])})" if found else "–"
     blank = ("–",) * (len(models) - 1)
