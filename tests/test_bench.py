@@ -1,5 +1,6 @@
 """What the benchmark compares with is the same computation, and its arithmetic is counted right."""
 
+import errno
 import json
 from collections import Counter
 from dataclasses import replace
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 
 from data_prep.element_features import element_features
 from data_prep.elements import ionic_radii, unit_radii
+from data_prep.errors import sentence
 from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from models.unet import build_unet
 from models.vae import build_decoder, build_encoder
+from models.weights_error import WeightsError
 from repro.bench import __main__ as bench
 from repro.bench import generation
 from repro.bench import rows as bench_rows
@@ -33,6 +36,7 @@ from repro.bench.reference import (
 )
 from repro.bench.scale import scale_rows
 from repro.bench.timing import Amount, Row, Timing, row, time_in_turn
+from repro.decode import WORTH_SHARING
 from repro.feeds import input_maps
 from repro.presets import SMOKE
 
@@ -154,6 +158,17 @@ def test_a_line_is_compared_with_the_last(tmp_path):
     assert bench.main(["--against", str(last)]) == 2
 
 
+def test_a_line_whose_cpu_is_not_known_is_compared_by_its_wall_time(tmp_path):
+    last = tmp_path / "last.json"
+    last.write_text(json.dumps(bench.as_json([row("a", "pool", Timing(2.0, None, 1), 1, "sample")], 1.0)))
+    line = bench.table([row("a", "pool", Timing(1.0, None, 1), 1, "sample")], earlier_rows(last)).splitlines()[-1]
+    assert line.split() == ["pool", "1000.000", "–", "sample", "0.50"]
+
+
+def test_both_lengths_of_the_whole_command_use_a_pool():
+    assert min(generation.WHOLE) >= WORTH_SHARING and generation.WHOLE[0] < generation.WHOLE[1]
+
+
 @pytest.fixture
 def small(monkeypatch):
     """The benchmark's own sizes, reduced: 8^3 maps for drawing, tiny networks on 16^3 maps, no compilation."""
@@ -198,7 +213,27 @@ def test_every_step_of_a_new_crystal_is_timed(monkeypatch, tmp_path):
     monkeypatch.setattr(generation, "WHOLE", (10, 20))
     rows = list(generation.generation_rows(tmp_path))
     assert len(rows) == 10 and all(one.wall_ms > 0 for one in rows)
+    assert [one.what for one in rows if one.cpu_ms is None] == ["the whole command with its pool"]
     assert (tmp_path / "generated-20/candidates.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--folder", "nowhere"], "--folder nowhere is no folder"), (["--scale", "-1"], "--scale -1 is no number")],
+)
+def test_a_mistake_is_one_sentence(monkeypatch, tmp_path, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert bench.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [WeightsError("unet.weights.h5 is damaged."), OSError(errno.ENOSPC, "", "shard-0.npz")]
+)
+def test_what_goes_wrong_on_the_way_is_one_sentence(monkeypatch, capsys, error):
+    monkeypatch.setattr(bench, "build_shards", lambda *_, **__: (_ for _ in ()).throw(error))
+    assert bench.main([]) == 2
+    assert capsys.readouterr().err == f"\n{sentence(error)}\n"
 
 
 def test_a_file_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):
@@ -208,4 +243,4 @@ def test_a_file_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "bench.json"
     assert bench.main(["--json", str(path)]) == 2
-    assert str(path) in capsys.readouterr().err
+    assert str(path.parent) in capsys.readouterr().err

@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.atomic import write_json
-from data_prep.errors import InputError
+from data_prep.errors import InputError, sentence
 from data_prep.shards import build_shards
+from models.weights_error import WeightsError
 from repro import stamps
 from repro.backend import start_backend
-from repro.bench.compare import earlier_rows, ratio
+from repro.bench.compare import compared, earlier_rows, ratio
 from repro.bench.crystals import made_crystals
 from repro.bench.timing import Amount, Row
 from repro.presets import LAPTOP
@@ -40,13 +41,22 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure everything, print one table, and return the exit code: 0, or 2 where a file cannot be used."""
+    """Measure everything, print one table, and return the exit code: 0, or 2 with one sentence on what to do."""
     options = parser().parse_args(arguments)
     try:
-        earlier = earlier_rows(options.against or options.json) if options.against or options.json else {}
-    except InputError as error:
-        print(error, file=sys.stderr)
+        _measure(options)
+    except (InputError, WeightsError, OSError) as error:
+        print(f"\n{sentence(error)}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> None:
+    if options.scale < 0:
+        raise InputError(f"--scale {options.scale} is no number of structures: give 1 or more, or leave it out.")
+    if options.folder and not options.folder.is_dir():
+        raise InputError(f"--folder {options.folder} is no folder: make it first, or name another.")
+    earlier = earlier_rows(options.against or options.json) if options.against or options.json else {}
     crystals = made_crystals(192)
     with TemporaryDirectory(dir=options.folder) as folder:
         build_shards(Path(folder), crystals, GRID, "ionic", shard_size=96)
@@ -55,13 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(rows, earlier))
     print(f"\nMatrix product, the machine's peak here: {peak:.0f} GFLOP/s (float32, {os.cpu_count()} cores).\n{QUOTED}")
     if options.json:
-        try:
-            write_json(options.json, as_json(rows, peak))
-        except OSError as error:
-            print(f"\n{options.json} could not be written: {error.strerror or error}.", file=sys.stderr)
-            return 2
+        write_json(options.json, as_json(rows, peak))
         print(f"Written to {options.json}.")
-    return 0
 
 
 def table(rows: Sequence[Row | Amount], earlier: dict[tuple[str, str], float]) -> str:
@@ -74,7 +79,8 @@ def table(rows: Sequence[Row | Amount], earlier: dict[tuple[str, str], float]) -
         if isinstance(row, Amount):
             numbers, value = f"{row.value:21,.1f}  {row.unit:10}", row.value
         else:
-            numbers, value = f"{row.wall_ms:10.3f} {row.cpu_ms:10.3f}  {row.per:10}", row.cpu_ms
+            cpu = "–" if row.cpu_ms is None else f"{row.cpu_ms:.3f}"
+            numbers, value = f"{row.wall_ms:10.3f} {cpu:>10}  {row.per:10}", compared(row.wall_ms, row.cpu_ms)
         changed = f"{ratio(row.part, row.what, value, earlier):>6} " if earlier else ""
         lines.append(f"{row.what:{width}}  {numbers} {changed}{row.note}".rstrip())
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from data_prep.crystal import Crystal
 from data_prep.shards import VoxelStore, build_shards
 from repro.bench.crystals import made_crystals
 from repro.bench.memory import growth, watch
-from repro.bench.timing import Amount, Row, time_in_turn
+from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.feeds import Exchange, SampleOrder, VAEFeed
 from repro.presets import PAPER
 
@@ -29,7 +29,7 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
     crystals, preset, part = many_crystals(count), PAPER, f"{count:,} structures"
     yield from _watched(
         part, "draw and write shards, all cores", count,
-        lambda: build_shards(folder, crystals, grid, "ionic", preset.voxels.shard_size),
+        lambda: build_shards(folder, crystals, grid, "ionic", preset.voxels.shard_size), alone=False,
     )  # fmt: skip
     size = sum(path.stat().st_size for path in folder.glob("shard-*.npz"))
     yield Amount(part, "shards on disk", size / 1e9, "GB", f"{size / count / 1e3:.0f} kB a structure")
@@ -41,12 +41,12 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
     yield from _watched(part, "feed the VAE, one thread", count, lambda: _consume(feed))
 
 
-def _watched(part: str, what: str, count: int, function) -> Iterator[Row | Amount]:
-    """Time ``function`` once and say what it took of memory early and late."""
+def _watched(part: str, what: str, count: int, function, alone: bool = True) -> Iterator[Row | Amount]:
+    """Time ``function`` once and say what it took of memory early and late; not ``alone``: other processes work too."""
     timings, seen = watch(lambda: time_in_turn({what: function}, repeats=1, warm_up=0))
     timing = timings[what]
-    yield Row(part, what, 1e3 * timing.wall / count, 1e3 * timing.cpu / count, "structure", 1,
-              f"{count / timing.wall:,.0f} structures/s")  # fmt: skip
+    timing = timing if alone else replace(timing, cpu=None)
+    yield row(part, what, timing, count, "structure", f"{count / timing.wall:,.0f} structures/s")
     if seen:
         early, late = growth(seen)
         yield Amount(part, f"memory, {what}", late, "MiB", f"at the end; {early:,.0f} early, {max(seen):,.0f} at most")

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians over ``repeats`` calls, in seconds; ``cpu`` is summed over the process' threads."""
+    """Medians over ``repeats`` calls, in seconds.
+
+    ``cpu`` is summed over the process' threads; None where other processes do the work.
+    """
 
     wall: float
-    cpu: float
+    cpu: float | None
     repeats: int
 
 
@@ -22,7 +25,7 @@ class Row:
     part: str
     what: str
     wall_ms: float
-    cpu_ms: float
+    cpu_ms: float | None
     per: str
     repeats: int
     note: str = ""
@@ -61,4 +64,5 @@ def time_in_turn(functions: dict[str, Callable[[], object]], repeats: int, warm_
 
 def row(part: str, what: str, timing: Timing, items: int, per: str, note: str = "") -> Row:
     """Return the line of a timing of ``items`` items."""
-    return Row(part, what, 1e3 * timing.wall / items, 1e3 * timing.cpu / items, per, timing.repeats, note)
+    cpu = None if timing.cpu is None else 1e3 * timing.cpu / items
+    return Row(part, what, 1e3 * timing.wall / items, cpu, per, timing.repeats, note)
