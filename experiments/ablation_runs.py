@@ -5,7 +5,6 @@ configuration on the same inputs, which is what the stamps of ``repro.stamps`` c
 they do without one, and a link to a folder that is gone or was made anew is replaced.
 """
 
-import json
 import os
 import sys
 from argparse import Namespace
@@ -13,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data_prep.errors import InputError
+from data_prep.json_files import read_json
 from models.table6 import VAEParameters
 from repro import stamps
 from repro.presets import Preset
@@ -68,7 +67,7 @@ def measure(base: Run, seeds: int) -> dict[str, dict[int, dict]]:
         print(f"table5: {ABLATIONS[name].system}, seed {seed} ({place} of {len(runs)}), {run.folder('')}", flush=True)
         for stage in WAY:
             bring(stage, run, donors)
-        measured[name][seed] = _read(run.results / "evaluation.json")
+        measured[name][seed] = read_json(run.results / "evaluation.json", "run 'make table5'")
         _forget_networks()
     return measured
 
@@ -121,10 +120,3 @@ def _forget_networks() -> None:
     """Free what Keras keeps of the networks of one run before those of the next are made."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session()
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): remove it and run 'make table5' again.") from None

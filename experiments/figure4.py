@@ -1,7 +1,6 @@
 """Figure 4: errors of cell lengths and sites on held-out crystals. ``python -m experiments.figure4 --results DIR``."""
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data_prep.atomic import write_json
-from data_prep.errors import InputError
+from data_prep.json_files import read_json
 from experiments import style
 from experiments.command import stopping
 from experiments.paper import FULL, TEXT
@@ -116,14 +115,8 @@ def _mean(errors: Errors, panel: str) -> str:
 
 
 def read_measured(results: Path) -> dict:
-    """Read ``evaluation_structures.json`` of a results folder; raises InputError when it is not there."""
-    path = results / "evaluation_structures.json"
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there: run the stage 'evaluate' first.") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is damaged ({error}): run the stage 'evaluate' again.") from None
+    """Read ``evaluation_structures.json`` of a results folder; raises InputError when it is not there or damaged."""
+    return read_json(results / "evaluation_structures.json", "run the stage 'evaluate'")
 
 
 def main(arguments: list[str] | None = None) -> None:

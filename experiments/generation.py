@@ -6,7 +6,6 @@ Their modules share this command line: ``python -m experiments.NAME --results re
 import argparse
 import csv
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pymatgen.core import Composition, Structure
 from data_prep.atomic import write_json
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
+from data_prep.json_files import read_json
 from repro.datasets import Dataset, read_dataset
 from repro.locks import reading
 from repro.metrics import bootstrap_interval
@@ -188,14 +188,9 @@ def obtain(name: str, options: argparse.Namespace, compute: Callable[[Generation
     with reading([data, run / FOLDER]):
         found = {"identity": identity(options.results)} | compute(read_generation(options.results, data))
     write_json(path, found)
-    return json.loads(path.read_text(encoding="utf-8"))  # what is drawn is what is stored
+    return read_stored(path)  # what is drawn is what is stored
 
 
 def read_stored(path: Path) -> dict:
     """Read a result that an experiment has stored; raises InputError when it is not there or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there: run 'make {path.stem}' first.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): run 'make {path.stem}' again.") from None
+    return read_json(path, f"run 'make {path.stem}'")

@@ -1,14 +1,15 @@
 """Table 1: the property networks on held-out crystals. ``python -m experiments.table1 --results DIR``."""
 
 import argparse
-import json
 from pathlib import Path
 
 from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
+from data_prep.json_files import read_json
 from data_prep.properties import PROPERTIES
 from experiments.command import stopping
 from experiments.paper import TABLE1
+from experiments.tables import markdown
 
 NOTE = (
     "MAE in the unit given, logarithms natural. SMAPE = 100 mean(2 |p - t| / (|p| + |t|)) of the same values. "
@@ -47,8 +48,7 @@ def render(table: dict, folder: Path) -> None:
     """Write ``table1.json``, ``table1.csv`` and ``table1.md`` into ``folder``."""
     write_json(folder / "table1.json", table)
     write_csv(folder / "table1.csv", table["rows"])
-    lines = ["| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * (len(HEADER) - 1)]
-    lines += ["| " + " | ".join(cells(row)) + " |" for row in table["rows"]]
+    lines = [markdown(HEADER, [cells(row) for row in table["rows"]])]
     missing = ", ".join(PROPERTIES[name].title for name in table["missing"])
     lines += ["", NOTE] + (["", f"Not trained, for want of labels in this source: {missing}."] if missing else [])
     write_text(folder / "table1.md", "\n".join(lines) + "\n")
@@ -77,17 +77,12 @@ def _short(value: float | None) -> str:
 
 
 def read_measured(results: Path) -> dict:
-    """Read ``properties.json`` of a results folder; raises InputError when it is not there."""
-    path = results / "properties.json"
-    try:
-        measured = json.loads(path.read_text(encoding="utf-8"))
-        if not measured["rows"]:
-            raise ValueError("it has no rows")
-        return measured
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there: run the stage 'evaluate-properties' first.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
-        raise InputError(f"{path} is damaged ({error}): run the stage 'evaluate-properties' again.") from None
+    """Read ``properties.json`` of a results folder; raises InputError when it is not there or damaged."""
+    path, remedy = results / "properties.json", "run the stage 'evaluate-properties'"
+    measured = read_json(path, remedy)
+    if not (isinstance(measured, dict) and measured.get("rows")):
+        raise InputError(f"{path} is damaged (it has no rows): remove it and {remedy} again.")
+    return measured
 
 
 def main(arguments: list[str] | None = None) -> None:

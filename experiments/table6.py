@@ -7,6 +7,7 @@ from pathlib import Path
 from data_prep.atomic import write_csv, write_json, write_text
 from experiments.command import stopping
 from experiments.paper import TABLE6
+from experiments.tables import markdown
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
 FIELDS = {
@@ -46,9 +47,8 @@ def render(rows: list[Row], folder: Path) -> None:
     """Write ``table6.json``, ``table6.csv`` and ``table6.md`` into ``folder``."""
     write_json(folder / "table6.json", [asdict(row) for row in rows])
     write_csv(folder / "table6.csv", [asdict(row) for row in rows])
-    lines = ["| parameter | paper | ours | equal |", "|---|---:|---:|---|"]
-    lines += [f"| {row.parameter} | {row.paper:g} | {row.ours:g} | {'yes' if row.equal else 'no'} |" for row in rows]
-    write_text(folder / "table6.md", "\n".join(lines) + "\n")
+    cells = [(row.parameter, f"{row.paper:g}", f"{row.ours:g}", "yes" if row.equal else "no") for row in rows]
+    write_text(folder / "table6.md", markdown(("parameter", "paper", "ours", "equal"), cells) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> None:

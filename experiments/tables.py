@@ -1,4 +1,4 @@
-"""How every table on generated crystals is written: Markdown with the digits that are read."""
+"""How every table is written: Markdown with the digits that are read."""
 
 from collections.abc import Sequence
 

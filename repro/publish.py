@@ -1,10 +1,10 @@
 """python -m repro publish-generator: a finished run's VAE and UNet, with their numbers, into the project."""
 
-import json
 from pathlib import Path
 
 from data_prep.atomic import write_json
 from data_prep.errors import InputError
+from data_prep.json_files import read_json
 from repro import stamps
 from repro.generator import GENERATOR_WEIGHTS, publish_generator
 from repro.run import RESULTS, Run
@@ -40,7 +40,7 @@ def _counts(run: Run, stage: str) -> dict:
 
 
 def _numbers(measured: Path, generated: Path) -> dict:
-    found = [_read(path) for path in (measured, generated)]
+    found = [read_json(path, "run make evaluate generate") for path in (measured, generated)]
     try:
         return evaluation(*found)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -48,15 +48,6 @@ def _numbers(measured: Path, generated: Path) -> dict:
             f"{measured} or {generated} lacks something ({type(error).__name__}: {error}): "
             "run make evaluate generate again."
         ) from error
-
-
-def _read(path: Path) -> dict:
-    if not path.exists():
-        raise InputError(f"{path} is not there: run make evaluate generate first.")
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:  # a JSON fault is a ValueError
-        raise InputError(f"{path} is damaged ({error}): run make evaluate generate again.") from error
 
 
 def evaluation(measured: dict, generated: dict) -> dict:

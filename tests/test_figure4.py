@@ -74,6 +74,13 @@ def test_without_an_evaluation_it_says_what_to_run(tmp_path, capsys):
     assert "run the stage 'evaluate' first" in capsys.readouterr().err
 
 
+def test_bytes_that_are_no_text_are_damage(tmp_path, capsys):
+    (tmp_path / "evaluation_structures.json").write_bytes(b'{"vae": "\xff"}')
+    with pytest.raises(SystemExit) as stop:
+        figure4.main(["--results", str(tmp_path)])
+    assert stop.value.code == 2 and "evaluation_structures.json is damaged" in capsys.readouterr().err
+
+
 def test_the_three_origins_have_three_colours():
     """Okabe and Ito's palette; the luminances differ too, so that a grey print can be read."""
     colours = [style.OURS, style.RELEASED, style.PAPER]

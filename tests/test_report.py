@@ -255,8 +255,14 @@ def test_a_coarse_grid_and_a_limit_are_said(empty):
 
 def test_a_damaged_result_is_named(empty):
     empty.results.mkdir(parents=True)
-    (empty.results / "evaluation.json").write_text('{"vae": ')
-    with pytest.raises(InputError, match=r"results/made-up/evaluation.json is damaged"):
+    for content in (b'{"vae": ', b'{"vae": "\xff"}'):
+        (empty.results / "evaluation.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"results/made-up/evaluation.json is damaged"):
+            report(empty, NOTHING)
+    (empty.results / "evaluation.json").unlink()
+    (empty.results / "generate").mkdir()
+    (empty.results / "generate/candidates.csv").write_bytes(b"id,formula\n\xff,NaCl\n")
+    with pytest.raises(InputError, match=r"candidates.csv is damaged"):
         report(empty, NOTHING)
 
 

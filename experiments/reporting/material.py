@@ -1,11 +1,11 @@
 """Everything that a run has left behind, read for the report; what is not there yet stays empty."""
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.errors import InputError
+from data_prep.json_files import read_json
 from data_prep.properties import FORMATION_ENERGY
 from experiments.reporting.intervals import with_intervals
 from repro import stamps
@@ -88,23 +88,22 @@ def stale(material: Material) -> list[str]:
 
 
 def _json(path: Path) -> dict:
-    if not path.exists():
-        return {}
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is damaged ({error}): remove it and run its stage again.") from error
+    return read_json(path, "run its stage") if path.exists() else {}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (ValueError, csv.Error) as error:  # a fault of UTF-8 is a ValueError
+        raise InputError(f"{path} is damaged ({error}): remove it and run its stage again.") from error
 
 
 def _history(path: Path) -> list[dict[str, float]]:
+    rows = _rows(path)
     try:
-        return [{name: float(value) for name, value in row.items()} for row in _rows(path)]
+        return [{name: float(value) for name, value in row.items()} for row in rows]
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}): remove its folder and train again.") from error
