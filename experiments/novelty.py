@@ -22,7 +22,7 @@ from experiments.generation import Generation, by_formula, command, mean_of, mos
 from experiments.matching import MATCHING
 from experiments.tables import markdown, mean_cell, share_cell
 from repro.matching import reduced, reduced_match
-from repro.metrics import smallest_distance
+from repro.metrics import CROWDED, smallest_distance
 
 GROUPS, BINS = 10, 40
 NAMES = {"around": "around a base", "random": "random"}
@@ -36,7 +36,7 @@ NOTE = (
 def compute(generation: Generation) -> dict:
     """Return uniqueness, novelty, space groups, minimum distances (Å) and densities (g/cm^3) of the valid samples.
 
-    By way of sampling, with those of the training part beside them.
+    By way of sampling, with those of the training part beside them; also how many are crowded, as the ranking judges.
     """
     structures = {row["id"]: generation.structure(row) for row in _counted(generation.valid, "CIFs")}
     cells = {id: reduced(structure) for id, structure in _counted(structures.items(), "cells")}
@@ -85,6 +85,7 @@ def _group(rows: Sequence[dict], structures: dict[str, Structure], unique: set[s
         "valid_unique_new": sum(new[row["id"]] for row in valid if row["id"] in unique),
         "other_formula": sum(structures[r["id"]].composition.reduced_formula != r["formula"] for r in valid),
         "charge_balanced": share_of([row.get("charge_balanced", False) for row in valid]),
+        "crowded": share_of([row["closeness"] < CROWDED for row in valid if row.get("closeness") is not None]),
     }
     return facts | _symmetry(spacegroups) | _geometry([structures[row["id"]] for row in valid])
 
@@ -117,6 +118,7 @@ def facts(found: dict) -> list[tuple[str, ...]]:
     def count(value: int) -> str:
         return f"{value:,}"
 
+    crowded = f"atoms closer than {CROWDED} of their radii, of the valid"
     return [
         row("samples", "samples", count),
         row("valid, of the samples", "valid", share_cell),
@@ -127,6 +129,7 @@ def facts(found: dict) -> list[tuple[str, ...]]:
         row("valid, unique and new structures", "valid_unique_new", count),
         row("CIFs of another formula than the table says", "other_formula", count),
         row("charge balanced, of the valid", "charge_balanced", share_cell),
+        *([row(crowded, "crowded", share_cell)] if all("crowded" in group for group in groups) else []),
         row("space group P1, of the valid", "p1", share_cell, share_cell(training["p1"])),
         row("cubic, of the valid", "cubic", share_cell, share_cell(training["cubic"])),
         row("minimum distance, mean (Å)", "min_distance", mean_cell, mean_cell(training["min_distance"])),

@@ -11,6 +11,7 @@ from data_prep.atomic import replacing, write_csv, write_text
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from repro.candidates import COLUMNS
 from repro.matching import structure_of
+from repro.metrics import CROWDED
 
 
 def rank(record: dict) -> tuple:
@@ -23,9 +24,6 @@ def rank(record: dict) -> tuple:
     element, other = record.get("n_elements") == 1, not record.get("same_stoichiometry")
     crowded = record.get("closeness", 1.0) < CROWDED
     return not record["valid"], element, crowded, other, energy is None, energy or 0.0, record["id"]
-
-
-CROWDED = 0.7  # of the sum of two atomic radii
 
 
 class CandidateFiles:

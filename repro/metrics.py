@@ -14,6 +14,7 @@ from scipy.stats import bootstrap, spearmanr
 from data_prep.elements import MAX_Z
 
 MATCH_DISTANCE = 0.5  # Å: a predicted site farther from the true one does not count as found
+CROWDED = 0.7  # of the sum of two atomic radii: below that no network has seen two atoms
 
 
 def assign(true: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from experiments.generation import Generation, read_generation
 COLUMNS = (
     "id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "bulk_modulus", "spacegroup",
     "n_sites", "a", "b", "c", "angle", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula",
-    "file", "reason",
+    "closeness", "file", "reason",
 )  # fmt: skip
 PEROVSKITE = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
 

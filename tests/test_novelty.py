@@ -43,6 +43,22 @@ def test_two_structures_of_one_formula_are_two(tmp_path):
     assert (group["unique_formulas"], group["unique_structures"], group["valid_unique_new"]) == (1, 2, 1)
 
 
+def test_crowded_samples_are_counted_among_the_valid(tmp_path):
+    rows = made_up_generation.samples()
+    valid = [row for row in rows if row["valid"] and not row["base"]]
+    for row, ratio in zip(valid, (0.69, 0.7, 1.02, 0.3), strict=True):
+        row["closeness"] = ratio
+    found = novelty.compute(made_up_generation.generation(tmp_path, rows))
+    crowded = found["groups"]["random"]["crowded"]
+    assert (crowded["count"], crowded["of"], crowded["share"]) == (2, 4, 0.5)
+    assert found["groups"]["around"]["crowded"]["of"] == 0  # a table of an earlier version, without the column
+    line = next(cells for cells in novelty.facts(found) if cells[0].startswith("atoms closer than 0.7"))
+    assert line[1] == "–" and line[2].startswith("50.0 % [") and line[2].endswith("2 of 4")
+    for group in found["groups"].values():
+        del group["crowded"]
+    assert not any(cells[0].startswith("atoms closer") for cells in novelty.facts(found))  # as stored before
+
+
 def test_symmetry_distances_and_densities_stand_beside_the_training_part(found):
     random, training = found["groups"]["random"], found["training"]
     assert (random["p1"]["count"], random["cubic"]["count"], random["cubic"]["of"]) == (0, 4, 4)
