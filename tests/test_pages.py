@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments.reporting.deviations import HEADING, table_under
 from tests.conftest import ROOT
 
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "weights/MODEL_CARD.md", "data_prep/embedded/DATA_CARD.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FINDING = re.compile(r"\bF[1-9][0-9]?\b")
 TARGET = re.compile(r"^([a-z][a-z0-9-]*):.*?(## .+)?$", re.MULTILINE)
 
 
@@ -41,6 +43,21 @@ def test_commands_that_a_page_names_are_targets(name):
     inside = "\n".join(re.findall(r"`([^`\n]*)`", page) + re.findall(r"^make .*$", page, re.MULTILINE))
     named = {command for line in inside.splitlines() for command in re.findall(r"^make ([a-z][a-z0-9-]*)", line)}
     assert named and named <= set(targets())
+
+
+def test_every_finding_that_the_code_names_is_told_in_the_readme():
+    sources = [
+        path for folder in ("data_prep", "models", "repro", "experiments") for path in (ROOT / folder).rglob("*.py")
+    ]
+    named = {name for path in sources for name in FINDING.findall(path.read_text(encoding="utf-8"))}
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"{HEADING}\n")[2].partition("\n## ")[0]
+    assert {"F3", "F37"} <= named <= set(FINDING.findall(section))
+
+
+def test_the_table_of_deviations_ends_where_the_next_begins():
+    columns, *rows = table_under(HEADING, (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(rows) > 25 and {len(row) for row in rows} == {len(columns)} == {4}
+    assert rows[0][0] == "Cell (F1)" and rows[-1][0] == "Short presets"
 
 
 def test_every_target_says_what_it_does_and_is_phony():

@@ -1,6 +1,7 @@
 """The report's section on every choice that differs from the paper or from the authors' program: the README's table."""
 
 import re
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from experiments.reporting.document import Section, Table, Text
@@ -9,7 +10,7 @@ from experiments.reporting.material import Material
 README = Path(__file__).parents[2] / "README.md"
 HEADING = "## Deviations from the paper"
 _NOTE = (
-    "F-numbers are findings of our own, measured on the authors' released weights and data, or in short trainings. "
+    "F-numbers are findings of our measurements on the authors' released weights and data; the README has the others. "
     "Formation energies are predictions of the CGCNN, not of electronic-structure calculations; generated cells are "
     "not relaxed but in Table 3."
 )
@@ -27,7 +28,8 @@ def deviations(_: Material) -> Section:
 def table_under(heading: str, markdown: str) -> list[tuple[str, ...]]:
     """Return the cells of the first Markdown table after ``heading``, its head first, without their markup."""
     lines = markdown.partition(f"{heading}\n")[2].partition("\n## ")[0].splitlines()
-    found = [_cells(line) for line in lines if line.startswith("|")]
+    table = takewhile(lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines))
+    found = [_cells(line) for line in table]
     return found[:1] + found[2:]  # the second line is the rule
 
 
