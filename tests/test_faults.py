@@ -18,6 +18,7 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import figure3, table2
+from repro import stages
 from repro.__main__ import main
 from repro.locks import making, reading
 from repro.train import fit_epochs
@@ -27,8 +28,15 @@ from tests.killing import Command, check_whole, finish, kill_alone, outcome
 from tests.pipeline import small_source
 from tests.test_train import BUDGET, LineFeed, small_model, weights_of
 
-STAGES = ("data", "voxelize", "train-unet", "train-vae", "graphs", "train-cgcnn", "generate")
-KILLS = {"data": 8, "voxelize": 12, "train-unet": 6, "train-vae": 6, "train-cgcnn": 6, "generate": 12}
+KILLS = {
+    "data": 6, "voxelize": 10, "train-unet": 5, "train-vae": 5, "graphs": 4, "train-cgcnn": 5,
+    "evaluate-properties": 2, "evaluate": 3, "generate": 10,
+}  # fmt: skip
+STAGES = tuple(KILLS)  # all but the report, which names its run and tells how long each stage took
+RESULTS = {  # what a stage writes beside its own folder
+    "evaluate-properties": ("properties.json", "properties_test.npz"),
+    "evaluate": ("evaluation.json", "evaluation_structures.json"),
+}
 
 
 def kill_at_random(folder, stage, run, times, seconds, rng, *options) -> int:
@@ -103,12 +111,19 @@ def assert_same(folder, stage, run) -> None:
         assert other.keys() == whole.keys()
         for name, content in whole.items():
             assert other[name] == content, f"{stage}: {name}"
+    for name in RESULTS.get(stage, ()):
+        whole, other = ((folder / "results" / one / name).read_bytes() for one in ("whole", run))
+        assert other.replace(f'"run": "{run}"'.encode(), b'"run": "whole"') == whole, f"{stage}: {name}"
+
+
+def test_every_stage_but_the_report_is_killed_fifty_times_in_all():
+    assert {*STAGES, "report"} == stages.STAGES.keys() and sum(KILLS.values()) == 50
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("stage", KILLS)
 def test_fifty_kills_leave_the_results_of_an_undisturbed_run(undisturbed, stage):
-    """kill -9 at any moment of every stage: nothing with a name is half-written, and the end is the same."""
+    """kill -9 at any moment of all stages but the report: nothing named is half-written, and the end is the same."""
     folder, seconds = undisturbed
     with_stages_before(folder, stage, "killed")
     seed = random.randrange(2**32)
