@@ -9,7 +9,7 @@ from pathlib import Path
 from pymatgen.core import Lattice, Structure
 
 from data_prep.atomic import write_json
-from data_prep.errors import InputError
+from experiments.command import stopping
 from experiments.tables import markdown, shown
 from repro.calculations.options import add_options, calculator_of
 from repro.calculations.references import Calculator, formation_energy
@@ -124,14 +124,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the comparison to this file as well")
     add_options(parser, d2=False)  # the literature's PBE is without
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         found = check(options.crystals, calculator_of(options))
         if options.json:
             write_json(options.json, found)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    except OSError as error:
-        parser.exit(2, f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.\n")
     print(markdown(HEADER, cells(found["crystals"])))
     print(f"\nAsked for: a within {CELL:g} % of the experiment, Ef within {ENERGY:g} eV/atom of PBE elsewhere.")
     return 0 if all(row.get("agrees") for row in found["crystals"]) else 1

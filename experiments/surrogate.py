@@ -15,6 +15,7 @@ from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
 from data_prep.source_names import source_name
 from data_prep.sources import read_source
+from experiments.command import stopping
 from experiments.generation import mean_of
 from experiments.tables import markdown, mean_cell
 from repro.calculations import changes
@@ -127,17 +128,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=SEED, help=f"of draw and strain (default: {SEED})")
     add_options(parser)
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         if options.dft:
             raise InputError("--dft is not for this command, which measures CHGNet's error: leave it out (DFT=).")
         calculator = calculator_of(options)
         crystals, _ = read_source(options.source, CACHE)
         found = compute(sample(crystals, options.count, options.seed), calculator, options.seed)
         write_json(options.out / "surrogate.json", found | {"source": source_name(options.source)})
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    except OSError as error:
-        parser.exit(2, f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.\n")
     print(markdown(HEADER, cells(found)) + f"\n\n{found['note']}\n\n{options.out / 'surrogate.json'}")
 
 

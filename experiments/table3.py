@@ -18,6 +18,7 @@ from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from data_prep.properties import FORMATION_ENERGY
+from experiments.command import stopping
 from experiments.generation import identity, mean_of, read_stored
 from experiments.paper import TABLE3, TEXT
 from experiments.tables import markdown, mean_cell, shown
@@ -207,16 +208,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, help="results/RUN, with table2_candidates.csv")
     add_options(parser)
     options = parser.parse_args(arguments)
-    try:
+    with stopping(parser):
         candidates, structures = read_candidates(options.results)
         table = compute(candidates, structures, calculator_of(options))
         if table["surrogate"]:
             table["surrogate_error"] = surrogate_error(options.results)
         render(table | {"identity": identity(options.results)}, options.results)
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-    except OSError as error:
-        parser.exit(2, f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.\n")
     path = options.results / f"{NAMES[options.dft]}.md"
     print(f"{path.read_text(encoding='utf-8')}\n{path}, _candidates.csv, .json and relaxed CIFs", file=sys.stdout)
 
