@@ -1,11 +1,10 @@
-"""Decoded atoms become candidates: structure, symmetry, checks, predicted properties."""
+"""Decoded atoms become candidates: crystals, their facts and predicted properties."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 from pymatgen.core import Structure
-from pymatgen.io.cif import CifWriter
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from data_prep.cell_angles import AngleRule
 from data_prep.crystal import Crystal
@@ -14,14 +13,9 @@ from data_prep.graphs import crystal_graph
 from data_prep.properties import FORMATION_ENERGY, PROPERTIES
 from models.atoms import Decoded, Undecodable, to_structure
 from repro.generator import Generator
-from repro.matching import structure_of
-from repro.metrics import is_valid, smallest_distance
+from repro.ideal_crystals import IdealCrystal, idealise
 from repro.properties.networks import SPREAD, predict_properties
 from repro.sampling import Target
-
-USUAL_RADIUS = 1.5  # Å, of elements without an atomic radius
-ROUNDING = 0.001  # Å
-SYMMETRY_TOLERANCE = 0.2  # Å: a decoded site is off by about a tenth
 
 COLUMNS = (
     "rank", "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
@@ -31,34 +25,43 @@ COLUMNS = (
 
 
 def candidates(
-    target: Target, start: int, outcomes: Iterable[Decoded | Undecodable], generator: Generator
+    target: Target, start: int, outcomes: Iterable[Decoded | Undecodable], generator: Generator, pool: Executor
 ) -> list[dict]:
-    """Return one record per latent vector, numbered from ``start``, each with its ``cif`` text where valid."""
-    records = [_record(target, number, outcome, generator) for number, outcome in enumerate(outcomes, start=start)]
-    _add_properties(records, generator)
-    for record in records:
-        structure = record.pop("structure", None)
-        record["cif"] = cif_text(structure) if record.get("valid") else None
-    return records
+    """Return one record per latent vector, numbered from ``start``, each with its ``cif`` text where valid.
+
+    What needs no network is done by ``pool``.
+    """
+    outcomes = list(outcomes)
+    decoded = [outcome for outcome in outcomes if isinstance(outcome, Decoded)]
+    angles = [_angles(target.base, outcome, generator.rule) for outcome in decoded]
+    raw = [to_structure(outcome, found) for outcome, (found, _) in zip(decoded, angles, strict=True)]
+    crystals = zip(pool.map(idealise, raw, chunksize=2), (probability for _, probability in angles), strict=True)
+    records = [
+        _undecodable(outcome) if isinstance(outcome, Undecodable) else _described(*next(crystals), target, generator)
+        for outcome in outcomes
+    ]
+    base = target.base.formula if target.base else ""
+    named = [
+        {"id": f"{target.name}-{number:05d}", "target": target.name, "base": base, "condition": target.condition}
+        | record
+        for number, record in enumerate(records, start=start)
+    ]
+    _add_properties(named, generator)
+    for record in named:
+        record.pop("structure", None)
+    return named
 
 
-def _record(target: Target, number: int, outcome: Decoded | Undecodable, generator: Generator) -> dict:
-    record = {
-        "id": f"{target.name}-{number:05d}",
-        "target": target.name,
-        "base": target.base.formula if target.base else "",
-        "condition": target.condition,
-    }
-    if isinstance(outcome, Undecodable):
-        return record | {"valid": False, "reason": outcome.reason}
-    angles, probability = _angles(target.base, outcome, generator.rule)
-    raw = to_structure(outcome, angles)
-    valid = is_valid(raw)
-    structure, spacegroup = symmetrised(raw) if valid else (raw, None)
+def _undecodable(outcome: Undecodable) -> dict:
+    return {"valid": False, "reason": outcome.reason, "cif": None}
+
+
+def _described(crystal: IdealCrystal, probability: float, target: Target, generator: Generator) -> dict:
+    structure = crystal.structure
     formula = structure.composition.reduced_formula
-    return record | {
+    return {
         "formula": formula,
-        "valid": valid,
+        "valid": crystal.valid,
         "n_sites": len(structure),
         "n_elements": len(structure.composition),
         "a": structure.lattice.a,
@@ -68,51 +71,16 @@ def _record(target: Target, number: int, outcome: Decoded | Undecodable, generat
         "beta": structure.lattice.beta,
         "gamma": structure.lattice.gamma,
         "angle_probability": probability,
-        "min_distance": smallest_distance(structure),
-        "closeness": closeness(structure),
-        "spacegroup": spacegroup,
+        "min_distance": crystal.smallest_distance,
+        "closeness": crystal.closeness,
+        "spacegroup": crystal.spacegroup,
         "same_stoichiometry": target.base is None or _same_stoichiometry(structure, target.base),
-        "charge_balanced": bool(structure.composition.oxi_state_guesses()) if valid else False,
+        "charge_balanced": crystal.charge_balanced,
         "known_formula": formula in generator.known.all,
         "training_formula": formula in generator.known.train,
         "structure": structure,
+        "cif": crystal.cif,
     }
-
-
-def symmetrised(structure: Structure) -> tuple[Structure, int | None]:
-    """Return the standard primitive cell of the symmetry found within 0.2 Å, and its space group.
-
-    A structure whose symmetry cannot be determined, or would bring sites together, stays as it is.
-    """
-    try:
-        analyzer = SpacegroupAnalyzer(structure, symprec=SYMMETRY_TOLERANCE)
-        standard = analyzer.get_primitive_standard_structure()
-    except (ValueError, TypeError):  # spglib finds no symmetry
-        return structure, None
-    found = int(analyzer.get_space_group_number())
-    return (standard, found) if is_valid(standard) else (structure, found)
-
-
-def cif_text(structure: Structure) -> str:
-    """Return a CIF with the symmetry's operations, or of the bare cell where that would read back as another crystal.
-
-    The cell is symmetrised already, so the tolerance here is only rounding.
-    """
-    try:
-        text = str(CifWriter(structure, symprec=ROUNDING))
-        if structure_of(text).composition.reduced_formula == structure.composition.reduced_formula:
-            return text
-    except (ValueError, TypeError):  # spglib finds no symmetry, or the parser no structure
-        pass
-    return str(CifWriter(structure))
-
-
-def closeness(structure: Structure) -> float:
-    """Return the smallest ratio of the distance of two sites to the sum of their atomic radii; about 1 in a crystal."""
-    radii = np.array([float(site.specie.atomic_radius or USUAL_RADIUS) for site in structure])
-    near = structure.get_neighbor_list(2 * radii.max())
-    first, second, _, distances = near
-    return float((distances / (radii[first] + radii[second])).min()) if len(distances) else 1.0
 
 
 def _angles(base: Crystal | None, decoded: Decoded, rule: AngleRule) -> tuple[np.ndarray, float]:

@@ -190,7 +190,7 @@ def _batches(generator: Generator, targets: Sequence[Target], allowed: Candidate
                     maps, compositions = decode_latent(generator.decoder, z, np.repeat(condition, len(z), axis=0))
                     segmented = generator.segmented(z, maps, compositions)
                     outcomes = decode_all(pool, segmented, species_from, allowed, generator.prior)
-                    write_json(part, candidates(target, start, outcomes, generator))
+                    write_json(part, candidates(target, start, outcomes, generator, pool))
                     records = _stored(part)
                 yield records
                 bar.update(stop - start)

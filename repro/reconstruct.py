@@ -21,11 +21,11 @@ from data_prep.sources.cells import in_cell
 from data_prep.sources.structure_files import read_structures
 from data_prep.voxelize import voxelize
 from models.atoms import Undecodable, to_structure
-from repro.candidates import cif_text
 from repro.decode import batches, decode_all, decoder_pool
 from repro.evaluate import compare
 from repro.feeds import input_maps
 from repro.generator import GENERATOR_WEIGHTS, MAX_BASE_SITES, Generator, load_generator
+from repro.ideal_crystals import cif_text
 from repro.properties.networks import predict_properties
 from repro.reconstruction import reconstruct, reconstruction_errors
 

@@ -4,7 +4,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from repro.candidate_files import rank
-from repro.candidates import cif_text, closeness, symmetrised
+from repro.ideal_crystals import cif_text, closeness, symmetrised
 
 VALID = {"valid": True, "n_elements": 2, "same_stoichiometry": True}
 

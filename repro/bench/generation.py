@@ -1,6 +1,7 @@
 """Where the time of a new crystal goes: from a latent vector to a CIF, with the networks that come with the project."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from os import devnull
@@ -15,10 +16,11 @@ from data_prep.graphs import crystal_graph
 from models.atoms import Decoded, Undecodable, decode_atoms, decode_told, to_structure
 from repro.__main__ import parser
 from repro.bench.timing import Row, Timing, row, time_in_turn
-from repro.candidates import candidates, cif_text, symmetrised
+from repro.candidates import candidates
 from repro.decode import segment
 from repro.generate import BATCH, generate_published
 from repro.generator import GENERATOR_WEIGHTS, Generator, load_generator
+from repro.ideal_crystals import cif_text, symmetrised
 from repro.metrics import is_valid
 from repro.properties.networks import predict_properties
 from repro.reconstruction import decode_latent
@@ -56,21 +58,22 @@ def _steps(generator: Generator, count: int) -> Iterator[Row]:
     whole = [symmetrised(structure)[0] for structure in raw]
     graphs = [crystal_graph(structure) for structure in whole]
     target = at_random(CONDITION, count, 0)
-    steps = {
-        "latent vector to map": lambda: [_maps(generator, z[p], condition[p]) for p in pieces],
-        "number of sites from the latent": partial(generator.count_sites, z),
-        "map to atoms: fit, told composition": lambda: [
-            _by_fit(generator, maps[i], told[i], int(numbers[i])) for i in range(count)
-        ],
-        "map to atoms: UNet, watershed, vote (paper)": lambda: [_by_unet(generator, maps[p]) for p in pieces],
-        "symmetry": lambda: [symmetrised(structure) for structure in raw],
-        "graph": lambda: [crystal_graph(structure) for structure in whole],
-        "CGCNN, eight properties, ensemble of five": partial(predict_properties, generator.networks, graphs),
-        "CIF": lambda: [cif_text(structure) for structure in whole],
-        "all from atoms to CIF and properties": lambda: candidates(target, 0, outcomes, generator),
-    }
-    for name, timing in time_in_turn(steps, REPEATS).items():
-        yield row(PART, name, timing, count, "candidate")
+    with ThreadPoolExecutor(1) as pool:
+        steps = {
+            "latent vector to map": lambda: [_maps(generator, z[p], condition[p]) for p in pieces],
+            "number of sites from the latent": partial(generator.count_sites, z),
+            "map to atoms: fit, told composition": lambda: [
+                _by_fit(generator, maps[i], told[i], int(numbers[i])) for i in range(count)
+            ],
+            "map to atoms: UNet, watershed, vote (paper)": lambda: [_by_unet(generator, maps[p]) for p in pieces],
+            "symmetry": lambda: [symmetrised(structure) for structure in raw],
+            "graph": lambda: [crystal_graph(structure) for structure in whole],
+            "CGCNN, eight properties, ensemble of five": partial(predict_properties, generator.networks, graphs),
+            "CIF": lambda: [cif_text(structure) for structure in whole],
+            "all from atoms to CIF and properties": lambda: candidates(target, 0, outcomes, generator, pool),
+        }
+        for name, timing in time_in_turn(steps, REPEATS).items():
+            yield row(PART, name, timing, count, "candidate")
 
 
 def _maps(generator: Generator, z: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
