@@ -6,17 +6,10 @@ al., "From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian 
 energy and family, of the encodings of its training crystals. This also makes the condition count.
 """
 
-import struct
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-
-from models.weights_error import WeightsError
 
 
 @dataclass(frozen=True)
@@ -55,35 +48,19 @@ class EncodedLatents:
             noise=self.noise.astype(np.float32),
         )
 
-
-def load_encoded_latents(path: Path) -> EncodedLatents:
-    """Read what ``EncodedLatents.save`` wrote; raises WeightsError naming the file when it is damaged or another."""
-    try:
-        with zipfile.ZipFile(path) as archive:  # NumPy checks no sum of a member that it does not read to its end
-            if (bad := archive.testzip()) is not None:
-                raise zipfile.BadZipFile(f"the checksum of {bad} fails")
-        with np.load(path, allow_pickle=False) as arrays:
-            found = EncodedLatents(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
-        if not _fits(found):
+    def check(self) -> None:
+        """Raise ValueError where the arrays do not have the kinds and shapes that ``draw`` takes."""
+        z_mean, noise, families = self.z_mean, self.noise, self.families
+        numbers = (self.conditions, families)
+        if not (
+            z_mean.ndim == noise.ndim == 2
+            and z_mean.dtype.kind == noise.dtype.kind == "f"
+            and all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
+            and len(z_mean) > 0
+            and 0 <= families.min() <= families.max() < len(noise)
+            and z_mean.shape[1] == noise.shape[1]
+            and np.isfinite(z_mean).all()
+            and np.isfinite(noise).all()
+            and (noise >= 0).all()
+        ):
             raise ValueError("its arrays do not fit together")
-        return found
-    except _FAULTS as error:
-        raise WeightsError(f"{path} does not say where encoded crystals lie ({error}): train the VAE again.") from error
-
-
-_FAULTS = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, SyntaxError, MemoryError,
-    OverflowError, RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-
-
-def _fits(latents: EncodedLatents) -> bool:
-    """Return whether the arrays have the kinds and shapes that ``draw`` takes."""
-    z_mean, noise, families = latents.z_mean, latents.noise, latents.families
-    if not (z_mean.ndim == noise.ndim == 2 and z_mean.dtype.kind == noise.dtype.kind == "f"):
-        return False
-    numbers = (latents.conditions, families)
-    whole = all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
-    known = whole and len(z_mean) > 0 and 0 <= families.min() <= families.max() < len(noise)
-    finite = np.isfinite(z_mean).all() and np.isfinite(noise).all() and (noise >= 0).all()
-    return bool(known and finite and z_mean.shape[1] == noise.shape[1])

@@ -4,14 +4,10 @@ It is fitted after the VAE's training, on latents with the noise of their poster
 heads says of the composition's shares is soft, while the number of sites is plain to read.
 """
 
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-
-from models.weights_error import WeightsError
 
 
 @dataclass(frozen=True)
@@ -30,15 +26,8 @@ class SiteCounts:
         """Write the arrays to an open NPZ file."""
         np.savez(file, classes=self.classes, weights=self.weights, bias=self.bias)
 
-
-def load_site_counts(path: Path) -> SiteCounts:
-    """Read what ``SiteCounts.save`` wrote; raises WeightsError naming the file when it is damaged or does not fit."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = SiteCounts(arrays["classes"], arrays["weights"], arrays["bias"])
-        alike = found.classes.shape == found.bias.shape == found.weights.shape[1:]
-        if not (alike and found.classes.dtype.kind == "i" and np.isfinite(found.weights @ found.bias).all()):
+    def check(self) -> None:
+        """Raise ValueError where the arrays do not fit together."""
+        alike = self.classes.shape == self.bias.shape == self.weights.shape[1:]
+        if not (alike and self.classes.dtype.kind == "i" and np.isfinite(self.weights @ self.bias).all()):
             raise ValueError("its arrays do not fit together")
-        return found
-    except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, RuntimeError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path} is no classifier of the number of sites ({error}): train the VAE again.") from error

@@ -8,8 +8,10 @@ import numpy as np
 from data_prep.atomic import replacing
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES
+from data_prep.npz import DamagedNpz, read_npz
 from data_prep.shards import VoxelStore
-from models.encoded_latents import EncodedLatents, load_encoded_latents
+from models.encoded_latents import EncodedLatents
+from models.weights_error import WeightsError
 from repro.datasets import Dataset
 from repro.decode import batches
 from repro.feeds import input_maps
@@ -47,6 +49,17 @@ def write_encoded_latents(latents: EncodedLatents, path: Path) -> None:
     """Write the distribution, atomically."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         latents.save(file)
+
+
+def load_encoded_latents(path: Path) -> EncodedLatents:
+    """Read what ``write_encoded_latents`` wrote; raises WeightsError naming the file when it is damaged or another."""
+    try:
+        arrays = read_npz(path)
+        found = EncodedLatents(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
+        found.check()
+        return found
+    except (OSError, DamagedNpz, KeyError, ValueError) as error:
+        raise WeightsError(f"{path} does not say where encoded crystals lie ({error}): train the VAE again.") from error
 
 
 def trained_encoded_latents(run: Run) -> EncodedLatents | None:

@@ -24,21 +24,21 @@ from data_prep.npz import DamagedNpz, read_npz
 from data_prep.quarantine import screen
 from data_prep.shards import file_sha256
 from data_prep.sources import read_source
-from models.encoded_latents import EncodedLatents, load_encoded_latents
+from models.encoded_latents import EncodedLatents
 from models.fitted_species import Candidates, candidate_elements
-from models.site_counts import SiteCounts, load_site_counts
+from models.site_counts import SiteCounts
 from models.site_prior import SitePrior
 from models.table6 import UNetParameters, VAEParameters
 from repro import stamps
 from repro.datasets import load_dataset
 from repro.decode import Segmented, needs_segmentation, segment, unsegmented
-from repro.encodings import trained_encoded_latents, write_encoded_latents
+from repro.encodings import load_encoded_latents, trained_encoded_latents, write_encoded_latents
 from repro.prepare import CACHE
 from repro.presets import GenerateParameters, VoxelParameters
 from repro.properties.train import trained_networks
 from repro.properties.weights import CGCNN_WEIGHTS, load_published, refuse_changed
 from repro.run import Run
-from repro.site_counts import trained_site_counts, write_site_counts
+from repro.site_counts import load_site_counts, trained_site_counts, write_site_counts
 from repro.site_prior import fit_site_prior
 from repro.train import BEST, load_weights
 from repro.train_unet import build_segmenter, trained_unet

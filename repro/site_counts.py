@@ -6,7 +6,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from data_prep.atomic import replacing
-from models.site_counts import SiteCounts, load_site_counts
+from data_prep.npz import DamagedNpz, read_npz
+from models.site_counts import SiteCounts
+from models.weights_error import WeightsError
 from repro.run import Run
 
 FILE = "site_counts.npz"
@@ -35,6 +37,17 @@ def write_site_counts(counts: SiteCounts, path: Path) -> None:
     """Write the classifier, atomically."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         counts.save(file)
+
+
+def load_site_counts(path: Path) -> SiteCounts:
+    """Read what ``write_site_counts`` wrote; raises WeightsError naming the file when it is damaged or does not fit."""
+    try:
+        arrays = read_npz(path)
+        found = SiteCounts(arrays["classes"], arrays["weights"], arrays["bias"])
+        found.check()
+        return found
+    except (OSError, DamagedNpz, KeyError, ValueError, TypeError) as error:  # TypeError: text that is no number
+        raise WeightsError(f"{path} is no classifier of the number of sites ({error}): train the VAE again.") from error
 
 
 def trained_site_counts(run: Run) -> SiteCounts | None:

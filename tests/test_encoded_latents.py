@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
-from models.encoded_latents import load_encoded_latents
 from models.weights_error import WeightsError
 from repro.datasets import Dataset
-from repro.encodings import encoded_latents, write_encoded_latents
+from repro.encodings import encoded_latents, load_encoded_latents, write_encoded_latents
 from repro.sampling import at_random
 from tests.crystals import made_up_crystals
 

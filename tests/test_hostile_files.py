@@ -19,10 +19,12 @@ from data_prep.npz import DamagedNpz, read_npz
 from data_prep.shards import MANIFEST, VoxelStore, build_shards, shard_is_good
 from experiments import trained
 from experiments.reporting import slices
-from models.encoded_latents import EncodedLatents, load_encoded_latents
-from models.site_counts import SiteCounts, load_site_counts
+from models.encoded_latents import EncodedLatents
+from models.site_counts import SiteCounts
 from models.weights_error import WeightsError
 from repro import stamps
+from repro.encodings import load_encoded_latents
+from repro.site_counts import load_site_counts
 from tests.conftest import ROOT
 from tests.crystals import made_up_crystals
 from tests.damage import Bomb, damaged

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models.site_counts import SiteCounts, load_site_counts
-from repro.site_counts import fit_site_counts, write_site_counts
+from models.site_counts import SiteCounts
+from repro.site_counts import fit_site_counts, load_site_counts, write_site_counts
 
 
 def test_the_highest_score_is_chosen_and_survives_the_disk(tmp_path):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from models.site_counts import load_site_counts
 from repro.__main__ import main
 from repro.presets import PRESETS, SMOKE
+from repro.site_counts import load_site_counts
 from tests.pipeline import small_source
 
 pytestmark = pytest.mark.slow
