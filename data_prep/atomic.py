@@ -63,13 +63,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
-    """Write ``rows`` under their own names, or under ``columns`` where given; None becomes a blank."""
+    """Write ``rows`` to ``path`` atomically, as ``csv_text`` has them."""
+    write_text(path, csv_text(rows, columns))
+
+
+def csv_text(rows: Sequence[dict], columns: Sequence[str] = ()) -> str:
+    """Return ``rows`` as CSV under their own names, or under ``columns`` where given; None becomes a blank."""
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def write_json(path: Path, value: Any) -> None:

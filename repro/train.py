@@ -1,8 +1,6 @@
 """The only place that compiles and fits: epochs, checkpoints, logs, resuming."""
 
-import csv
 import errno
-import io
 import json
 import math
 import os
@@ -16,7 +14,7 @@ import keras
 from tensorboard.summary import Writer
 from tqdm import tqdm
 
-from data_prep.atomic import replacing, write_json, write_text
+from data_prep.atomic import replacing, write_csv, write_json
 from data_prep.errors import InputError
 from data_prep.shards import file_sha256
 
@@ -138,7 +136,7 @@ def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -
             model.save_weights(temporary, overwrite=True)
     with replacing(folder / current) as temporary:
         model.save_weights(temporary, overwrite=True)
-    write_text(folder / "history.csv", _as_csv(history))
+    write_csv(folder / "history.csv", [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
     sha256 = {name: file_sha256(folder / name) for name in (current, BEST)}
     write_json(folder / STATE, {"weights": current, "sha256": sha256, "history": history})
     for old in folder.glob("epoch-*.weights.h5"):
@@ -198,11 +196,3 @@ def load_weights(model: keras.Model, path: Path) -> None:
             f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
             "remove its folder to train again."
         ) from error
-
-
-def _as_csv(history: list[dict]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=["epoch", *history[0]], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"epoch": number, **losses} for number, losses in enumerate(history, start=1))
-    return text.getvalue()

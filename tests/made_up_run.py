@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import write_json
+from data_prep.atomic import write_csv, write_json
 from data_prep.crystal import FAMILIES
 from repro import stamps
 from repro.presets import LAPTOP
@@ -67,8 +67,6 @@ def _site(rng: np.random.Generator, crystal: dict) -> dict:
 
 def finished_stages(run: Run, names=tuple(COUNTS)) -> None:
     """Leave the stamps, and for trainings the histories, of ``names`` behind."""
-    from repro.train import _as_csv  # imports TensorFlow
-
     identities: dict[str, str] = {}
     for name in names:
         config = json.loads(json.dumps(STAGES[name].config(run)))
@@ -80,7 +78,8 @@ def finished_stages(run: Run, names=tuple(COUNTS)) -> None:
         if name in TERMS:
             folder = run.folder(name) / ("formation_energy_per_atom-1" if name == "train-cgcnn" else "")
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "history.csv").write_text(_as_csv(_history(TERMS[name])))
+            history = enumerate(_history(TERMS[name]), start=1)
+            write_csv(folder / "history.csv", [{"epoch": number, **losses} for number, losses in history])
 
 
 def _history(terms: tuple[str, ...], epochs: int = 4) -> list[dict]:

@@ -1,7 +1,6 @@
 """Compute the embedded data set: ``python -m data_prep.embedded [--out FILE] [--limit N]``."""
 
 import argparse
-import csv
 import gzip
 import io
 import sys
@@ -11,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep.atomic import replacing, write_text
+from data_prep.atomic import csv_text, replacing, write_text
 from data_prep.embedded import CARD, TABLE
 from data_prep.embedded.candidates import Candidate, enumerate_candidates
 from data_prep.embedded.card import check_compounds, checks_table, summary, with_generated
@@ -140,13 +139,9 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows as a gzipped CSV whose bytes depend on nothing but the rows."""
     if not rows:
         raise InputError(f"no structure was kept, so {path} is not written: raise --limit.")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
-        file.write(text.getvalue().encode("utf-8"))
+        file.write(csv_text(rows).encode("utf-8"))
     with replacing(path) as temporary:
         temporary.write_bytes(packed.getvalue())
 
