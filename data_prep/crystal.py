@@ -19,6 +19,11 @@ def family_of(formula: str) -> str:
     return _FAMILY_OF_ANONYMOUS_FORMULA.get(anonymous, anonymous)
 
 
+def file_name(name: str) -> str:
+    """Return a crystal's id or name as the name of its file, without suffix."""
+    return name.replace("/", "_")
+
+
 @dataclass(frozen=True)
 class Crystal:
     """One crystal: cell, sites and labels.

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from data_prep.atomic import write_csv, write_text
 from data_prep.conditions import condition_bins, one_hot
-from data_prep.crystal import Crystal, crystal_from_structure
+from data_prep.crystal import Crystal, crystal_from_structure, file_name
 from data_prep.elements import RADII
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
@@ -84,11 +84,6 @@ def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crys
     return (_with_energies(kept, generator) if unlabelled else kept), rejected
 
 
-def file_name(id: str, formula: str) -> str:
-    """Return the name of the CIF that a crystal was decoded to: by its whole id, as frames of a file differ by that."""
-    return f"{id.replace('/', '_')}-{formula}.cif"
-
-
 def _primitive(crystal: Crystal) -> Crystal:
     structure, _ = in_cell(crystal.structure(), "primitive")
     return crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom)
@@ -123,7 +118,7 @@ def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool, out: P
         if not isinstance(outcome, Undecodable):
             structure = to_structure(outcome, crystal.angles)
             row["decoded_formula"] = structure.composition.reduced_formula
-            row["file"] = f"cifs/{file_name(crystal.id, row['decoded_formula'])}"
+            row["file"] = f"cifs/{file_name(crystal.id)}-{row['decoded_formula']}.cif"
             write_text(out / row["file"], cif_text(structure))
         rows.append({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()})
     return rows

@@ -5,8 +5,8 @@ import csv
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from data_prep.crystal import file_name
 from repro.__main__ import main
-from repro.reconstruct import file_name
 
 
 @pytest.fixture(scope="module")
@@ -51,5 +51,5 @@ def test_nothing_that_can_be_encoded_is_a_users_mistake(folder, tmp_path, capsys
 
 
 def test_files_of_frames_and_of_folders_have_names_of_their_own():
-    names = {file_name(id, "NaCl") for id in ("x.xyz#1", "x.xyz#2", "x.cif", "a/x.cif")}
+    names = {f"{file_name(id)}-NaCl.cif" for id in ("x.xyz#1", "x.xyz#2", "x.cif", "a/x.cif")}
     assert len(names) == 4 and "x.xyz#2-NaCl.cif" in names and "a_x.cif-NaCl.cif" in names

@@ -9,8 +9,9 @@ from pymatgen.io.cif import CifWriter
 
 from data_prep.atomic import write_text
 from data_prep.coordination import SHELL
+from data_prep.crystal import file_name
 from repro.calculations.references import formation_energy
-from repro.calculations.store import CONVERGED, file_name, structure_from
+from repro.calculations.store import CONVERGED, structure_from
 
 COLUMNS = (
     "id", "formula", "status", "reason", "energy_per_atom", "formation_energy", "bonds_percent_of_cell",

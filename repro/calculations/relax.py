@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from pymatgen.core import Structure
 
 from data_prep.atomic import write_csv
+from data_prep.crystal import file_name
 from data_prep.errors import InputError
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
 from repro.calculations.options import add_options, calculator_of
-from repro.calculations.store import CONVERGED, file_name
+from repro.calculations.store import CONVERGED
 from repro.matching import structure_of
 
 if TYPE_CHECKING:

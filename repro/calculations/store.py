@@ -88,8 +88,3 @@ def structure_record(structure: Structure) -> dict:
 def structure_from(record: dict) -> Structure:
     """Return the structure that ``structure_record`` described."""
     return Structure(Lattice(record["lattice"]), record["species"], record["fractional"])
-
-
-def file_name(name: str) -> str:
-    """Return a structure's name as the name of its file, without suffix."""
-    return name.replace("/", "_")
