@@ -35,11 +35,10 @@ def latent(material: Material) -> str:
 def around_bases(material: Material) -> str:
     """Of Table 2."""
     drawn = material.run.preset.generate.samples_per_base
-    told = (
+    told = _with_heads(
+        material,
         " The latent holds the composition by itself: most samples keep the stoichiometry, and many the formula, of "
-        "their base, so that more pass the third filter and fewer the fourth."
-        if material.run.preset.vae.heads
-        else ""
+        "their base, so that more pass the third filter and fewer the fourth.",
     )
     return f"Bases are of our data, with {drawn:,} samples each.{told}"
 
@@ -56,11 +55,10 @@ def known(material: Material) -> str:
 
 def at_random(material: Material) -> str:
     """Of Figure 6."""
-    told = (
+    told = _with_heads(
+        material,
         " Sites are decoded with the composition that the latent holds, so that another stoichiometry than those of "
-        "the training part hardly comes out."
-        if material.run.preset.vae.heads
-        else ""
+        "the training part hardly comes out.",
     )
     return f"The angles of a random sample are 60° or 90° by a rule; the paper does not say how it sets them.{told}"
 
@@ -72,12 +70,16 @@ def _split(material: Material) -> str:
 
 
 def _vae(material: Material) -> str:
-    if not material.run.preset.vae.heads:
-        return ""
-    return (
+    return _with_heads(
+        material,
         "The VAE is not the paper's: its latent says composition and lattice first, its encoder is told the "
-        "composition, the density counts more and there is no perceptual term."
+        "composition, the density counts more and there is no perceptual term.",
     )
+
+
+def _with_heads(material: Material, text: str) -> str:
+    """Return the text where the run's VAE says composition and lattice by heads of its own, else nothing."""
+    return text if material.run.preset.vae.heads else ""
 
 
 def _unet(material: Material) -> str:
