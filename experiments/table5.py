@@ -19,6 +19,7 @@ from experiments.command import stopping
 from experiments.paper import TABLE5, TEXT
 from experiments.tables import markdown
 from experiments.trained import command, run_of
+from repro.run import PUBLISHED
 
 PAPERS_WAY = "ours, unet"  # the reconstructed maps, species from the UNet's arg-max
 METRICS = {  # fields of ``paper.Ablation``: as printed, digits shown
@@ -210,7 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
             table = compute(measure(run, options.seeds), run.preset.name, run.source_name)
             render(table, path)
             if options.publish:
-                render(table, run.results.parent / "published" / "table5")
+                render(table, PUBLISHED / "table5")
             print(path.with_name("table5.md").read_text() + f"\nTable 5: {path}.md, .csv and .json")
     except KeyboardInterrupt:
         parser.exit(2, "\ntable5 was stopped; the same command goes on from the last completed step.\n")

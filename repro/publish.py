@@ -7,7 +7,7 @@ from data_prep.errors import InputError
 from data_prep.json_files import read_json
 from repro import stamps
 from repro.generator import GENERATOR_WEIGHTS, publish_generator
-from repro.run import RESULTS, Run
+from repro.run import PUBLISHED, Run
 
 ROUTE = "ours, fit"  # the decoder that generation uses
 ARGMAX = "ours, unet"  # the paper's
@@ -26,7 +26,7 @@ def publish_run(run: Run, to: Path | None) -> None:
     }
     numbers = _numbers(run.results / "evaluation.json", run.results / "generate/summary.json") | facts
     publish_generator(run, to or GENERATOR_WEIGHTS, facts)
-    results = RESULTS / "published" / (to.name if to else "")
+    results = PUBLISHED / (to.name if to else "")
     write_json(results / "evaluation.json", numbers)
     print(f"Networks: {to or GENERATOR_WEIGHTS}; numbers: {results / 'evaluation.json'}")
 

@@ -10,6 +10,7 @@ from repro.presets import Preset
 from repro.released.files import find_released
 
 RUNS, RESULTS = Path("runs"), Path("results")
+PUBLISHED = RESULTS / "published"  # those that come with the project
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from data_prep.properties import FORMATION_ENERGY
 from experiments.reporting.intervals import with_intervals
 from repro import stamps
 from repro.properties.data import network_names
-from repro.run import Run
+from repro.run import PUBLISHED, Run
 from repro.stages import STAGES
 
 MEASURED = tuple(name for name in STAGES if name != "report")
@@ -40,11 +40,6 @@ class Material:
     ablations: dict
 
     @property
-    def published_folder(self) -> Path:
-        """Where the results of the networks that come with the project lie."""
-        return self.folder.parent / "published"
-
-    @property
     def ranking(self) -> dict:
         """Errors of the networks that the run ranks its candidates by: the published ones where it uses these."""
         return self.published or self.properties
@@ -61,7 +56,6 @@ def gather(run: Run) -> Material:
     first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn.members)[0]}  # of its networks
     histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
     measured = _json(run.results / "evaluation_structures.json")
-    published = run.results.parent / "published"
     uses_published = run.preset.generate.networks == "published"
     return Material(
         run=run,
@@ -72,8 +66,8 @@ def gather(run: Run) -> Material:
         generated=_json(run.results / "generate" / "summary.json"),
         candidates=_rows(run.results / "generate" / "candidates.csv"),
         properties=_json(run.results / "properties.json"),
-        published=_json(published / "table1.json") if uses_published else {},
-        ablations=_json(run.results / "table5.json") or (_json(published / "table5.json") if uses_published else {}),
+        published=_json(PUBLISHED / "table1.json") if uses_published else {},
+        ablations=_json(run.results / "table5.json") or (_json(PUBLISHED / "table5.json") if uses_published else {}),
     )
 
 

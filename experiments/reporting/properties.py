@@ -12,6 +12,7 @@ from experiments.reporting import differences
 from experiments.reporting.document import Block, Figure, Section, Table, Text, number
 from experiments.reporting.material import Material
 from experiments.reporting.results import absent
+from repro.run import PUBLISHED
 
 _CAPTION = (
     "Figure 5: predicted against true properties of the held-out crystals; darker cells hold fewer crystals, "
@@ -56,7 +57,7 @@ def figure_5(material: Material) -> Section:
         path = material.folder / "figure5"
         figure5.render(figure5.compute(material.properties, material.folder / "properties_test.npz"), path)
         blocks.append(Figure(path, _CAPTION, _ALT))
-    path = material.published_folder / "figure5"
+    path = PUBLISHED / "figure5"
     if material.published and path.with_suffix(".png").exists():
         blocks.append(Figure(path, f"{_CAPTION} The networks that come with the project.", _ALT))
     return Section(title, tuple(blocks), differences.PROPERTIES) if blocks else absent(title, "evaluate-properties")
@@ -69,7 +70,7 @@ def calibrated(material: Material) -> Section:
     if found["bins"]:
         calibration.render(found, path)
         return Section(title, _spread(found, path))
-    path = material.published_folder / "calibration"
+    path = PUBLISHED / "calibration"
     if material.published and path.with_suffix(".json").exists():
         return Section(title, _spread(read_stored(path.with_suffix(".json")), path))
     if material.properties:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from data_prep.atomic import UNFINISHED, replacing, write_text
 from data_prep.errors import InputError
-from repro.run import RESULTS, Run
+from repro.run import PUBLISHED, Run
 
 NUMBERS = tuple(
     f"{name}.{kind}"
@@ -29,7 +29,7 @@ def publish_run(run: Run, to: Path | None) -> None:
     page = run.results / "report.md"
     if not page.exists():
         raise InputError(f"{page} is not there: run make report first.")
-    published = to or RESULTS / "published"
+    published = to or PUBLISHED
     text = page.read_text(encoding="utf-8")
     linked = {unquote(link) for link in _LINK.findall(text) if not link.startswith("../")}
     numbers = {path.name for pattern in NUMBERS for path in run.results.glob(pattern)}

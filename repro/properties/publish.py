@@ -12,7 +12,7 @@ from repro.properties.data import load_property_data
 from repro.properties.evaluate import SUMMARY
 from repro.properties.train import trained_networks
 from repro.properties.weights import CGCNN_WEIGHTS, publish
-from repro.run import RESULTS, Run
+from repro.run import PUBLISHED, Run
 
 RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.png")
 CALIBRATION = ("calibration.json", "calibration.png")  # of several networks only
@@ -37,7 +37,7 @@ def publish_run(run: Run, to: Path | None) -> None:
         "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed},
         "training_crystals": len(training),
     }
-    weights, results = to or CGCNN_WEIGHTS, RESULTS / "published" / (to.name if to else "")
+    weights, results = to or CGCNN_WEIGHTS, PUBLISHED / (to.name if to else "")
     publish(weights, trained_networks(run), run.preset.cgcnn, seen, facts)
     for name in rendered:
         with replacing(results / name) as temporary:

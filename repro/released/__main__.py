@@ -13,7 +13,7 @@ from pathlib import Path
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.atomic import write_json
 from data_prep.crystal import FAMILIES
-from data_prep.errors import InputError
+from data_prep.errors import InputError, sentence
 from models.weights_error import WeightsError
 from repro.backend import start_backend
 from repro.draw_options import check_seed
@@ -51,10 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         sample = measure.Sample(options.structures, options.crystals, options.seed)
         metrics = measure.measure(files, sample)
         write_json(options.out / "metrics.json", metrics)
-    except (InputError, WeightsError) as error:
-        return _stop(str(error))
-    except OSError as error:
-        return _stop(f"{error.filename or 'A file'} could not be read or written: {error.strerror or error}.")
+    except (InputError, WeightsError, OSError) as error:
+        return _stop(sentence(error))
     except KeyboardInterrupt:
         return _stop("Stopped; nothing was written.")
     print(table(metrics))
