@@ -54,13 +54,13 @@ reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 1
 smoke: setup  ## the whole way at 16^3 on a few dozen crystals, two stages at a time (under 3 min)
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target reproduce PRESET=smoke SOURCE=$(SOURCE)
 
-# Two processes, a file of tests at a time, those that train first (tests/conftest.py).
+# Two processes, a file of tests at a time, the slow ones first (tests/conftest.py).
 PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup  ## the tests (under 6 min on 2 cores)
 	$(PYTEST)
 
-test-fast: setup  ## the tests without those that train (under a minute)
+test-fast: setup  ## the tests without the slow ones (under a minute)
 	$(PYTEST) -m "not slow and not nightly"
 
 test-nightly: setup  ## the tests that repeat at length, or skip without an extra such as .[scale]

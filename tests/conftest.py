@@ -20,9 +20,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: with a thre
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files that train first: of two processes, none begins the longest work when the other has ended."""
-    training = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in training)
+    """Run files that are slow as a whole first: of two processes, none begins the longest when the other has ended."""
+    slow = {item.path for item in items if item.getparent(pytest.Module).get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

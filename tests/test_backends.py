@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 import keras
@@ -46,7 +48,6 @@ print("trained on", keras.backend.backend())
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_networks_train_on_jax(tmp_path):
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "vae.weights.h5")]

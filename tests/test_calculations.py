@@ -126,6 +126,7 @@ def test_a_damaged_record_is_named(tmp_path):
         store.get("x")
 
 
+@pytest.mark.slow
 def test_what_ended_at_a_time_limit_is_tried_again_with_a_larger_one(tmp_path):
     def copper(seconds: float) -> dict:
         calculator = references.Calculator(Emt(seconds), Store(tmp_path), workers=0)
@@ -240,6 +241,7 @@ def table(tmp_path_factory):
     return table3.compute(rows, structures, calculator)
 
 
+@pytest.mark.slow
 def test_table3_counts_changes_and_names_what_was_not_relaxed(table):
     part = table["groups"]["AB"]
     assert part["candidates"] == 4 and part["relaxed"] == 2

@@ -5,6 +5,7 @@ from pymatgen.core import Lattice, Structure
 
 from repro.candidate_files import rank
 from repro.ideal_crystals import cif_text, closeness, symmetrised
+from tests.prototypes import rock_salt
 
 VALID = {"valid": True, "n_elements": 2, "same_stoichiometry": True}
 
@@ -23,7 +24,7 @@ def test_valid_compounds_of_the_base_with_low_energies_come_first():
 
 
 def test_closeness_is_about_one_in_a_crystal_and_small_where_atoms_overlap():
-    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    salt = rock_salt("Na", "Cl", 5.64)
     assert closeness(salt) == pytest.approx(2.82 / (1.80 + 1.00))
     assert closeness(Structure(Lattice.cubic(4), ["Ta", "C"], [[0, 0, 0], [0.25, 0, 0]])) == pytest.approx(1 / 2.15)
     assert closeness(Structure(Lattice.cubic(20), ["H"], [[0, 0, 0]])) == 1.0

@@ -1,6 +1,7 @@
 """The rule that gives a randomly sampled cell its angle."""
 
 import numpy as np
+import pytest
 
 from data_prep.cell_angles import angle_class, fit_angle_rule
 from data_prep.splits import split_crystals
@@ -8,6 +9,7 @@ from tests.crystals import made_up_crystals
 from tests.real_structures import table_crystals
 
 
+@pytest.mark.slow
 def test_the_rule_is_right_for_held_out_real_crystals(shared):
     """Binaries share their boxed map between rocksalt (60°) and CsCl (90°): the volume decides in over 95 %."""
     crystals = [crystal for crystal in table_crystals(shared) if angle_class(crystal)]

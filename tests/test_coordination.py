@@ -6,18 +6,17 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.coordination import all_coordinations, coordinations
 from data_prep.graphs import crystal_graph
+from tests.prototypes import face_centred, perovskite, rock_salt
 
-HALF, QUARTER = [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
-NACL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], HALF])
+HALF = [0.5, 0.5, 0.5]
+NACL = rock_salt("Na", "Cl", 5.64)
 CSCL = Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[0, 0, 0], HALF])
-ZINCBLENDE = Structure.from_spacegroup("F-43m", Lattice.cubic(5.41), ["Zn", "S"], [[0, 0, 0], QUARTER])
-COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
-IRON = Structure.from_spacegroup("Im-3m", Lattice.cubic(2.87), ["Fe"], [[0, 0, 0]])
+ZINCBLENDE = face_centred(5.41, Zn=(0, 0, 0), S=(0.25, 0.25, 0.25))
+COPPER = face_centred(3.61, Cu=(0, 0, 0))
+IRON = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], HALF])
 GRAPHENE = Structure(Lattice.hexagonal(2.46, 15.0), ["C", "C"], [[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]])
 ALONE = Structure(Lattice.cubic(30.0), ["Cu"], [[0, 0, 0]])
-PEROVSKITE = Structure.from_spacegroup(
-    "Pm-3m", Lattice.cubic(3.91), ["Sr", "Ti", "O"], [[0, 0, 0], HALF, [0.5, 0.5, 0]]
-)
+PEROVSKITE = perovskite("Sr", "Ti", "O", 3.91)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,7 @@ print(function(*arguments, key="salt", root=sys.argv[1])["status"])
 """
 
 
+@pytest.mark.slow
 def test_two_commands_that_share_a_calculation_run_it_once(tmp_path):
     write(tmp_path, "Na")
     write(tmp_path, "Cl")

@@ -174,6 +174,7 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
     return Stored({"latent": latent.moments(mean, log_var, z), "pairs": named, "path": path}, arrays)
 
 
+@pytest.mark.slow
 def test_rendering_twice_gives_the_same_files(tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

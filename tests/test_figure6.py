@@ -63,6 +63,7 @@ def test_a_rank_correlation_has_an_interval_or_none():
     assert rank_correlation([1, 1, 1], [1, 2, 3], seed=0)["interval"] is None
 
 
+@pytest.mark.slow
 def test_the_files_are_written_and_hold_the_papers_numbers(tmp_path, capsys):
     results, data = made_up_generation.write(tmp_path)
     figure6.main(["--results", str(results), "--data", str(data)])

@@ -44,6 +44,7 @@ def test_what_is_drawn_is_in_the_panel():
     assert axes.get_title() == "SrTiO$_{3}$"
 
 
+@pytest.mark.slow
 def test_the_files_are_written_twice_alike(tmp_path, capsys):
     results, data = made_up_generation.write(tmp_path)
     contents = []

@@ -73,6 +73,7 @@ def test_the_rows_say_the_numbers_and_the_verdict(found):
     assert known_crystals.cells([row | {"agrees": True}])[0][-1] == "agrees"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "d2"), [([], False), (["--d2"], True), (["--no-d2"], False)])
 def test_the_command_is_without_d2_unless_asked_and_writes_what_it_found(tmp_path, monkeypatch, options, d2, capsys):
     chosen = []

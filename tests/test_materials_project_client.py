@@ -24,6 +24,8 @@ from tests.materials_project_server import KEY, Fault, MaterialsProjectServer, s
 
 DONE = ["AB from 0", "AB from 0", "ABC2 from 0", "ABC2 from 0", "ABC3 from 0", "ABC3 from 0"]  # ids, then their number
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def crystals() -> list:

@@ -31,6 +31,8 @@ pytest.importorskip(
 for package in ("uvicorn", "fastapi", "mongomock"):
     pytest.importorskip(package, reason="the OPTIMADE server is not installed: pip install 'optimade[server]'")
 
+pytestmark = pytest.mark.slow
+
 ENERGY = {"name": "formation_energy_per_atom", "type": "float", "unit": "eV/atom", "description": "From the elements."}
 PAGE = 20  # what the reference server gives where no limit is named
 

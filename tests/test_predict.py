@@ -21,7 +21,9 @@ from repro.properties.networks import ZERO_GAP, predict, predict_properties
 from repro.properties.predict import draw
 from repro.properties.weights import load_published, publish
 from tests.crystals import made_up_crystals
+from tests.prototypes import perovskite, rock_salt
 
+pytestmark = pytest.mark.slow
 TINY = replace(CGCNNParameters(), atom_features=8, hidden=16)
 LABELS = {
     "formation_energy_per_atom": (-1.5, 1.0), "energy_per_atom": (-6.0, 1.5), "band_gap": (3.0, 0.3),
@@ -34,17 +36,14 @@ HEADINGS = (
     "refractive_index", "dielectric_constant", "warning",
 )  # fmt: skip
 ENERGY, SPREAD = HEADINGS[2:4]
-PEROVSKITE = Structure(
-    Lattice.cubic(3.9), ["Sr", "Fe", "O", "O", "O"],
-    [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
-)  # fmt: skip
+PEROVSKITE = perovskite("Sr", "Fe", "O", 3.9)
 
 
-def rock_salt(cation: str = "Mg", anion: str = "O", a: float = 4.2) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+def oxide(cation: str = "Mg") -> Structure:
+    return rock_salt(cation, "O", 4.2)
 
 
-SEEN = all_coordinations(crystal_graph(one) for one in (PEROVSKITE, *map(rock_salt, ("Mg", "Ca", "Sr"))))
+SEEN = all_coordinations(crystal_graph(one) for one in (PEROVSKITE, *map(oxide, ("Mg", "Ca", "Sr"))))
 
 
 def network(name: str, seed: int) -> keras.Model:
@@ -81,7 +80,7 @@ def one_network(networks, tmp_path_factory) -> Path:
 def structures(tmp_path) -> Path:
     folder = tmp_path / "structures"
     folder.mkdir()
-    rock_salt().to(str(folder / "b-magnesia.cif"), fmt="cif")
+    oxide().to(str(folder / "b-magnesia.cif"), fmt="cif")
     PEROVSKITE.to(str(folder / "a-ferrate.cif"), fmt="cif")
     return folder
 
@@ -109,7 +108,7 @@ def test_the_csv_has_units_and_physical_values(structures, weights, networks, tm
     assert printed.err == "" and "2 predicted, 0 left out" in printed.out
     assert tuple(rows[0]) == HEADINGS
     assert [row["formula"] for row in rows] == ["SrFeO3", "MgO"]
-    graphs = [crystal_graph(structure) for structure in (PEROVSKITE, rock_salt())]
+    graphs = [crystal_graph(structure) for structure in (PEROVSKITE, oxide())]
     each = np.stack([predict(model, graphs) for model in networks["formation_energy_per_atom"]])
     np.testing.assert_allclose([float(row[ENERGY]) for row in rows], each.mean(axis=0), rtol=1e-3)
     np.testing.assert_allclose([float(row[SPREAD]) for row in rows], each.std(axis=0, ddof=1), rtol=1e-3)
@@ -137,7 +136,7 @@ def test_rows_follow_the_order_of_the_files(weights, networks, tmp_path):
 
 def test_an_answer_does_not_depend_on_the_other_crystals(networks):
     graphs = [crystal_graph(crystal) for crystal in made_up_crystals(30)]
-    graphs.append(crystal_graph(rock_salt() * (2, 3, 1)))
+    graphs.append(crystal_graph(oxide() * (2, 3, 1)))
     together = arrays(predict_properties(networks, graphs))
     assert together[:, :8].std(axis=0).min() > 1e-3
     for place in (0, 1, 2, 30):
@@ -168,10 +167,10 @@ def test_without_a_band_gap_there_is_no_refractive_index(networks):
 def test_what_training_never_saw_is_said(one_network, tmp_path, capsys):
     folder = tmp_path / "odd"
     folder.mkdir()
-    rock_salt("Eu").to(str(folder / "europia.cif"), fmt="cif")
+    oxide("Eu").to(str(folder / "europia.cif"), fmt="cif")
     chloride = Structure(Lattice.cubic(2.7), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])  # eight neighbours each
     chloride.to(str(folder / "magnesia.cif"), fmt="cif")
-    rock_salt().to(str(folder / "plain.cif"), fmt="cif")
+    oxide().to(str(folder / "plain.cif"), fmt="cif")
     rows = {row["id"]: row["warning"] for row in rows_of(folder, one_network, tmp_path / "out.csv")}
     assert rows["europia.cif"] == "Eu was never seen in training"
     assert rows["magnesia.cif"] == (
@@ -187,12 +186,12 @@ def test_one_bad_file_does_not_stop_the_others(structures, weights, networks, tm
     (structures / "aa-broken.cif").write_text("data_x\n_cell_length_a 4.0\n")
     (structures / "POSCAR-empty").write_text("")
     (structures / "notes.txt").write_text("no structure\n")
-    heavy = rock_salt(Element.from_Z(95).symbol)  # americium
+    heavy = oxide(Element.from_Z(95).symbol)  # americium
     heavy.to(str(structures / "z-heavy.cif"), fmt="cif")
     rows = rows_of(structures, weights, tmp_path / "out.csv")
     printed = capsys.readouterr()
     assert [row["id"] for row in rows] == ["a-ferrate.cif", "b-magnesia.cif"]
-    expected = arrays(predict_properties(networks, [crystal_graph(PEROVSKITE), crystal_graph(rock_salt())]))
+    expected = arrays(predict_properties(networks, [crystal_graph(PEROVSKITE), crystal_graph(oxide())]))
     np.testing.assert_allclose(values(rows), expected, rtol=1e-3)
     left_out = {line.split(":")[0] for line in printed.err.splitlines()}
     assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif"}

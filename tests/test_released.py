@@ -58,6 +58,7 @@ def weights_only(shared, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_vae_agrees_with_the_oracle_on_every_quantity(vae, crystals, entries):
     found = {agreement.quantity: agreement for agreement in compare_vae(vae, crystals, entries)}
     assert {name.removeprefix("VAE ") for name in found} == {
@@ -232,6 +233,7 @@ def run(monkeypatch, made_up, *arguments):
     return released.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_the_command_measures_a_clone_on_the_embedded_crystals(monkeypatch, capsys, tmp_path, weights_only, made_up):
     options = ("--shared", weights_only, "--out", tmp_path, "--structures", 2, "--crystals", 6)
     assert run(monkeypatch, made_up, *options) == 0

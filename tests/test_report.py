@@ -88,6 +88,7 @@ def row(markdown: str, name: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[2:-1]]
 
 
+@pytest.mark.slow
 def test_the_html_is_well_formed_and_needs_no_other_file(whole):
     run, html, _ = whole
     found = tags(html)
@@ -103,6 +104,7 @@ def test_the_html_is_well_formed_and_needs_no_other_file(whole):
     assert "url(" not in style and "@import" not in style
 
 
+@pytest.mark.slow
 def test_every_table_scrolls_in_its_own_box(whole):
     found = [tag if tag != "div" else attributes.get("class") for tag, attributes in tags(whole[1])]
     places = [place for place, tag in enumerate(found) if tag == "table"]
@@ -110,6 +112,7 @@ def test_every_table_scrolls_in_its_own_box(whole):
     assert all(found[place - 1] == "scroll" for place in places)
 
 
+@pytest.mark.slow
 def test_the_paper_and_we_stand_in_columns_of_our_own(whole):
     run, _, markdown = whole
     evaluation = gather(run).evaluation
@@ -127,6 +130,7 @@ def test_the_paper_and_we_stand_in_columns_of_our_own(whole):
     assert row(markdown, "CGCNN, formation energy MAE (eV/atom)") == ["0.102", "0.250 (guessing the mean: 0.750)", "–"]
 
 
+@pytest.mark.slow
 def test_failures_are_counted_by_reason(whole):
     run, _, markdown = whole
     part = gather(run).evaluation["routes"]["ours, fit"]["all"]
@@ -135,6 +139,7 @@ def test_failures_are_counted_by_reason(whole):
     assert cells[-1] == f"no occupied voxels {60 - part['decoded']}"
 
 
+@pytest.mark.slow
 def test_a_short_training_is_said_before_any_number(whole):
     _, html, markdown = whole
     warning = markdown.split("\n## ")[0]
@@ -151,6 +156,7 @@ def test_a_training_of_the_papers_length_carries_no_warning(empty, monkeypatch):
     assert warnings(gather(empty)) == []
 
 
+@pytest.mark.slow
 def test_the_data_are_counted(whole):
     markdown = whole[2]
     assert row(markdown, "Rejected") == ["20 (no label 15, too many sites 5)"]
@@ -158,12 +164,14 @@ def test_the_data_are_counted(whole):
     assert row(markdown, "train-vae") == ["2026-01-01 00:00", "1 min 15 s", "826,840", "4", "1,200"]
 
 
+@pytest.mark.slow
 def test_what_the_preset_changes_is_listed(whole):
     markdown = whole[2]
     assert row(markdown, "VAE learning rate") == ["0.0001", "0.0001", "0.002"]
     assert row(markdown, "train-unet: filters") == ["32", "4"]
 
 
+@pytest.mark.slow
 def test_candidates_lead_to_their_files(whole):
     run, _, markdown = whole
     best = gather(run).candidates[0]
@@ -178,6 +186,7 @@ def test_candidates_lead_to_their_files(whole):
     assert "no crystal or no energy, by reason: no occupied voxels 2." in markdown
 
 
+@pytest.mark.slow
 def test_rendering_again_computes_nothing_and_changes_nothing(whole, monkeypatch):
     run, html, markdown = whole
     monkeypatch.setattr(slices, "compute", lambda *_: pytest.fail("the slices were computed again"))
@@ -186,6 +195,7 @@ def test_rendering_again_computes_nothing_and_changes_nothing(whole, monkeypatch
     assert (run.results / "report.md").read_text() == markdown
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_markdown_is_there(whole):
     run, _, markdown = whole
     names = re.findall(r"!\[.+?\]\((.+?)\)", markdown)

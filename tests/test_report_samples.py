@@ -13,6 +13,8 @@ from tests import made_up_generation, made_up_run
 
 SECTIONS = {"table2": table_2, "table4": table_4, "figure6": figure_6, "figure7": figure_7, "novelty": unlike}
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

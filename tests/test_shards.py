@@ -63,6 +63,7 @@ def test_only_missing_shards_are_written_again(folder):
     assert (folder / "shard-0002.npz").exists()
 
 
+@pytest.mark.slow
 def test_the_same_crystals_give_the_same_bytes(folder, tmp_path_factory):
     again = tmp_path_factory.mktemp("again")
     build_shards(again, CRYSTALS, 16, "ionic", 4, processes=2)

@@ -11,6 +11,7 @@ from tests.crystals import made_up_crystals
 from tests.real_structures import table_crystals
 
 
+@pytest.mark.slow
 def test_no_formula_is_on_two_sides_of_the_real_split(shared):
     """80/20 by reduced formula, before augmentation, the families in equal shares (F10)."""
     crystals = table_crystals(shared)
@@ -24,6 +25,7 @@ def test_no_formula_is_on_two_sides_of_the_real_split(shared):
     assert (parts == "validation").sum() == pytest.approx(0.04 * len(crystals), abs=20)
 
 
+@pytest.mark.slow
 def test_a_split_by_id_can_part_polymorphs(shared):
     crystals = table_crystals(shared)
     parts = split_crystals(crystals, "id", 0.2, 0.05, seed=0)

@@ -92,6 +92,7 @@ def test_parameter_counts_at_full_size():
     }
 
 
+@pytest.mark.slow
 def test_shapes(model, batch):
     found = as_arrays(model(batch, training=False))
     assert {name: value.shape for name, value in found.items()} == {
@@ -126,6 +127,7 @@ def decode_wide(model: StructuredVAE) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return found["maps"], found["composition"], found["lengths"]
 
 
+@pytest.mark.slow
 def test_the_decoders_coordinate_channels_are_a_grid_of_its_lengths(model):
     maps, _, lengths = decode_wide(model)
     assert (lengths > 0).all() and lengths.std(axis=0).min() > 0.01 and np.ptp(lengths, axis=1).max() > 0.01
@@ -133,6 +135,7 @@ def test_the_decoders_coordinate_channels_are_a_grid_of_its_lengths(model):
     assert (maps[..., 0] >= 0).all() and maps[..., 0].max() > 0
 
 
+@pytest.mark.slow
 def test_the_composition_is_a_share_of_each_species(model):
     _, composition, _ = decode_wide(model)
     assert (composition >= 0).all()
@@ -145,6 +148,7 @@ def test_an_untrained_decoder_says_a_cell_of_usual_size(fresh):
     assert np.median(lengths) == pytest.approx(4.5, abs=1.0)
 
 
+@pytest.mark.slow
 def test_the_encoder_sees_the_composition(model, batch):
     other = {**batch, "composition": np.roll(batch["composition"], 1, axis=1)}
     first, second = (as_arrays(model(inputs, training=False)) for inputs in (batch, other))
@@ -152,6 +156,7 @@ def test_the_encoder_sees_the_composition(model, batch):
         assert np.abs(first[name] - second[name]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_loss_is_the_documented_sum_of_named_terms(model, batch):
     """Recomputed here with NumPy for a prediction that is wrong in every term."""
     rng = np.random.default_rng(3)
@@ -184,11 +189,13 @@ def test_loss_is_the_documented_sum_of_named_terms(model, batch):
     assert loss == pytest.approx(expected + 0.03 * terms["kld"] + 0.4 * terms["composition"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_right_composition_costs_nothing(model, batch):
     said = {**as_arrays(model(batch, training=False)), "composition": batch["composition"]}
     assert float(model.terms(batch, said)["composition"]) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_short_training_learns_composition_and_lattice(losses):
     """Evaluated on the crystals it saw, with z = z_mean; eight crystals are told apart by any working head."""
     before, after, _ = losses
@@ -197,6 +204,7 @@ def test_a_short_training_learns_composition_and_lattice(losses):
     assert after["loss"] < before["loss"]
 
 
+@pytest.mark.slow
 def test_weights_of_both_heads_come_back_into_a_fresh_model(model, batch, tmp_path):
     model.save_weights(tmp_path / "vae.weights.h5")
     loaded = StructuredVAE(SMALL, GRID)
@@ -216,6 +224,7 @@ def test_only_the_density_starts_from_the_statistics_of_the_maps(fresh, batch):
     assert float(norm.beta[0]) == pytest.approx(batch["maps"][..., 0].mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_reconstruction_tells_the_encoder_the_crystals_and_keeps_what_the_decoder_says(model, batch):
     numbers = [crystal.numbers for crystal in CRYSTALS]
     found = reconstruct((model.encoder, model.decoder), batch["maps"], batch["condition"], numbers)

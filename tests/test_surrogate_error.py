@@ -48,6 +48,7 @@ def found(crystals, tmp_path_factory) -> dict:
     return surrogate.compute([*crystals, crystal_from_structure(close, "close", -1.0)], calculator, seed=0)
 
 
+@pytest.mark.slow
 def test_errors_are_counted_against_the_true_cells_and_labels(found):
     rows = {row["id"]: row for row in found["crystals"]}
     for family, stretched in STRETCHED.items():
@@ -59,6 +60,7 @@ def test_errors_are_counted_against_the_true_cells_and_labels(found):
     assert rows["close"]["status"] == TOO_CLOSE and "cell_percent" not in rows["close"]
 
 
+@pytest.mark.slow
 def test_families_have_means_of_what_was_relaxed(found):
     every, binaries = found["groups"]["all"], found["groups"]["AB"]
     assert (every["crystals"], every["relaxed"], binaries["crystals"], binaries["relaxed"]) == (4, 3, 2, 1)
@@ -69,6 +71,7 @@ def test_families_have_means_of_what_was_relaxed(found):
     assert every["cell_percent"]["largest"] == pytest.approx(100 - 100 / 1.02, abs=0.15)
 
 
+@pytest.mark.slow
 def test_the_rows_say_how_many_and_how_far_off(found):
     rows = {row[0]: row for row in surrogate.cells(found)}
     assert list(rows) == ["all", "AB", "ABX3", "ABX2"] and {len(row) for row in rows.values()} == {6}
@@ -88,6 +91,7 @@ def made_up(count: int, family: str, numbers: list[int], label: float = -1.0) ->
     ]
 
 
+@pytest.mark.slow
 def test_the_sample_is_drawn_alike_from_what_has_a_label_and_known_elements():
     binaries = made_up(9, "AB", [29, 79])
     others = made_up(9, "ABX3", [79, 46, 29, 29, 29]) + made_up(9, "ABX2", [46, 47, 29, 29])
@@ -104,6 +108,7 @@ def test_the_sample_is_drawn_alike_from_what_has_a_label_and_known_elements():
         surrogate.sample(crystals, 30, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "name"),
     [("../mp_cubic.csv.gz", "mp_cubic.csv.gz"), ("optimade:https://x.org/v1", "optimade:https://x.org/v1")],

@@ -96,6 +96,7 @@ def made(monkeypatch) -> list[tuple[str, str]]:
     return done
 
 
+@pytest.mark.slow
 def test_what_is_equal_is_made_once_and_shared(base, monkeypatch):
     done = made(monkeypatch)
     measured = ablation_runs.measure(base, 1)
@@ -110,6 +111,7 @@ def test_what_is_equal_is_made_once_and_shared(base, monkeypatch):
     assert measured["dfc-sigma_1"][0]["vae"]["ours"]["all"]["mse"] == 0.013
 
 
+@pytest.mark.slow
 def test_seeds_share_nothing_with_each_other(base, monkeypatch):
     done = made(monkeypatch)
     ablation_runs.measure(base, 2)
@@ -117,6 +119,7 @@ def test_seeds_share_nothing_with_each_other(base, monkeypatch):
     assert all("seed_0" not in target for target in stages_of(ablation_run(base, NAMES[1], 1)).values())
 
 
+@pytest.mark.slow
 def test_finished_stages_are_not_repeated(base, monkeypatch):
     done = made(monkeypatch)
     before = ablation_runs.measure(base, 1)
@@ -125,6 +128,7 @@ def test_finished_stages_are_not_repeated(base, monkeypatch):
     assert {stage for stage, _ in done} <= {"voxelize"}  # which checks its shards, where it is not a link
 
 
+@pytest.mark.slow
 def test_the_run_itself_lends_what_it_has(base, monkeypatch):
     done = made(monkeypatch)
     finished_stages(base, ("data", "voxelize", "train-unet", "train-vae"))
@@ -135,6 +139,7 @@ def test_the_run_itself_lends_what_it_has(base, monkeypatch):
     assert stages_of(ablation_run(base, NAMES[0], 0)) == {"data": "../laptop/data"}
 
 
+@pytest.mark.slow
 def test_a_link_to_what_is_gone_or_made_anew_is_replaced(base, monkeypatch):
     done = made(monkeypatch)
     finished_stages(base, ("data", "voxelize"))
@@ -160,6 +165,7 @@ def test_work_of_another_configuration_is_refused(base, monkeypatch):
         ablation_runs.measure(base, 1)
 
 
+@pytest.mark.slow
 def test_removed_results_are_measured_again(base, monkeypatch):
     done = made(monkeypatch)
     ablation_runs.measure(base, 1)

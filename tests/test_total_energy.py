@@ -9,20 +9,12 @@ from data_prep.sources.table import read_table
 from data_prep.total_energy import without_corrections
 from models.released_cgcnn import predict_released, released_cgcnn
 from repro.released.evaluation import in_batches, released_graphs
+from tests.prototypes import perovskite, rock_salt
 
 OXIDE, PEROXIDE, SULFIDE = -0.70229, -0.46622, -0.66346  # eV per anion
 IRON, NICKEL = -2.733, -2.164  # eV per atom calculated with GGA+U
 CHLORINE = -1.25385097674 + 1.8485  # fitted reference less that of the molecule, eV per atom
 FLUORINE, NITROGEN = -1.42055013381 + 1.9115, -7.95247218762 + 8.3365
-
-
-def rocksalt(cation: str, anion: str, a: float) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
-
-
-def perovskite(a_site: str, b_site: str, anion: str, a: float) -> Structure:
-    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
-    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(a), [a_site, b_site, anion], sites)
 
 
 def sodium_peroxide() -> Structure:
@@ -34,16 +26,16 @@ def sodium_peroxide() -> Structure:
     ("structure", "change"),
     [
         (Structure(Lattice.cubic(2.89), ["Ni", "Al"], [[0, 0, 0], [0.5, 0.5, 0.5]]), 0.0),
-        (rocksalt("Mg", "O", 4.21), -OXIDE / 2),
-        (rocksalt("Na", "Cl", 5.64), CHLORINE / 2),
-        (rocksalt("Fe", "O", 4.30), -(OXIDE + IRON) / 2),
-        (rocksalt("Mg", "S", 5.20), -SULFIDE / 2),
-        (rocksalt("Fe", "S", 5.20), -SULFIDE / 2),  # sulfides are calculated without U
-        (rocksalt("Ti", "N", 4.24), NITROGEN / 2),
-        (rocksalt("Na", "F", 4.63), FLUORINE / 2),
+        (rock_salt("Mg", "O", 4.21), -OXIDE / 2),
+        (rock_salt("Na", "Cl", 5.64), CHLORINE / 2),
+        (rock_salt("Fe", "O", 4.30), -(OXIDE + IRON) / 2),
+        (rock_salt("Mg", "S", 5.20), -SULFIDE / 2),
+        (rock_salt("Fe", "S", 5.20), -SULFIDE / 2),  # sulfides are calculated without U
+        (rock_salt("Ti", "N", 4.24), NITROGEN / 2),
+        (rock_salt("Na", "F", 4.63), FLUORINE / 2),
         (perovskite("K", "Ni", "F", 4.01), (3 * FLUORINE - NICKEL) / 5),  # fluorides with U
         (perovskite("Sr", "Ti", "O", 3.91), -3 * OXIDE / 5),  # titanium has no U
-        (rocksalt("Fe", "Cl", 5.10), CHLORINE / 2),
+        (rock_salt("Fe", "Cl", 5.10), CHLORINE / 2),
     ],
     ids=lambda value: value.composition.reduced_formula if isinstance(value, Structure) else "",
 )
@@ -55,7 +47,7 @@ def test_a_peroxide_is_told_from_an_oxide_by_its_bond():
     peroxide = sodium_peroxide()
     assert peroxide.composition.formula == "Na6 O6"
     assert without_corrections(peroxide, 0.0) == pytest.approx(-PEROXIDE / 2, abs=1e-9)
-    assert without_corrections(rocksalt("Na", "O", 4.8), 0.0) == pytest.approx(-OXIDE / 2, abs=1e-9)
+    assert without_corrections(rock_salt("Na", "O", 4.8), 0.0) == pytest.approx(-OXIDE / 2, abs=1e-9)
 
 
 def test_a_supercell_and_its_cell_agree():
@@ -70,6 +62,7 @@ def test_noble_gases_stop_nothing():
     assert without_corrections(Structure(lattice, ["Xe", "F", "F"], sites), 0.0) == pytest.approx(2 * FLUORINE / 3)
 
 
+@pytest.mark.slow
 def test_the_released_network_agrees_with_the_corrected_energies(shared):
     """The authors trained on true total energies: the derived ones are further from what their network says."""
     crystals, _ = read_table(shared / "data/mp_general.parquet")

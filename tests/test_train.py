@@ -44,6 +44,7 @@ def weights_of(model):
     return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
 
 
+@pytest.mark.slow
 def test_resumed_training_ends_with_the_same_weights(tmp_path):
     whole = small_model()
     history = fit_epochs(whole, BUDGET, LineFeed, LineFeed(99), tmp_path / "whole")

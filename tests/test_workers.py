@@ -46,6 +46,7 @@ def test_few_tasks_stay_in_this_process():
     assert set(on_all_cores(_process, range(WORTH_SHARING - 8), "pids")) == {os.getpid()}
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_no_half_of_a_shard(tmp_path):
     build_shards(tmp_path, CRYSTALS, 16, "ionic", 4, processes=1)
     whole = (tmp_path / "shard-0001.npz").read_bytes()
@@ -136,6 +137,7 @@ def test_a_few_maps_are_decoded_in_this_process():
         assert isinstance(many, ProcessPoolExecutor)
 
 
+@pytest.mark.slow
 def test_a_killed_decoder_is_said_as_any_other_killed_worker():
     with pytest.raises(InputError, match="A worker was killed"), decoder_pool(2, processes=2) as pool:
         list(pool.map(_killed, range(4)))
