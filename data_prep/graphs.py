@@ -215,7 +215,7 @@ def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
     offsets, numbers, neighbours = arrays["offsets"], arrays["numbers"], arrays["neighbours"]
     kinds = "".join(arrays[name].dtype.kind for name in (*_SITE_FIELDS, "ids", "offsets"))
     shapes = {arrays[name].shape for name in ("neighbours", "distances", "mask")}
-    sizes = np.diff(offsets) if offsets.ndim == 1 else np.array([])
+    sizes = np.diff(offsets) if offsets.ndim == 1 and offsets.dtype.kind == "i" else np.array([])
     sound = (
         kinds == "iifbUi"
         and numbers.ndim == 1

@@ -29,6 +29,8 @@ NPZ_FAULTS = (
     zlib.error,
 )
 
+END_RECORD = struct.Struct("<4s4H2LH")  # of a ZIP file: its fifth number counts the members
+
 
 class DamagedNpz(Exception):
     """An NPZ file cannot be read; the text says why, the reader says what to do."""
@@ -43,9 +45,22 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:  # NumPy checks no sum of a member that it does not read to its end
             if (bad := archive.testzip()) is not None:
                 raise zipfile.BadZipFile(f"the checksum of {bad} fails")
+            _refuse_lost_members(path, len(archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise
     except NPZ_FAULTS as error:
         raise DamagedNpz(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _refuse_lost_members(path: Path, found: int) -> None:
+    """Raise BadZipFile where the end of the file counts another number of members than were found.
+
+    zipfile reads as much of the directory as its damaged length says, and compares it with nothing.
+    """
+    with open(path, "rb") as file:
+        file.seek(-END_RECORD.size, 2)  # NumPy writes no comment behind it
+        signature, _, _, _, count, *_ = END_RECORD.unpack(file.read())
+    if (signature, count) != (b"PK\5\6", found):
+        raise zipfile.BadZipFile(f"of the arrays that it counts {found} are there")

@@ -48,8 +48,8 @@ class EncodedLatents:
             noise=self.noise.astype(np.float32),
         )
 
-    def check(self) -> None:
-        """Raise ValueError where the arrays do not have the kinds and shapes that ``draw`` takes."""
+    def check(self, latent: int) -> None:
+        """Raise ValueError where ``draw`` could not take the arrays, or not give vectors of L = ``latent`` numbers."""
         z_mean, noise, families = self.z_mean, self.noise, self.families
         numbers = (self.conditions, families)
         if not (
@@ -58,7 +58,7 @@ class EncodedLatents:
             and all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
             and len(z_mean) > 0
             and 0 <= families.min() <= families.max() < len(noise)
-            and z_mean.shape[1] == noise.shape[1]
+            and z_mean.shape[1] == noise.shape[1] == latent
             and np.isfinite(z_mean).all()
             and np.isfinite(noise).all()
             and (noise >= 0).all()

@@ -26,8 +26,8 @@ class SiteCounts:
         """Write the arrays to an open NPZ file."""
         np.savez(file, classes=self.classes, weights=self.weights, bias=self.bias)
 
-    def check(self) -> None:
-        """Raise ValueError where the arrays do not fit together."""
-        alike = self.classes.shape == self.bias.shape == self.weights.shape[1:]
+    def check(self, latent: int) -> None:
+        """Raise ValueError where the arrays do not fit together, or latent vectors of L = ``latent`` numbers."""
+        alike = self.classes.shape == self.bias.shape and self.weights.shape == (latent, *self.bias.shape)
         if not (alike and self.classes.dtype.kind == "i" and np.isfinite(self.weights @ self.bias).all()):
             raise ValueError("its arrays do not fit together")

@@ -51,12 +51,15 @@ def write_encoded_latents(latents: EncodedLatents, path: Path) -> None:
         latents.save(file)
 
 
-def load_encoded_latents(path: Path) -> EncodedLatents:
-    """Read what ``write_encoded_latents`` wrote; raises WeightsError naming the file when it is damaged or another."""
+def load_encoded_latents(path: Path, latent: int) -> EncodedLatents:
+    """Read what ``write_encoded_latents`` wrote of vectors of ``latent`` numbers.
+
+    Raises WeightsError naming the file when it is damaged or another.
+    """
     try:
         arrays = read_npz(path)
         found = EncodedLatents(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
-        found.check()
+        found.check(latent)
         return found
     except (OSError, DamagedNpz, KeyError, ValueError) as error:
         raise WeightsError(f"{path} does not say where encoded crystals lie ({error}): train the VAE again.") from error
@@ -65,4 +68,4 @@ def load_encoded_latents(path: Path) -> EncodedLatents:
 def trained_encoded_latents(run: Run) -> EncodedLatents | None:
     """Return the distribution of a run's encoded crystals, or None where its VAE has no heads."""
     path = run.folder("train-vae") / FILE
-    return load_encoded_latents(path) if path.exists() else None
+    return load_encoded_latents(path, run.preset.vae.latent) if path.exists() else None

@@ -187,7 +187,8 @@ def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
 
 def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal]) -> Generator:
     voxels = VoxelParameters(**manifest["voxels"])
-    vae = build_vae(VAEParameters(**_tuples(manifest["vae"])), voxels.grid)
+    parameters = VAEParameters(**_tuples(manifest["vae"]))
+    vae = build_vae(parameters, voxels.grid)
     unet = build_segmenter(UNetParameters(**manifest["unet"]), voxels.radii)
     load_weights(vae, folder / VAE)
     load_weights(unet, folder / UNET)
@@ -216,8 +217,8 @@ def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal]) ->
         np.array(manifest["elements"]),
         rule,
         prior,
-        load_site_counts(folder / SITE_COUNTS) if SITE_COUNTS in manifest["sha256"] else None,
-        load_encoded_latents(folder / ENCODED) if ENCODED in manifest["sha256"] else None,
+        load_site_counts(folder / SITE_COUNTS, parameters.latent) if SITE_COUNTS in manifest["sha256"] else None,
+        load_encoded_latents(folder / ENCODED, parameters.latent) if ENCODED in manifest["sha256"] else None,
         known,
         crystals,
     )

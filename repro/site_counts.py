@@ -39,12 +39,15 @@ def write_site_counts(counts: SiteCounts, path: Path) -> None:
         counts.save(file)
 
 
-def load_site_counts(path: Path) -> SiteCounts:
-    """Read what ``write_site_counts`` wrote; raises WeightsError naming the file when it is damaged or does not fit."""
+def load_site_counts(path: Path, latent: int) -> SiteCounts:
+    """Read what ``write_site_counts`` wrote for vectors of ``latent`` numbers.
+
+    Raises WeightsError naming the file when it is damaged or does not fit.
+    """
     try:
         arrays = read_npz(path)
         found = SiteCounts(arrays["classes"], arrays["weights"], arrays["bias"])
-        found.check()
+        found.check(latent)
         return found
     except (OSError, DamagedNpz, KeyError, ValueError, TypeError) as error:  # TypeError: text that is no number
         raise WeightsError(f"{path} is no classifier of the number of sites ({error}): train the VAE again.") from error
@@ -53,4 +56,4 @@ def load_site_counts(path: Path) -> SiteCounts:
 def trained_site_counts(run: Run) -> SiteCounts | None:
     """Return the classifier of a run, or None where its VAE has no heads."""
     path = run.folder("train-vae") / FILE
-    return load_site_counts(path) if path.exists() else None
+    return load_site_counts(path, run.preset.vae.latent) if path.exists() else None

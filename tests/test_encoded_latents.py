@@ -57,7 +57,7 @@ def test_a_draw_depends_on_seed_and_number_not_on_the_batch():
 def test_the_distribution_survives_the_disk(tmp_path):
     found = latents()
     write_encoded_latents(found, tmp_path / "encoded.npz")
-    read = load_encoded_latents(tmp_path / "encoded.npz")
+    read = load_encoded_latents(tmp_path / "encoded.npz", 6)
     np.testing.assert_allclose(read.z_mean, found.z_mean, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(read.conditions, found.conditions)
     assert [path.name for path in tmp_path.iterdir()] == ["encoded.npz"]
@@ -73,10 +73,11 @@ def test_a_decile_without_training_crystals_is_named():
     "wrong",
     [
         {"conditions": np.zeros(89, int)}, {"families": np.full(90, 3)}, {"noise": -np.ones((3, 6))},
-        {"noise": np.ones((3, 5))}, {"z_mean": np.full((90, 6), np.nan)}, {"z_mean": np.ones(90)},
+        {"noise": np.ones((3, 5))}, {"z_mean": np.zeros((90, 5)), "noise": np.ones((3, 5))},
+        {"z_mean": np.full((90, 6), np.nan)}, {"z_mean": np.ones(90)},
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused_with_the_files_name(tmp_path, wrong):
     write_encoded_latents(replace(latents(), **wrong), tmp_path / "encoded.npz")
     with pytest.raises(WeightsError, match=r"encoded\.npz.*do not fit together.*train the VAE again"):
-        load_encoded_latents(tmp_path / "encoded.npz")
+        load_encoded_latents(tmp_path / "encoded.npz", 6)

@@ -186,13 +186,14 @@ def test_arrays_that_are_no_graphs_are_refused(tmp_path):
     save_graphs(build_graphs(made_up_crystals(3), processes=1), path)
     with np.load(path) as file:
         sound = dict(file)
-    for name, wrong in {
-        "neighbours": sound["neighbours"] + 90,
-        "offsets": sound["offsets"][:-1],
-        "distances": np.full_like(sound["distances"], np.nan),
-        "numbers": sound["numbers"] + 200,
-        "ids": np.arange(3),
-    }.items():
+    for name, wrong in [
+        ("neighbours", sound["neighbours"] + 90),
+        ("offsets", sound["offsets"][:-1]),
+        ("offsets", sound["offsets"].astype(str)),
+        ("distances", np.full_like(sound["distances"], np.nan)),
+        ("numbers", sound["numbers"] + 200),
+        ("ids", np.arange(3)),
+    ]:
         np.savez(path, **{**sound, name: wrong})
         with pytest.raises(InputError, match="does not hold graphs"):
             load_graphs(path)

@@ -57,12 +57,12 @@ def _graphs(path: Path) -> list[np.ndarray]:
 
 
 def _counts(path: Path) -> list[np.ndarray]:
-    found = load_site_counts(path)
+    found = load_site_counts(path, 2)
     return [found.choose(np.ones((1, 2)))]
 
 
 def _encoded(path: Path) -> list[np.ndarray]:
-    found = load_encoded_latents(path)
+    found = load_encoded_latents(path, 4)
     condition = int(found.conditions[0])
     return [found.draw(condition, 1.0, np.random.default_rng(0)), found.z_mean, found.noise]
 
@@ -138,6 +138,22 @@ def test_a_damaged_file_is_refused_or_reads_as_before(sound, name, data):
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_an_archive_that_lost_a_member_from_its_directory_is_refused(tmp_path):
+    path = tmp_path / "two.npz"
+    np.savez(path, one=np.eye(2), other=np.eye(3))
+    whole = path.read_bytes()
+    end = whole.rindex(b"PK\5\6")
+    second = whole.index(b"PK\1\2", whole.index(b"PK\1\2") + 1)
+    lost = bytearray(whole)
+    # The length of the directory and its start, as a few flipped bytes leave them: zipfile finds the last member alone.
+    lost[end + 12 : end + 16] = (end - second).to_bytes(4, "little")
+    lost[end + 16 : end + 20] = second.to_bytes(4, "little")
+    path.write_bytes(lost)
+    assert len(np.load(path).files) == 1
+    with pytest.raises(DamagedNpz, match="1 are there"):
+        read_npz(path)
 
 
 @inputs()

@@ -1,8 +1,10 @@
 """The linear classifier of the number of sites."""
 
 import numpy as np
+import pytest
 
 from models.site_counts import SiteCounts
+from models.weights_error import WeightsError
 from repro.site_counts import fit_site_counts, load_site_counts, write_site_counts
 
 
@@ -15,7 +17,9 @@ def test_the_highest_score_is_chosen_and_survives_the_disk(tmp_path):
     assert counts.choose(z).tolist() == expected
     assert len(set(expected)) == 3
     write_site_counts(counts, tmp_path / "counts.npz")
-    assert load_site_counts(tmp_path / "counts.npz").choose(z).tolist() == expected
+    assert load_site_counts(tmp_path / "counts.npz", 8).choose(z).tolist() == expected
+    with pytest.raises(WeightsError, match="counts.npz"):  # of a VAE with another latent
+        load_site_counts(tmp_path / "counts.npz", 7)
     assert [path.name for path in tmp_path.iterdir()] == ["counts.npz"]
 
 
@@ -34,7 +38,7 @@ def test_crystals_of_one_size_only_need_no_classifier(tmp_path):
     z = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
     fitted = fit_site_counts(z, z, np.full(20, 5), seed=0)
     write_site_counts(fitted, tmp_path / "counts.npz")
-    assert load_site_counts(tmp_path / "counts.npz").choose(z).tolist() == [5] * 20
+    assert load_site_counts(tmp_path / "counts.npz", 6).choose(z).tolist() == [5] * 20
 
 
 def latents_by_count(sizes):

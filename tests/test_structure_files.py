@@ -161,10 +161,12 @@ BAD = {
     "flat.vasp": ("degenerate_cell", POSCAR.replace("0 0 4.12", "0 0 0.1")),
     "POSCAR": ("unreadable", ""),
     "POSCAR_cut": ("unreadable", POSCAR[: POSCAR.index("0.5 0.5")]),
+    "POSCAR_counted_twice": ("unreadable", POSCAR.replace("1 1\n", "1 1\n1 1\n")),
     "POSCAR_heavy": ("isotope", POSCAR.replace("Cs Cl", "Cs D")),
     "CONTCAR": ("overlapping_sites", POSCAR.replace("0.5 0.5 0.5", "0.99 0 0")),
     "CONTCAR_strange": ("unknown_element", POSCAR.replace("Cs Cl", "Cs Qq")),
     "cut.xyz": ("unreadable", XYZ[: XYZ.index("Cl")]),
+    "endless.xyz": ("unreadable", "9" * 30 + XYZ[1:]),  # read to its number, it would never end
     "strange.xyz": ("unknown_element", XYZ.replace("Cl", "X")),
     "nan.xyz": ("non_finite_coordinates", XYZ.replace("2.06 2.06 2.06", "nan 2.06 2.06")),
     "none.xyz": ("no_sites", f"0\n{CELL}\n"),
@@ -230,3 +232,11 @@ def test_sound_frames_before_a_damaged_one_are_kept(tmp_path):
         ("path.xyz#3", "isotope"),
     ]
     assert refused(tmp_path, "empty.xyz", "").reason == "no_sites"
+
+
+def test_sound_frames_before_one_that_was_cut_are_kept(tmp_path):
+    copper = f"1\n{CELL}\nCu 0 0 0\n"
+    crystals, rejected = read(tmp_path, "path.xyz", copper + copper.replace("1\n", "3\n", 1))
+    assert [crystal.id for crystal in crystals] == ["path.xyz#1"]
+    assert [(item.id, item.reason) for item in rejected] == [("path.xyz#2", "unreadable")]
+    assert "3 sites, but 1 lines" in rejected[0].detail

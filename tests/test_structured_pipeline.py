@@ -46,7 +46,7 @@ def finished(tmp_path_factory):
 def test_the_training_is_of_the_networks_with_heads(finished):
     header = (finished / "runs/test/train-vae/history.csv").read_text().splitlines()[0].split(",")
     assert {"composition", "coordinate_mse", "val_composition"} <= set(header)
-    counts = load_site_counts(finished / "runs/test/train-vae/site_counts.npz")
+    counts = load_site_counts(finished / "runs/test/train-vae/site_counts.npz", IMPROVED_SMOKE.vae.latent)
     assert counts.weights.shape == (256, len(counts.classes)) and len(counts.classes) >= 2
 
 

@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import ase.io
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
+from pymatgen.io.vasp.inputs import BadPoscarWarning
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
@@ -108,7 +110,10 @@ def _checked(frame: Structure | Unusable, id: str) -> Crystal:
 
 
 def _poscar(path: Path) -> Structure:
-    poscar = Poscar.from_file(path, check_for_potcar=False)
+    try:
+        poscar = Poscar.from_file(path, check_for_potcar=False)
+    except BadPoscarWarning as error:  # raised, in spite of its name
+        raise Unusable("unreadable", " ".join(str(error).split())) from error
     if not poscar.true_names:
         raise Unusable("unknown_element", "the file names no elements: write their symbols above their counts")
     return poscar.structure
@@ -117,8 +122,9 @@ def _poscar(path: Path) -> Structure:
 def _xyz_frames(path: Path) -> list[Structure | Unusable]:
     """Return the frames of an extended XYZ file, a fault in place of one that is no crystal."""
     frames: list[Structure | Unusable] = []
+    text, cut = _whole_frames(path.read_text())
     try:
-        for atoms in ase.io.iread(path, format="extxyz"):
+        for atoms in ase.io.iread(StringIO(text), format="extxyz"):
             periodic = atoms.pbc.all() and atoms.cell.volume > 0
             fault = Unusable("degenerate_cell", 'the frame has no periodic cell: give Lattice="..." in its second line')
             frames.append(AseAtomsAdaptor.get_structure(atoms) if periodic else fault)
@@ -126,6 +132,29 @@ def _xyz_frames(path: Path) -> list[Structure | Unusable]:
         symbol = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
         kind = "isotope" if symbol in ISOTOPES else "unreadable"
         frames.append(Unusable(kind, f"frame {len(frames) + 1}: {type(error).__name__}: {error}"))
-    if not frames:
+    if not frames + cut:
         raise Unusable("no_sites", "the file holds no frame")
-    return frames
+    return frames + cut
+
+
+def _whole_frames(text: str) -> tuple[str, list[Unusable]]:
+    """Return the text before the first frame that counts more sites than lines follow, and what is wrong with that one.
+
+    ASE would read on at the end of the file until the number is reached.
+    """
+    lines = StringIO(text).readlines()
+    place = number = 0
+    while place < len(lines):
+        try:
+            count = int(lines[place])
+        except ValueError:  # no header: ASE says so
+            break
+        number += 1
+        left = max(0, len(lines) - place - 2)
+        if count > left:
+            fault = f"frame {number}: its first line says {count} sites, but {left} lines of sites follow"
+            return "".join(lines[:place]), [Unusable("unreadable", fault)]
+        place += max(0, count) + 2
+        while place < len(lines) and lines[place].lstrip().startswith("VEC"):
+            place += 1
+    return text, []
