@@ -162,11 +162,13 @@ BAD = {
     "POSCAR": ("unreadable", ""),
     "POSCAR_cut": ("unreadable", POSCAR[: POSCAR.index("0.5 0.5")]),
     "POSCAR_counted_twice": ("unreadable", POSCAR.replace("1 1\n", "1 1\n1 1\n")),
+    "POSCAR_less_than_none": ("unreadable", POSCAR.replace("1 1\n", "1 -1\n")),
     "POSCAR_heavy": ("isotope", POSCAR.replace("Cs Cl", "Cs D")),
     "CONTCAR": ("overlapping_sites", POSCAR.replace("0.5 0.5 0.5", "0.99 0 0")),
     "CONTCAR_strange": ("unknown_element", POSCAR.replace("Cs Cl", "Cs Qq")),
     "cut.xyz": ("unreadable", XYZ[: XYZ.index("Cl")]),
     "endless.xyz": ("unreadable", "9" * 30 + XYZ[1:]),  # read to its number, it would never end
+    "CONTCAR_unequal": ("unreadable", POSCAR.replace("Cs Cl", "Lattice= Cl")),
     "strange.xyz": ("unknown_element", XYZ.replace("Cl", "X")),
     "nan.xyz": ("non_finite_coordinates", XYZ.replace("2.06 2.06 2.06", "nan 2.06 2.06")),
     "none.xyz": ("no_sites", f"0\n{CELL}\n"),

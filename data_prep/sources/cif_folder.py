@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from pymatgen.core import Composition, Element, Structure
+from pymatgen.core.structure import StructureError
 from pymatgen.io.cif import CifParser
+from pymatgen.io.vasp.inputs import BadPoscarWarning
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
@@ -32,6 +34,9 @@ PARSER_FAULTS = (
     OverflowError,
     RuntimeError,
     OSError,
+    SyntaxError,  # of a symbol that pymatgen takes for a literal of Python
+    StructureError,
+    BadPoscarWarning,  # raised, in spite of its name
 )
 # Groups of atoms that pymatgen reads as one atom or leaves out without a word.
 GROUPS = re.compile(r"[Ww]at|OH|O-H|NO3")

@@ -9,7 +9,6 @@ import ase.io
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
-from pymatgen.io.vasp.inputs import BadPoscarWarning
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
@@ -110,10 +109,7 @@ def _checked(frame: Structure | Unusable, id: str) -> Crystal:
 
 
 def _poscar(path: Path) -> Structure:
-    try:
-        poscar = Poscar.from_file(path, check_for_potcar=False)
-    except BadPoscarWarning as error:  # raised, in spite of its name
-        raise Unusable("unreadable", " ".join(str(error).split())) from error
+    poscar = Poscar.from_file(path, check_for_potcar=False)
     if not poscar.true_names:
         raise Unusable("unknown_element", "the file names no elements: write their symbols above their counts")
     return poscar.structure
