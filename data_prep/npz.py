@@ -47,7 +47,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 raise zipfile.BadZipFile(f"the checksum of {bad} fails")
             _refuse_lost_members(path, len(archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            found = {name: arrays[name] for name in arrays.files}
+        if strange := [name for name, array in found.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"{strange[0]} is no array")  # NumPy returns a member that does not begin as one as bytes
+        return found
     except FileNotFoundError:
         raise
     except NPZ_FAULTS as error:
@@ -55,12 +58,12 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _refuse_lost_members(path: Path, found: int) -> None:
-    """Raise BadZipFile where the end of the file counts another number of members than were found.
+    """Raise BadZipFile where the end of the file counts another number of members than were found, or none.
 
     zipfile reads as much of the directory as its damaged length says, and compares it with nothing.
     """
     with open(path, "rb") as file:
         file.seek(-END_RECORD.size, 2)  # NumPy writes no comment behind it
         signature, _, _, _, count, *_ = END_RECORD.unpack(file.read())
-    if (signature, count) != (b"PK\5\6", found):
+    if not found or (signature, count) != (b"PK\5\6", found):
         raise zipfile.BadZipFile(f"of the arrays that it counts {found} are there")

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,21 @@ def test_an_archive_that_lost_a_member_from_its_directory_is_refused(tmp_path):
     path.write_bytes(lost)
     assert len(np.load(path).files) == 1
     with pytest.raises(DamagedNpz, match="1 are there"):
+        read_npz(path)
+    lost[end + 8 : end + 16] = bytes(8)  # no members, and no directory
+    path.write_bytes(lost)
+    assert np.load(path).files == []
+    with pytest.raises(DamagedNpz, match="0 are there"):
+        read_npz(path)
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    path = tmp_path / "text.npz"
+    np.savez(path, one=np.eye(2))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other.npy", "not an array")
+    assert isinstance(np.load(path)["other"], bytes)
+    with pytest.raises(DamagedNpz, match="other is no array"):
         read_npz(path)
 
 
