@@ -90,7 +90,12 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, help="seed of the draws (default: the preset's)")
     command.add_argument("--elements", metavar="Na,Cl,..", help="atoms may be of these elements only")
     command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")
-    command.add_argument("--weights", type=Path, help="folder of networks (default: those that come with the project)")
+    command.add_argument("--weights", type=Path, help="folder of the VAE and UNet (default: weights/generator)")
+    command.add_argument(
+        "--property-weights",
+        type=Path,
+        help="folder of property networks, such as weights/cgcnn-improved (default: weights/cgcnn, or the run's own)",
+    )
     command.add_argument("--relax", action="store_true", help="relax the listed candidates with CHGNet as well")
     wanted = command.add_argument_group("filters", "list only candidates that are valid and ..")
     wanted.add_argument("--same-stoichiometry", action="store_true", help="have the base's stoichiometry")

@@ -97,8 +97,10 @@ class Generator:
         return unsegmented(maps, compositions, self.count_sites(z))
 
     def fingerprint(self) -> str:
-        """Return a short hash of the decoder's weights: it tells partial results of one training from another's."""
-        return hashlib.sha256(b"".join(array.tobytes() for array in self.decoder.get_weights())).hexdigest()[:12]
+        """Return a short hash of the weights behind a candidate: partial results of others are not gone on with."""
+        models = [self.decoder, *(model for members in self.networks.values() for model in members)]
+        arrays = (array for model in models for array in model.get_weights())
+        return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:12]
 
     @property
     def candidates(self) -> Candidates:
@@ -236,7 +238,7 @@ def _read_manifest(folder: Path) -> dict:
         manifest = json.loads(path.read_text())
         sums = dict(manifest["sha256"])
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: clone the project again, or give a folder with --weights.") from None
+        raise InputError(f"{path} is missing: clone the project again, or give a folder of networks.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged ({error}): clone the project again.") from error
     for name, sha256 in sums.items():

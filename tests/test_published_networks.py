@@ -1,5 +1,6 @@
-"""The property networks that come with the project, on three crystals that everybody knows."""
+"""The property networks that come with the project: crystals that everybody knows, and candidates."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from data_prep.crystal import crystal_from_structure
 from data_prep.graphs import crystal_graph
 from data_prep.properties import PROPERTIES
+from repro.__main__ import main
 from repro.properties.networks import predict_properties
 from repro.properties.weights import load_published
 from tests.prototypes import face_centred, perovskite, rock_salt
 
+pytestmark = pytest.mark.slow
 WEIGHTS = Path(__file__).parents[1] / "weights"
 # Measured: enthalpy of formation (CRC Handbook), eV/atom, and bulk modulus, GPa.
 KNOWN = {
@@ -20,7 +23,6 @@ KNOWN = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("folder", "of_energy", "parameters"), [("cgcnn", 5, 45_830), ("cgcnn-improved", 1, 377_735)])
 def test_known_crystals_get_about_what_is_measured(folder, of_energy, parameters):
     networks = load_published(WEIGHTS / folder).networks
@@ -34,3 +36,24 @@ def test_known_crystals_get_about_what_is_measured(folder, of_energy, parameters
     assert found["bulk_modulus"].values == pytest.approx(moduli, rel=0.25)
     gaps = found["band_gap"].values
     assert gaps[0] > 4 and gaps[1] < 1 and 0.5 < gaps[2] < 3  # salt, semiconductor, and between, as DFT has them
+
+
+def test_candidates_are_ranked_by_the_property_networks_asked_for(tmp_path):
+    out, improved = tmp_path / "out", str(WEIGHTS / "cgcnn-improved")
+    asked = ["--base", "SrTiO3", "--count", "4", "--property-weights", improved, "--out", str(out)]
+    assert main(["generate", *asked]) == 0
+    assert main(["predict", str(out / "cifs"), "--weights", improved, "--out", str(tmp_path / "again.csv")]) == 0
+    candidates = list(csv.DictReader((out / "candidates.csv").open()))
+    again = {row["id"]: row for row in csv.DictReader((tmp_path / "again.csv").open())}
+    assert len(candidates) == len(again) == 4
+    for row in candidates:
+        energy = float(again[Path(row["file"]).name]["formation_energy_per_atom (eV/atom)"])
+        assert float(row["formation_energy_per_atom"]) == pytest.approx(energy, abs=0.01)
+        assert row["formation_energy_spread"] == ""  # of several networks only
+    energies = [float(row["formation_energy_per_atom"]) for row in candidates]
+    assert energies == sorted(energies)
+
+
+def test_property_networks_that_are_not_there_are_named(tmp_path, capsys):
+    assert main(["generate", "--random", "--count", "1", "--property-weights", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'manifest.json'} is missing" in capsys.readouterr().err

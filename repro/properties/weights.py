@@ -54,7 +54,7 @@ def refuse_changed(file: Path, sha256: str) -> None:
     """Raise InputError where a published file is missing or has another checksum."""
     if not file.exists() or file_sha256(file) != sha256:
         state = "damaged" if file.exists() else "missing"
-        raise InputError(f"{file} is {state}: clone the project again, or give another folder with --weights.")
+        raise InputError(f"{file} is {state}: clone the project again, or give another folder of networks.")
 
 
 def load_published(folder: Path = CGCNN_WEIGHTS) -> PublishedNetworks:
@@ -66,7 +66,7 @@ def load_published(folder: Path = CGCNN_WEIGHTS) -> PublishedNetworks:
         seen = {int(z): counts for z, counts in manifest.pop("coordinations").items()}
         entries = [(one["file"], one["property"], one["sha256"]) for one in manifest.pop("networks")]
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: clone the project again, or give a folder with --weights.") from None
+        raise InputError(f"{path} is missing: clone the project again, or give a folder of networks.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged ({error}): clone the project again.") from error
     networks: dict[str, list[keras.Model]] = {}
