@@ -113,7 +113,7 @@ LAPTOP = replace(
     generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, species_from="fit"),
 )
 
-# The best networks of some hours on two cores (property networks: minutes on a GPU): not the paper's, nor under its name.
+# The best networks of hours on two cores (property networks: minutes on a GPU): not the paper's, nor under its name.
 IMPROVED = replace(
     LAPTOP,
     name="improved",
