@@ -1,6 +1,7 @@
 """The only place that compiles and fits: epochs, checkpoints, logs, resuming."""
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -127,7 +128,7 @@ def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
 def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
     """Write weights, optimizer and history of a completed epoch; the state file is what makes it count.
 
-    It holds the checksums of the weights too: HDF5 has none of its own, and a damaged number is a number.
+    It holds the checksums of the weights and the history too: a damaged number is a number.
     """
     current = f"epoch-{len(history):04d}.weights.h5"
     _require_space(model, folder / current, files=1 + is_best)
@@ -137,7 +138,7 @@ def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -
     with replacing(folder / current) as temporary:
         model.save_weights(temporary, overwrite=True)
     write_csv(folder / "history.csv", [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
-    sha256 = {name: file_sha256(folder / name) for name in (current, BEST)}
+    sha256 = {name: file_sha256(folder / name) for name in (current, BEST)} | {"history": _sha256(history)}
     write_json(folder / STATE, {"weights": current, "sha256": sha256, "history": history})
     for old in folder.glob("epoch-*.weights.h5"):
         if old.name != current:
@@ -168,16 +169,17 @@ def _read_state(folder: Path) -> dict | None:
     path = folder / STATE
     try:
         state = json.loads(path.read_text())
-        names, history = {"weights": state["weights"], **state.get("sha256", {})}, state["history"]
-        alike = all(losses.keys() == history[0].keys() for losses in history)
-        numbers = all(isinstance(value, (int, float)) for losses in history for value in losses.values())
-        if not (history and alike and numbers and all(isinstance(name, str) for name in names.values())):
-            raise ValueError("no history")
+        if state["sha256"]["history"] != _sha256(state["history"]) or state["weights"] not in state["sha256"]:
+            raise ValueError("not what was written")
         return state
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
         raise InputError(f"{path} is damaged: remove {folder} to train again.") from error
+
+
+def _sha256(history: list[dict]) -> str:
+    return hashlib.sha256(json.dumps(history).encode()).hexdigest()
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
