@@ -66,7 +66,7 @@ test-fast: setup  ## the tests without the slow ones (under a minute)
 test-nightly: setup  ## the tests that repeat at length, or skip without an extra such as .[scale]
 	$(PY) -m pytest -m nightly
 
-nightly: setup  ## the same, and every property test on 10,000 inputs; kills, full disks, determinism (about 40 min on 2 cores)
+nightly: setup  ## the same, and every property test on 10,000 inputs; kills, full disks, determinism (about half an hour on 2 cores)
 	$(PY) -m pytest -n 2 --dist worksteal -m "nightly or hypothesis" --hypothesis-profile=nightly
 
 lint: setup  ## ruff
