@@ -6,7 +6,6 @@ import shutil
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ from repro.draw_options import check_draws
 from repro.generator import GENERATOR_WEIGHTS, Generator, base_crystals, load_generator, of_run
 from repro.locks import making
 from repro.properties.networks import predict_properties
-from repro.properties.weights import load_published
+from repro.properties.weights import CGCNN_WEIGHTS
 from repro.reconstruction import decode_latent
 from repro.run import Run
 from repro.sampling import (
@@ -52,7 +51,7 @@ BATCH = 20
 def generate(run: Run, options: Namespace) -> dict:
     """Sample the pipeline's targets, or what the options ask for, with the networks of a run."""
     check_draws(options)
-    generator = _predicting(of_run(run), options.property_weights)
+    generator = of_run(run, options.property_weights)
     if on_demand(options):
         targets = _wanted(generator, options, run.preset.seed)
         return _generate(generator, targets, options.out or run.results / f"generate-{targets[0].name}", options)
@@ -72,14 +71,11 @@ def generate_published(options: Namespace) -> None:
     """Sample what the options ask for with the networks that come with the project."""
     check_draws(options)
     crystals = base_crystals(options.source) if options.base and not options.base.lower().endswith(".cif") else []
-    generator = _predicting(load_generator(options.weights or GENERATOR_WEIGHTS, crystals), options.property_weights)
+    generator = load_generator(
+        options.weights or GENERATOR_WEIGHTS, crystals, options.property_weights or CGCNN_WEIGHTS
+    )
     targets = _wanted(generator, options, 0)
     _generate(generator, targets, options.out or Path(f"generated-{targets[0].name}"), options)
-
-
-def _predicting(generator: Generator, folder: Path | None) -> Generator:
-    """Return the generator with the property networks of ``folder``, or as it is where none is given."""
-    return replace(generator, networks=load_published(folder).networks) if folder else generator
 
 
 def on_demand(options: Namespace) -> bool:

@@ -112,18 +112,19 @@ class Generator:
         return candidate_elements(RADII[self.voxels.radii](), numbers)
 
 
-def of_run(run: Run) -> Generator:
-    """Return the networks of a finished run, with its own property networks or the published ones."""
+def of_run(run: Run, property_weights: Path | None = None) -> Generator:
+    """Return the networks of a finished run, with the property networks asked for, its own or the published ones."""
     dataset = load_dataset(run)
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     encoder, decoder = trained_vae(run)
     rule = fit_angle_rule(train)
     formulas = (frozenset(crystal.formula for crystal in crystals) for crystals in (dataset.crystals, train))
+    published = property_weights or run.preset.generate.networks == "published"
     return Generator(
         encoder,
         decoder,
         trained_unet(run),
-        load_published().networks if run.preset.generate.networks == "published" else trained_networks(run),
+        load_published(property_weights or CGCNN_WEIGHTS).networks if published else trained_networks(run),
         run.preset.voxels,
         run.preset.generate,
         dataset.edges,
@@ -178,16 +179,16 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
     write_json(folder / MANIFEST, manifest | facts)
 
 
-def load_generator(folder: Path, crystals: Sequence[Crystal]) -> Generator:
-    """Read the generator of ``folder``; raises InputError naming a file that is missing, damaged or does not fit."""
+def load_generator(folder: Path, crystals: Sequence[Crystal], property_weights: Path = CGCNN_WEIGHTS) -> Generator:
+    """Read a generator, and its property networks; raises InputError naming a file that is missing, damaged or foreign."""
     manifest = _read_manifest(folder)
     try:
-        return _from_manifest(folder, manifest, crystals)
+        return _from_manifest(folder, manifest, crystals, property_weights)
     except (DamagedNpz, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder / MANIFEST} is damaged ({error}): clone the project again.") from error
 
 
-def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal]) -> Generator:
+def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal], property_weights: Path) -> Generator:
     voxels = VoxelParameters(**manifest["voxels"])
     parameters = VAEParameters(**_tuples(manifest["vae"]))
     vae = build_vae(parameters, voxels.grid)
@@ -212,7 +213,7 @@ def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal]) ->
         vae.encoder,
         vae.decoder,
         unet,
-        load_published().networks,
+        load_published(property_weights).networks,
         voxels,
         GenerateParameters(**manifest["generate"]),
         np.array(manifest["condition_edges"]),
