@@ -180,7 +180,7 @@ def publish_generator(run: Run, folder: Path, facts: dict) -> None:
 
 
 def load_generator(folder: Path, crystals: Sequence[Crystal], property_weights: Path = CGCNN_WEIGHTS) -> Generator:
-    """Read a generator, and its property networks; raises InputError naming a file that is missing, damaged or foreign."""
+    """Read a generator and its property networks; raises InputError naming a file that is missing or damaged."""
     manifest = _read_manifest(folder)
     try:
         return _from_manifest(folder, manifest, crystals, property_weights)
