@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import replacing
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
-from data_prep.npz import DamagedNpz, read_npz
+from data_prep.files.atomic import replacing
+from data_prep.files.npz import DamagedNpz, read_npz
 
 
 def write_crystals(path: Path, crystals: Sequence[Crystal]) -> None:

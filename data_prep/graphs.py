@@ -9,11 +9,11 @@ import numpy as np
 from pymatgen.core import Structure
 from tqdm import tqdm
 
-from data_prep.atomic import replacing
 from data_prep.crystal import Crystal
 from data_prep.elements import MAX_Z
 from data_prep.errors import InputError
-from data_prep.npz import DamagedNpz, read_npz
+from data_prep.files.atomic import replacing
+from data_prep.files.npz import DamagedNpz, read_npz
 from data_prep.workers import in_order
 
 RADIUS = 8.0  # Å, F26

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.atomic import remove_unfinished, replacing, write_json
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.errors import InputError
-from data_prep.npz import NPZ_FAULTS
+from data_prep.files.atomic import remove_unfinished, replacing, write_json
+from data_prep.files.checksum import file_sha256
+from data_prep.files.npz import NPZ_FAULTS
 from data_prep.voxelize import voxelize
 from data_prep.workers import in_order
 
@@ -114,12 +115,6 @@ def _ensured(task: tuple[Path, Sequence[Crystal]], grid: int, radii: str) -> tup
     if not good:
         write_shard(path, crystals, grid, radii)
     return file_sha256(path), found and not good
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class VoxelStore:

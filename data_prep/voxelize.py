@@ -7,43 +7,9 @@ a site costs three exponentials per plane instead of one per voxel.
 import numpy as np
 from numba import njit
 
-EPS_FRAC = 0.25  # F4: the box reaches a quarter of the cell beyond it on each side
+from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, voxel_centres
+
 _TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
-
-
-def shift_to_origin(fractional: np.ndarray) -> np.ndarray:
-    """Shift wrapped fractional coordinates (n, 3) so that the minimum along each axis is 0 (F3)."""
-    return fractional - fractional.min(axis=0)
-
-
-def box_positions(fractional: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return the sites (n, 3) in Å in the boxed frame: shifted, times (a, b, c), angles ignored (F2, F3)."""
-    return shift_to_origin(fractional) * lengths
-
-
-def voxel_edges(lengths: np.ndarray, grid: int) -> np.ndarray:
-    """Return the voxel edges (..., 3) in Å of a box of 1.5 cell lengths (F4)."""
-    return np.asarray(lengths) * (1 + 2 * EPS_FRAC) / grid
-
-
-def voxel_centres(length: float, grid: int) -> np.ndarray:
-    """Return the voxel centres (grid,) in Å along one axis: lower corner plus half a voxel (F4)."""
-    edge = length * (1 + 2 * EPS_FRAC) / grid
-    return -EPS_FRAC * length + edge * (np.arange(grid) + 0.5)
-
-
-def coordinate_grid(lengths: np.ndarray, grid: int) -> np.ndarray:
-    """Return the coordinate channels C, (..., grid, grid, grid, 3) float32 in Å, of cells (..., 3).
-
-    Per axis ``linspace(0, 1.5 a, grid + 1)[:-1]``: lower corners, starting at 0 (F8).
-    """
-    steps = voxel_edges(lengths, grid)[..., None, :] * np.arange(grid)[:, None]  # (..., G, 3)
-    grid_shape = (*steps.shape[:-2], grid, grid, grid, 3)
-    coordinates = np.empty(grid_shape, dtype=np.float32)
-    coordinates[..., 0] = steps[..., :, None, None, 0]
-    coordinates[..., 1] = steps[..., None, :, None, 1]
-    coordinates[..., 2] = steps[..., None, None, :, 2]
-    return coordinates
 
 
 def voxelize(
@@ -68,7 +34,7 @@ def voxelize(
 def _density(numbers: np.ndarray, positions: np.ndarray, widths: np.ndarray, centres: np.ndarray) -> np.ndarray:
     offsets = centres[None] - positions[:, :, None]  # (n, 3, G)
     factors = np.exp(-(offsets**2) / (2 * widths[:, None, None] ** 2))
-    factors[:, 0] *= (numbers / ((2 * np.pi) ** 1.5 * widths**3))[:, None]
+    factors[:, 0] *= (numbers / (GAUSSIAN_INTEGRAL * widths**3))[:, None]
     return _sum_of_products(factors)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data_prep.json_files import read_json
+from data_prep.files.json_files import read_json
 from models.table6 import VAEParameters
 from repro import stamps
 from repro.presets import Preset

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from data_prep.atomic import write_json
+from data_prep.files.atomic import write_json
 from experiments import style
 from experiments.command import stopping
 from experiments.table1 import read_measured

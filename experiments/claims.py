@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from math import log10
 from pathlib import Path
 
-from data_prep.atomic import write_json, write_text
-from data_prep.properties import PROPERTIES
+from data_prep.files.atomic import write_json, write_text
+from data_prep.property_labels import PROPERTIES
 from experiments.generation import mean_of
 from experiments.paper import FULL, TABLE1, TABLE2, TABLE4, TABLE4_MAE, TEXT
 from experiments.table5 import METRICS

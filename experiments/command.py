@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from data_prep.errors import InputError, sentence
-from models.weights_error import WeightsError
 
 
 @contextmanager
@@ -13,5 +12,5 @@ def stopping(parser: argparse.ArgumentParser) -> Iterator[None]:
     """Leave with exit code 2 and a sentence on a mistake of the user, weights that do not fit, or a file or disk."""
     try:
         yield
-    except (InputError, WeightsError, OSError) as error:
+    except (InputError, OSError) as error:
         parser.exit(2, f"{sentence(error)}\n")

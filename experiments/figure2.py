@@ -16,7 +16,7 @@ from experiments.command import stopping
 from experiments.interpolation import End, Networks
 from experiments.paper import TEXT
 from experiments.trained import Stored, command, identity_of_networks, obtain, read_by, run_of
-from models.atoms import Undecodable
+from models.decoding.atoms import Undecodable
 from repro.locks import reading
 from repro.run import Run
 

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data_prep.atomic import write_json
-from data_prep.json_files import read_json
+from data_prep.files.atomic import write_json
+from data_prep.files.json_files import read_json
 from experiments import style
 from experiments.command import stopping
 from experiments.paper import FULL, TEXT
-from repro.metrics import bootstrap_interval
+from repro.evaluation.metrics import bootstrap_interval
 
 PANELS = {"a": "|Δa| (Å)", "b": "|Δb| (Å)", "c": "|Δc| (Å)", "emd": "EMD of the sites (Å)"}
 PAPER_MEANS = {

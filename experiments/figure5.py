@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from data_prep.atomic import write_json
 from data_prep.errors import InputError
-from data_prep.npz import DamagedNpz, read_npz
-from data_prep.properties import PROPERTIES
+from data_prep.files.atomic import write_json
+from data_prep.files.npz import DamagedNpz, read_npz
+from data_prep.property_labels import PROPERTIES
 from experiments import style
 from experiments.command import stopping
 from experiments.table1 import read_measured

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Composition
 
-from data_prep.atomic import write_json, write_text
 from data_prep.conditions import condition_bins
 from data_prep.errors import InputError
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.files.atomic import write_json, write_text
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments.command import stopping
 from experiments.figure6_drawing import draw_figure
 from experiments.generation import (
@@ -30,7 +30,7 @@ from experiments.generation import (
 from experiments.matching import COMPARED, MATCHING, errors, reference
 from experiments.paper import BEYOND_TRAINING, TEXT
 from experiments.tables import markdown, mean_cell, share_cell, shown
-from repro.metrics import rank_correlation
+from repro.evaluation.metrics import rank_correlation
 
 TYPES, ELEMENTS, EXAMPLES = 10, 15, 3
 PAPER = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
-from data_prep.atomic import write_json
 from data_prep.crystal import FAMILIES, family_of
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.files.atomic import write_json
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments import style
 from experiments.command import stopping
 from experiments.drawing import draw, formula_text

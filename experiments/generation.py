@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Composition, Structure
 
-from data_prep.atomic import write_json
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.json_files import read_json
-from repro.datasets import Dataset, read_dataset
+from data_prep.files.atomic import write_json
+from data_prep.files.json_files import read_json
+from repro.evaluation.metrics import bootstrap_interval
 from repro.locks import reading
-from repro.metrics import bootstrap_interval
+from repro.training.dataset import Dataset, read_dataset
 
 FOLDER, CANDIDATES = "generate", "candidates.csv"
 FLAGS = ("valid", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula")

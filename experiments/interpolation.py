@@ -13,22 +13,22 @@ import numpy as np
 from pymatgen.core import Composition, Element
 from tqdm import tqdm
 
+from data_prep.box import shift_to_origin
 from data_prep.cell_angles import fit_angle_rule
 from data_prep.conditions import one_hot
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
-from data_prep.voxelize import shift_to_origin
 from experiments.latent import draw
-from models.atoms import SPECIES_FROM, Decoded, Undecodable
-from models.fitted_species import candidate_elements
-from models.site_counts import SiteCounts
+from models.decoding.atoms import SPECIES_FROM, Decoded, Undecodable
+from models.decoding.fitted_species import candidate_elements
+from models.site_count_classifier import SiteCountClassifier
 from repro.backend import start_backend
-from repro.datasets import Dataset, load_dataset, load_store
-from repro.decode import Segmented, batches, decode_all, decoder_pool, segment
-from repro.metrics import MATCH_DISTANCE
+from repro.decoding.arrangements import fit_arrangements
+from repro.decoding.decoder import Segmented, batches, decode_all, decoder_pool, segment
+from repro.evaluation.metrics import MATCH_DISTANCE
 from repro.run import Run
-from repro.site_prior import fit_site_prior
+from repro.training.dataset import Dataset, load_dataset, load_store
 
 if TYPE_CHECKING:
     import keras
@@ -180,15 +180,15 @@ class Networks:
     decoder: "keras.Model"
     unet: "keras.Model"
     radii: np.ndarray
-    site_counts: SiteCounts | None
+    site_counts: SiteCountClassifier | None
 
 
 def load_networks(run: Run) -> Networks:
     """Load what lines through the latent space need; starts Keras."""
     start_backend()
-    from repro.site_counts import trained_site_counts  # these import Keras, which only a new computation needs
-    from repro.train_unet import trained_unet
-    from repro.train_vae import trained_vae
+    from repro.decoding.site_counts import trained_site_counts  # these import Keras, which only a new computation needs
+    from repro.training.train_unet import trained_unet
+    from repro.training.train_vae import trained_vae
 
     radii = RADII[run.preset.voxels.radii]()
     vae, counts = trained_vae(run), trained_site_counts(run)
@@ -197,8 +197,8 @@ def load_networks(run: Run) -> Networks:
 
 def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps (2, G, G, G, 4) of two crystals and a latent vector of each (2, L), under one condition."""
-    from repro.feeds import input_maps
-    from repro.reconstruction import encode
+    from repro.decoding.latents import encode
+    from repro.training.feeds import input_maps
 
     dataset, store = networks.dataset, networks.store
     maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in indices])
@@ -209,7 +209,7 @@ def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed:
 
 def slices_between(networks: Networks, pairs: Sequence[tuple[int, int, int]], steps: int, seed: int) -> dict:
     """Return middle slices in electrons/Å^3: ``true`` (P, 2, G, G) of the ends, ``decoded`` (P, steps, G, G)."""
-    from repro.reconstruction import decode_latent
+    from repro.decoding.latents import decode_latent
 
     middle, true, decoded = networks.store.grid // 2, [], []
     for condition, *indices in pairs:
@@ -228,7 +228,7 @@ def outcomes_between(
     dataset = networks.dataset
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     allowed = candidate_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
-    prior = fit_site_prior(train, fit_angle_rule(train))
+    prior = fit_arrangements(train, fit_angle_rule(train))
     _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
     found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
     waiting: deque[list] = deque()
@@ -250,7 +250,7 @@ def outcomes_between(
 
 def _segmented(networks: Networks, z: np.ndarray, condition: int) -> Iterator[list[Segmented]]:
     """Yield the segmented maps of latent vectors (n, L) in batches, with what the latent says of their sites."""
-    from repro.reconstruction import decode_latent
+    from repro.decoding.latents import decode_latent
 
     for part in batches(z, BATCH):
         given = one_hot(np.full(len(part), condition), len(networks.dataset.edges) + 1)

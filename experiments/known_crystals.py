@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pymatgen.core import Lattice, Structure
 
-from data_prep.atomic import write_json
+from data_prep.files.atomic import write_json
 from experiments.command import stopping
 from experiments.tables import markdown, shown
-from repro.calculations.options import add_options, calculator_of
-from repro.calculations.references import Calculator, formation_energy
-from repro.calculations.store import CONVERGED, structure_from
+from repro.relaxation.options import add_options, calculator_of
+from repro.relaxation.references import Calculator, formation_energy
+from repro.relaxation.store import CONVERGED, structure_from
 
 CELL, ENERGY = 2.0, 0.1  # %, eV/atom: what agreement is asked for
 HEADER = (

@@ -6,8 +6,8 @@ from scipy.stats import gaussian_kde
 from experiments.paper import TEXT
 from experiments.trained import Stored, identity_of_networks, obtain
 from repro.backend import start_backend
-from repro.datasets import load_dataset, load_store
 from repro.run import Run
+from repro.training.dataset import load_dataset, load_store
 
 NETWORKS = ("train-vae",)
 ENCODED = int(TEXT["tsne_structures"].value)  # at most so many structures of the training part
@@ -28,8 +28,8 @@ def encoded(run: Run) -> Stored:
 def encode_training(run: Run) -> Stored:
     """Encode up to 5,000 structures of the training part, spread evenly, each under its own condition."""
     start_backend()
-    from repro.encodings import encode_crystals  # these import Keras, which only a new computation needs
-    from repro.train_vae import trained_vae
+    from repro.decoding.encodings import encode_crystals  # these import Keras, which only a new computation needs
+    from repro.training.train_vae import trained_vae
 
     dataset, store = load_dataset(run), load_store(run)
     encoder, _ = trained_vae(run)

@@ -6,9 +6,9 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from data_prep.crystal import Crystal
-from data_prep.properties import PROPERTIES, is_physical, raw_value
+from data_prep.property_labels import PROPERTIES, is_physical, raw_value
 from data_prep.quarantine import Unusable, symmetry
-from repro.matching import TOLERANCES, matches
+from data_prep.structures.matching import TOLERANCES, matches
 
 MATCHING = (
     "Structures match by pymatgen's StructureMatcher with ltol 0.3, stol 0.5, angle_tol 10, volumes scaled, "

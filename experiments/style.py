@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from data_prep.atomic import replacing
+from data_prep.files.atomic import replacing
 
 # Okabe and Ito, "Color Universal Design" (2008)
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Element
 
-from data_prep.atomic import write_json
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_json
 from data_prep.source_names import source_name
 from data_prep.sources import read_source
 from experiments.command import stopping
 from experiments.generation import mean_of
 from experiments.tables import markdown, mean_cell
-from repro.calculations import changes
-from repro.calculations.options import add_options, calculator_of
-from repro.calculations.references import Calculator, bulk_of
-from repro.calculations.store import CONVERGED
-from repro.prepare import CACHE
+from repro.relaxation import changes
+from repro.relaxation.options import add_options, calculator_of
+from repro.relaxation.references import Calculator, bulk_of
+from repro.relaxation.store import CONVERGED
+from repro.training.prepare import CACHE
 
 COUNT, SEED, STRAIN = 200, 0, 0.05
 NOTE = (

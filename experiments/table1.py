@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
-from data_prep.json_files import read_json
-from data_prep.properties import PROPERTIES
+from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.files.json_files import read_json
+from data_prep.property_labels import PROPERTIES
 from experiments.command import stopping
 from experiments.paper import TABLE1
 from experiments.tables import markdown

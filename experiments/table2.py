@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pymatgen.core import Composition
 
-from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments.command import stopping
 from experiments.generation import Generation, command, mean_of, obtain
 from experiments.paper import TABLE2, TEXT

@@ -14,22 +14,22 @@ from statistics import median
 
 from pymatgen.core import Structure
 
-from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.property_labels import FORMATION_ENERGY
+from data_prep.structures.matching import structure_of
 from experiments.command import stopping
 from experiments.generation import identity, mean_of, read_stored
 from experiments.paper import TABLE3, TEXT
 from experiments.tables import markdown, mean_cell, shown
-from repro.calculations import changes
-from repro.calculations.espresso import NAME as ESPRESSO
-from repro.calculations.espresso import Dft
-from repro.calculations.options import add_options, calculator_of
-from repro.calculations.references import Calculator
-from repro.calculations.store import CONVERGED
-from repro.calculations.surrogate import NAME as SURROGATE
-from repro.matching import structure_of
+from repro.relaxation import changes
+from repro.relaxation.chgnet import NAME as SURROGATE
+from repro.relaxation.espresso import NAME as ESPRESSO
+from repro.relaxation.espresso import Dft
+from repro.relaxation.options import add_options, calculator_of
+from repro.relaxation.references import Calculator
+from repro.relaxation.store import CONVERGED
 
 NAMES = {True: "table3_dft", False: "table3"}  # results of the two methods never share a file
 PAPERS = {"ABX3": TABLE3[0], "ABX2": TABLE3[1], "AB": TABLE3[2]}

@@ -8,19 +8,19 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.crystal import Crystal
-from data_prep.properties import FORMATION_ENERGY, PROPERTIES
+from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import CUBIC, Unusable, symmetry
 from data_prep.sources import read_source
+from data_prep.structures.matching import matches
 from experiments.command import stopping
 from experiments.generation import Generation, by_formula, command, mean_of, obtain
 from experiments.matching import COMPARED, MATCHING, errors, reference
 from experiments.paper import TABLE4, TABLE4_MAE, TEXT
 from experiments.table2 import survivors
 from experiments.tables import markdown, mean_cell, shown
-from repro.matching import matches
-from repro.prepare import CACHE
+from repro.training.prepare import CACHE
 
 MEASURED = ("a", "b", "c", "volume", *PROPERTIES)
 _PRINTED = {FORMATION_ENERGY: "formation_energy", "energy_per_atom": "energy"}  # names in the paper's Table 4

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import write_csv, write_json, write_text
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_csv, write_json, write_text
 from experiments.ablation_runs import ABLATIONS, measure
 from experiments.command import stopping
 from experiments.paper import TABLE5, TEXT

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.atomic import write_csv, write_json, write_text
+from data_prep.files.atomic import write_csv, write_json, write_text
 from experiments.command import stopping
 from experiments.paper import TABLE6
 from experiments.tables import markdown

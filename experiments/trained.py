@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import replacing, write_json
 from data_prep.errors import InputError
-from data_prep.npz import DamagedNpz, read_npz
+from data_prep.files.atomic import replacing, write_json
+from data_prep.files.npz import DamagedNpz, read_npz
 from repro.presets import PRESETS
 from repro.run import Run, default_name
 from repro.stages import identity_of

@@ -17,7 +17,7 @@ class VAEParameters:
     filters: tuple[int, ...] = (16, 32, 64, 128)  # F12; the decoder mirrors them
     dense: int = 256  # F12, F13
     condition_copies: int = 1  # the paper concatenates once; the released weights need 4 (F12)
-    heads: bool = False  # not in the paper: composition and lattice are decoded first (structured_vae.py)
+    heads: bool = False  # not in the paper: composition and lattice are decoded first (improved_vae.py)
     density_weight: float = 20.0  # with heads: the density's squared error against the coordinates' (F37)
     composition_weight: float = 0.1  # with heads: the composition's cross-entropy
     schedule: str = "constant"  # learning rate over the steps: "constant" or "cosine"
@@ -36,7 +36,7 @@ class UNetParameters:
     filters: int = 32  # F20: first convolution; every other width is a multiple of it
     classes: int = 95  # F7: Z = 0..94
     class_weighting: bool = True  # Methods: inverse class frequency, zero for class 0 (F21)
-    gaussian: bool = False  # not in the paper: told amplitudes and radii (gaussian_unet.py)
+    gaussian: bool = False  # not in the paper: told amplitudes and radii (improved_unet.py)
     crop: int = 0  # edge of the training crops in voxels; 0 trains on whole maps
     schedule: str = "constant"
     warmup_steps: int = 0

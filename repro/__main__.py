@@ -9,11 +9,10 @@ from pathlib import Path
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.errors import InputError, sentence
-from models.weights_error import WeightsError
 from repro.backend import start_backend
-from repro.calculations.options import add_options
 from repro.locks import reading
 from repro.presets import PRESETS
+from repro.relaxation.options import add_options
 from repro.run import Run, default_name
 from repro.stages import STAGES, finished_folders, run_stage
 
@@ -153,7 +152,7 @@ COMMANDS = {
 
 _PUBLISHING = {
     "publish": "repro.properties.publish",
-    "publish-generator": "repro.publish",
+    "publish-generator": "repro.generation.publish",
     "publish-report": "experiments.reporting.publish",
 }
 
@@ -164,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
         _run(options)
-    except (InputError, WeightsError, OSError) as error:
+    except (InputError, OSError) as error:
         return _stop(sentence(error))
     except KeyboardInterrupt:
         return _stop(f"{options.stage} was stopped; the same command goes on from the last completed step.")
@@ -178,14 +177,14 @@ def _run(options: argparse.Namespace) -> None:
         return
     if options.stage == "reconstruct":
         start_backend()
-        import_module("repro.reconstruct").reconstruct_files(options)
+        import_module("repro.generation.reconstruct").reconstruct_files(options)
         return
     if options.stage == "relax":
-        import_module("repro.calculations.relax").relax_files(options)
+        import_module("repro.relaxation.relax").relax_files(options)
         return
     if options.stage == "generate" and (options.base or options.random) and not (options.preset or options.run):
         start_backend()
-        import_module("repro.generate").generate_published(options)
+        import_module("repro.generation.generate").generate_published(options)
         return
     options.preset = options.preset or "laptop"
     run = Run(

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
-from data_prep.atomic import remove_unfinished
 from data_prep.embedded import TABLE as EMBEDDED
 from data_prep.errors import InputError
-from data_prep.shards import file_sha256
+from data_prep.files.atomic import remove_unfinished
+from data_prep.files.checksum import file_sha256
 from repro import stamps
 from repro.backend import start_backend
 from repro.locks import making, reading
@@ -62,7 +62,7 @@ def _source_identity(run: Run) -> str:
 
 STAGES = {
     "data": Stage(
-        "repro.prepare:data",
+        "repro.training.prepare:data",
         (),
         lambda run: (
             asdict(run.preset.data) | {"source": run.source, "content": _source_identity(run), "seed": run.preset.seed}
@@ -71,7 +71,7 @@ STAGES = {
         networks=False,
     ),
     "voxelize": Stage(
-        "repro.prepare:voxelize",
+        "repro.training.prepare:voxelize",
         ("data",),
         lambda run: asdict(run.preset.voxels),
         "draw every crystal as density and species maps, into NPZ shards",
@@ -79,13 +79,13 @@ STAGES = {
         networks=False,
     ),
     "train-unet": Stage(
-        "repro.train_unet:train_unet",
+        "repro.training.train_unet:train_unet",
         ("voxelize",),
         lambda run: asdict(run.preset.unet) | asdict(run.preset.unet_feed) | {"seed": run.preset.seed},
         "train the UNet that finds elements and atoms in a map",
     ),
     "train-vae": Stage(
-        "repro.train_vae:train_vae",
+        "repro.training.train_vae:train_vae",
         ("voxelize", "train-unet"),
         lambda run: asdict(run.preset.vae) | asdict(run.preset.feed) | {"seed": run.preset.seed},
         "train the Cond-DFC-VAE, with the UNet as its perceptual model",
@@ -115,13 +115,13 @@ STAGES = {
         "measure the property networks, and the released ones, on the held-out crystals",
     ),
     "evaluate": Stage(
-        "repro.evaluate:evaluate",
+        "repro.evaluation.evaluate:evaluate",
         ("train-unet", "train-vae"),
         lambda run: asdict(run.preset.evaluate),
         "measure the networks on the held-out crystals",
     ),
     "generate": Stage(
-        "repro.generate:generate",
+        "repro.generation.generate:generate",
         ("train-unet", "train-vae", "train-cgcnn"),
         lambda run: asdict(run.preset.generate) | {"seed": run.preset.seed},
         "sample new crystals around a base compound or at random: CIFs and a ranked CSV",

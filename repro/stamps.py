@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data_prep.atomic import write_json
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_json
 from repro.locks import LOCK
 
 DONE, STARTED = "done.json", "started.json"

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep.atomic import csv_text, replacing, write_text
 from data_prep.embedded import CARD, TABLE
 from data_prep.embedded.candidates import Candidate, enumerate_candidates
 from data_prep.embedded.card import check_compounds, checks_table, summary, with_generated
@@ -29,6 +28,7 @@ from data_prep.embedded.relax import (
     versions,
 )
 from data_prep.errors import InputError
+from data_prep.files.atomic import csv_text, replacing, write_text
 
 CHUNK = 32  # candidates that share their forward passes and are lost together when the run is killed
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data_prep.atomic import replacing
+from data_prep.files.atomic import replacing
 
 MANIFEST = "manifest.json"
 

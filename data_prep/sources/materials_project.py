@@ -12,9 +12,9 @@ from typing import Any
 from pymatgen.core import Structure
 from tqdm import tqdm
 
-from data_prep.atomic import write_json
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_json
 from data_prep.quarantine import Rejected, Unusable, refuse_species
 from data_prep.sources.downloads import MANIFEST, intact, read_compressed, read_manifest, today, write_compressed
 from data_prep.sources.materials_project_client import connect, database_version, find_documents, find_ids

@@ -12,9 +12,9 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 from tqdm import tqdm
 
-from data_prep.atomic import write_json
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_json
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
 from data_prep.source_names import OPTIMADE, slug
 from data_prep.sources.cells import in_cell

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments.drawing import scene
 from experiments.generation import read_cif
 from experiments.reporting.document import Crystal, Viewer

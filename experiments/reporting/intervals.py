@@ -2,7 +2,7 @@
 
 import copy
 
-from repro.metrics import bootstrap_interval
+from repro.evaluation.metrics import bootstrap_interval
 
 _VAE = ("density_mse", "kld")
 _SEED = 0

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.errors import InputError
-from data_prep.json_files import read_json
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.files.json_files import read_json
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments.reporting.intervals import with_intervals
 from repro import stamps
 from repro.properties.data import network_names

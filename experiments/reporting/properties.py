@@ -5,7 +5,7 @@ A run whose candidates are ranked by the networks that come with the project sho
 
 from pathlib import Path
 
-from data_prep.properties import PROPERTIES
+from data_prep.property_labels import PROPERTIES
 from experiments import calibration, figure5, table1
 from experiments.generation import read_stored
 from experiments.reporting import differences

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from data_prep.atomic import UNFINISHED, replacing, write_text
 from data_prep.errors import InputError
+from data_prep.files.atomic import UNFINISHED, replacing, write_text
 from repro.run import PUBLISHED, Run
 
 NUMBERS = tuple(

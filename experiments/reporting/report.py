@@ -6,7 +6,7 @@ A section is a function from ``Material`` to ``Section``; to add one, write it a
 from argparse import Namespace
 from collections.abc import Callable
 
-from data_prep.atomic import write_text
+from data_prep.files.atomic import write_text
 from experiments import figure4
 from experiments.reporting import differences
 from experiments.reporting.claims import which_claims_hold

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments.paper import FULL, TABLE1, TEXT, Stated
 from experiments.reporting import differences
 from experiments.reporting.document import Section, Table, Text, number, percent, ranged

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from data_prep.properties import FORMATION_ENERGY
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments import figure6, figure7, novelty, table2, table4
 from experiments.generation import identity, read_stored
 from experiments.reporting import differences

@@ -6,19 +6,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from data_prep.atomic import replacing
+from data_prep.box import BOX, MARGIN
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
-from data_prep.npz import DamagedNpz, read_npz
+from data_prep.files.atomic import replacing
+from data_prep.files.npz import DamagedNpz, read_npz
 from experiments import style
 from experiments.reporting.document import Figure, Section
 from experiments.reporting.material import Material
 from experiments.reporting.results import absent
-from models.lattice import BOX, MARGIN
 from repro.backend import start_backend
-from repro.datasets import Dataset, load_dataset, load_store
 from repro.run import Run
+from repro.training.dataset import Dataset, load_dataset, load_store
 
 PER_FAMILY = 2
 ROWS = {"true": "true", "ours": "ours", "released": "released VAE"}
@@ -52,10 +52,10 @@ def compute(run: Run, identity: str) -> dict[str, np.ndarray]:
     Needs the run's trained VAE; the released one takes part where its weights are there.
     """
     start_backend()
-    from models.released import load_released_vae  # these import Keras, which only a new computation needs
-    from repro.feeds import input_maps
-    from repro.reconstruction import reconstruct
-    from repro.train_vae import trained_vae
+    from models.released.vae_weights import load_released_vae  # these import Keras, which only a new computation needs
+    from repro.decoding.latents import reconstruct
+    from repro.training.feeds import input_maps
+    from repro.training.train_vae import trained_vae
 
     dataset, store = load_dataset(run), load_store(run)
     chosen = choose(dataset)

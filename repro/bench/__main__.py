@@ -10,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
-from data_prep.atomic import write_json
 from data_prep.errors import InputError, sentence
+from data_prep.files.atomic import write_json
 from data_prep.shards import build_shards
-from models.weights_error import WeightsError
 from repro import stamps
 from repro.backend import start_backend
 from repro.bench.compare import compared, earlier_rows, ratio
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _measure(options)
-    except (InputError, WeightsError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"\n{sentence(error)}", file=sys.stderr)
         return 2
     return 0

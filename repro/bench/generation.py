@@ -13,18 +13,18 @@ from threadpoolctl import threadpool_limits
 
 from data_prep.conditions import one_hot
 from data_prep.graphs import crystal_graph
-from models.atoms import Decoded, Undecodable, decode_atoms, decode_told, to_structure
+from data_prep.structures.idealise import cif_text, symmetrised
+from models.decoding.atoms import Decoded, Undecodable, decode_atoms, decode_told, to_structure
 from repro.__main__ import parser
 from repro.bench.timing import Row, Timing, row, time_in_turn
-from repro.candidates import candidates
-from repro.decode import segment
-from repro.generate import BATCH, generate_published
-from repro.generator import GENERATOR_WEIGHTS, Generator, load_generator
-from repro.ideal_crystals import cif_text, symmetrised
-from repro.metrics import is_valid
+from repro.decoding.decoder import segment
+from repro.decoding.latents import decode_latent
+from repro.evaluation.metrics import is_valid
+from repro.generation.candidates import candidates
+from repro.generation.generate import BATCH, generate_published
+from repro.generation.generator import GENERATOR_WEIGHTS, Generator, load_generator
+from repro.generation.targets import at_random
 from repro.properties.networks import predict_properties
-from repro.reconstruction import decode_latent
-from repro.sampling import at_random
 
 PART = "a new crystal, published networks"
 CONDITION = 4  # the fifth decile

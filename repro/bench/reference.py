@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from data_prep.voxelize import box_positions, coordinate_grid, voxel_centres
+from data_prep.box import box_positions, coordinate_grid, voxel_centres
 
 _NORM = (2 * np.pi) ** 1.5
 RELEASED_COPIES = 11  # F9: a file for the structure and for each of its ten rotated copies

@@ -9,17 +9,18 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from data_prep.box import coordinate_grid
 from data_prep.crystal import Crystal
 from data_prep.element_features import element_features
 from data_prep.elements import ionic_radii
 from data_prep.graphs import SITES_MULTIPLE, crystal_graph, pack_batch
 from data_prep.shards import VoxelStore, write_shard
-from data_prep.voxelize import coordinate_grid, voxelize
-from models.atoms import decode_atoms
+from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
-from models.fitted_species import candidate_elements
-from models.gaussian_unet import build_gaussian_unet
-from models.structured_vae import StructuredVAE
+from models.decoding.atoms import decode_atoms
+from models.decoding.fitted_species import candidate_elements
+from models.improved_unet import build_improved_unet
+from models.improved_vae import ImprovedVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
 from models.vae import CondDFCVAE
 from repro.bench.crystals import sized_crystals
@@ -36,9 +37,9 @@ from repro.bench.reference import (
 )
 from repro.bench.scale import scale_rows
 from repro.bench.timing import Amount, Row, row, time_in_turn
-from repro.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed
 from repro.presets import LAPTOP
-from repro.train import Budget, compile_model
+from repro.training.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed
+from repro.training.fit import Budget, compile_model
 
 GRID = LAPTOP.voxels.grid
 TRAINING_REPEATS = 5
@@ -143,10 +144,10 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
 def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
     """The networks that are not the paper's, on the same batches."""
     vae, unet = replace(LAPTOP.vae, heads=True, alpha=0.0), replace(LAPTOP.unet, gaussian=True)
-    heads = StructuredVAE(vae, GRID, None, seed=0)
+    heads = ImprovedVAE(vae, GRID, None, seed=0)
     flop = forward_flop([*heads.encoder.layers, *heads.decoder.layers])
     yield _training_row("VAE with heads", heads, maps, vae.batch_size, flop, peak)
-    told = build_gaussian_unet(unet, ionic_radii(), unet.crop)
+    told = build_improved_unet(unet, ionic_radii(), unet.crop)
     name = f"UNet told of Gaussians, crops of {unet.crop}^3"
     yield _training_row(name, told, crops, unet.batch_size, forward_flop(told.layers), peak)
 

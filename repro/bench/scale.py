@@ -11,8 +11,8 @@ from data_prep.shards import VoxelStore, build_shards
 from repro.bench.crystals import made_crystals
 from repro.bench.memory import growth, watch
 from repro.bench.timing import Amount, Row, row, time_in_turn
-from repro.feeds import Exchange, SampleOrder, VAEFeed
 from repro.presets import PAPER
+from repro.training.feeds import Exchange, SampleOrder, VAEFeed
 
 BATCH = 20
 DIFFERENT = 960  # crystals that are repeated

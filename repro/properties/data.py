@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import replacing, write_json
 from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals, write_crystals
 from data_prep.errors import InputError
+from data_prep.files.atomic import replacing, write_json
+from data_prep.files.checksum import file_sha256
+from data_prep.files.npz import DamagedNpz, read_npz
 from data_prep.graphs import Graph, load_graphs, save_graphs, try_graphs
-from data_prep.npz import DamagedNpz, read_npz
-from data_prep.properties import PROPERTIES, property_labels
+from data_prep.property_labels import PROPERTIES, property_labels
 from data_prep.quarantine import Rejected, screen
-from data_prep.shards import file_sha256
 from data_prep.sources import read_source
 from data_prep.splits import PARTS, limit_crystals, split_crystals
-from repro.prepare import CACHE, write_rejected
 from repro.run import Run
+from repro.training.prepare import CACHE, write_rejected
 
 GRAPHS, CRYSTALS, LABELS, MANIFEST = "graphs.npz", "crystals.npz", "labels.npz", "manifest.json"
 

@@ -5,11 +5,12 @@ from argparse import Namespace
 import numpy as np
 from scipy.stats import spearmanr
 
-from data_prep.atomic import replacing, write_json
 from data_prep.errors import InputError
-from data_prep.properties import FORMATION_ENERGY, PROPERTIES
-from models.released_cgcnn import predict_released, released_cgcnn
-from repro import metrics, stamps
+from data_prep.files.atomic import replacing, write_json
+from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
+from models.released.cgcnn_weights import predict_released, released_cgcnn
+from repro import stamps
+from repro.evaluation import metrics
 from repro.properties.data import PropertyData, load_property_crystals, load_property_data
 from repro.properties.networks import predict
 from repro.properties.train import trained_networks
@@ -88,7 +89,7 @@ def measure_released(run: Run, data: PropertyData, names: list[str]) -> dict[str
     """Return the released networks' errors on the same test crystals, alone and in batches of 256 (F27).
 
     ``filled`` treats missing neighbours as the released program does, ``masked`` leaves them out (see
-    ``models.released_cgcnn``). Empty where the weights are not at hand. Most of these crystals were
+    ``models.released.cgcnn_weights``). Empty where the weights are not at hand. Most of these crystals were
     training data to the authors.
     """
     files = _released_files(run)

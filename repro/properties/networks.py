@@ -9,10 +9,10 @@ import numpy as np
 
 from data_prep.element_features import element_features
 from data_prep.graphs import Graph, pack_batch
-from data_prep.properties import BAND_GAP, PROPERTIES
+from data_prep.property_labels import BAND_GAP, PROPERTIES
 from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters
-from repro.train import load_weights
+from repro.training.fit import load_weights
 
 ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
 NEEDS_GAP = ("refractive_index", "dielectric_constant")  # NaN where the band gap is zero (Methods; F29)

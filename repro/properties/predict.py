@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from pymatgen.core import Element
 
-from data_prep.atomic import write_text
 from data_prep.coordination import coordinations
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_text
 from data_prep.graphs import Graph, crystal_graph
-from data_prep.properties import FORMATION_ENERGY, PROPERTIES
+from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
 from data_prep.sources.structure_files import read_structures
 from repro.properties.networks import SPREAD, Prediction, predict_properties

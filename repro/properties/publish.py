@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.atomic import replacing
 from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
+from data_prep.files.atomic import replacing
 from repro.properties.data import load_property_data
 from repro.properties.evaluate import SUMMARY
 from repro.properties.train import trained_networks

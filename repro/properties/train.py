@@ -13,15 +13,15 @@ import keras
 
 from data_prep.element_features import element_features
 from data_prep.errors import InputError
-from data_prep.properties import FORMATION_ENERGY, PROPERTIES
+from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
 from repro import stamps
-from repro.feeds import GraphFeed, shuffled_batches
 from repro.properties.data import PropertyData, load_property_data, network_names
 from repro.properties.networks import load_network
 from repro.run import Run
-from repro.train import BEST, Budget, compile_model, fit_epochs, load_weights
+from repro.training.feeds import GraphFeed, shuffled_batches
+from repro.training.fit import BEST, Budget, compile_model, fit_epochs, load_weights
 
 FROM_SCRATCH = (FORMATION_ENERGY, "energy_per_atom")  # Methods: all others "are trained by transfer-learning"
 FEWEST = {"train": 30, "validation": 2, "test": 2}  # labels below which a property is not trained

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import keras
 
-from data_prep.atomic import replacing, write_json
 from data_prep.errors import InputError
-from data_prep.properties import PROPERTIES
-from data_prep.shards import file_sha256
+from data_prep.files.atomic import replacing, write_json
+from data_prep.files.checksum import file_sha256
+from data_prep.property_labels import PROPERTIES
 from models.table6 import CGCNNParameters
 from repro.properties.networks import load_network
 

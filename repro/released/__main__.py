@@ -11,12 +11,11 @@ from importlib import import_module
 from pathlib import Path
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
-from data_prep.atomic import write_json
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError, sentence
-from models.weights_error import WeightsError
+from data_prep.files.atomic import write_json
 from repro.backend import start_backend
-from repro.draw_options import check_seed
+from repro.generation.draw_options import check_seed
 from repro.released.files import find_released
 
 
@@ -51,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         sample = measure.Sample(options.structures, options.crystals, options.seed)
         metrics = measure.measure(files, sample)
         write_json(options.out / "metrics.json", metrics)
-    except (InputError, WeightsError, OSError) as error:
+    except (InputError, OSError) as error:
         return _stop(sentence(error))
     except KeyboardInterrupt:
         return _stop("Stopped; nothing was written.")

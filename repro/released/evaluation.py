@@ -9,13 +9,13 @@ from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import ionic_radii
 from data_prep.graphs import Graph, build_graphs, pack_batch
-from data_prep.properties import property_labels
+from data_prep.property_labels import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
 from data_prep.sources.cells import CELLS, to_conventional
 from data_prep.voxelize import voxelize
-from models.released_cgcnn import predict_released
-from repro.feeds import input_maps
-from repro.reconstruction import Reconstruction, Vae, reconstruct, reconstruction_errors
+from models.released.cgcnn_weights import predict_released
+from repro.decoding.latents import Reconstruction, Vae, reconstruct, reconstruction_errors
+from repro.training.feeds import input_maps
 
 GRID = 32  # of the released VAE
 VAE_BATCH = 20

@@ -12,13 +12,12 @@ from tqdm import tqdm
 from data_prep.conditions import condition_bins, decile_edges
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
+from data_prep.files.checksum import file_sha256
 from data_prep.quarantine import screen
-from data_prep.shards import file_sha256
 from data_prep.sources import read_source
-from models.released import load_released_unet, load_released_vae
-from models.released_cgcnn import released_cgcnn
+from models.released.cgcnn_weights import released_cgcnn
+from models.released.vae_weights import load_released_unet, load_released_vae
 from repro import stamps
-from repro.prepare import CACHE
 from repro.released.evaluation import (
     Vae,
     choose_per_family,
@@ -29,6 +28,7 @@ from repro.released.evaluation import (
 )
 from repro.released.files import OPTIONAL, ReleasedFiles, read_oracle
 from repro.released.oracle import TOLERANCE, compare_cgcnn, compare_vae
+from repro.training.prepare import CACHE
 
 UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}
 _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
@@ -46,7 +46,7 @@ class Sample:
 def measure(files: ReleasedFiles, sample: Sample) -> dict:
     """Return everything that ``metrics.json`` holds, for the files that were found.
 
-    Raises WeightsError or InputError when one of them is damaged.
+    Raises InputError when one of them is damaged.
     """
     vae = load_released_vae(files.vae)
     cgcnn = {name: released_cgcnn(path, files.atom_init) for name, path in files.cgcnn.items()}

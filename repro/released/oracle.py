@@ -13,7 +13,7 @@ import numpy as np
 
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
-from models.released_cgcnn import predict_released
+from models.released.cgcnn_weights import predict_released
 from repro.released.evaluation import Vae, in_batches, reconstruct_crystals, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout

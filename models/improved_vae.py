@@ -1,0 +1,105 @@
+"""The Cond-DFC-VAE with heads for composition and lattice (not in the paper; FINDINGS F34, F35, F37).
+
+The latent first says which elements, in which shares, and how long the cell's edges are; the density
+is then decoded from all of it, and the coordinate channels are drawn from the three lengths:
+
+    z, condition -> composition, lengths -> density -> maps
+
+The encoder is the paper's, with the composition, a function of the crystal, joined where the maps
+have become a vector. Shapes are for the 32^3 grid. B batch, G grid edge, L latent (256), K conditions
+(10), E species (95, Z = 0..94).
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from data_prep.box import BOX
+from models.table6 import VAEParameters
+from models.vae import CondDFCVAE, decoder_features, encoder_features
+
+SPECIES = 95  # F7: Z = 0..94
+SHARE_SCALE = 4.0  # shares of a half and a quarter become 2 and 1: learned far faster
+START_LENGTH = 4.5  # Å, what the lattice head says before it has learned
+
+
+class CoordinateChannels(layers.Layer):
+    """Draw the coordinate channels of cells with the given lengths (F8)."""
+
+    def __init__(self, grid: int, **kwargs):
+        super().__init__(**kwargs)
+        self.grid = grid
+        index = np.stack(np.meshgrid(*[np.arange(grid)] * 3, indexing="ij"), axis=-1)
+        self._unit = (index * BOX / grid).astype(np.float32)  # (G, G, G, 3), in cell lengths
+
+    def call(self, lengths):
+        """Return (B, G, G, G, 3) in Å of ``lengths`` (B, 3) in Å."""
+        return ops.reshape(lengths, (-1, 1, 1, 1, 3)) * ops.convert_to_tensor(self._unit, dtype=lengths.dtype)
+
+
+def build_improved_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
+    """Return the encoder: maps (B, G, G, G, 4), condition (B, K) and composition (B, E) to mean and
+    log-variance (B, L)."""
+    maps = layers.Input((grid, grid, grid, 4), name="maps")
+    condition = layers.Input((parameters.conditions,), name="condition")
+    composition = layers.Input((SPECIES,), name="composition")
+
+    x = encoder_features(maps, condition, parameters, grid)  # (B, 32)
+    shares = layers.Rescaling(SHARE_SCALE, name="composition_scaled")(composition)
+    x = layers.Concatenate(name="features_and_composition")([x, shares])  # (B, 127)
+    x = layers.Dense(parameters.dense, activation="relu", name="encoder_dense")(x)
+    told = layers.Dense(parameters.latent, use_bias=False, name="z_of_composition")(shares)
+    z_mean = layers.Add(name="z_mean")([layers.Dense(parameters.latent, name="z_of_features")(x), told])
+    z_log_var = layers.Dense(parameters.latent, name="z_log_var")(x)
+    inputs = {"maps": maps, "condition": condition, "composition": composition}
+    return keras.Model(inputs, [z_mean, z_log_var], name="encoder")
+
+
+def build_improved_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
+    """Return the decoder: latent (B, L) and condition (B, K) to ``maps`` (B, G, G, G, 4) and
+    ``composition`` (B, E), the share of each species among the sites."""
+    z = layers.Input((parameters.latent,), name="z")
+    condition = layers.Input((parameters.conditions,), name="condition")
+
+    given = layers.Concatenate(name="z_and_condition")([z, condition])  # (B, 266)
+    hidden = layers.Dense(parameters.dense, activation="relu", name="head_dense")(given)
+    direct = layers.Dense(SPECIES, use_bias=False, name="composition_of_z")(z)
+    scores = layers.Add(name="composition_scores")([layers.Dense(SPECIES, name="composition_of_dense")(hidden), direct])
+    composition = layers.Softmax(name="composition")(scores)  # (B, 95)
+    start = keras.initializers.Constant(START_LENGTH)
+    lengths = layers.Dense(3, activation="softplus", bias_initializer=start, name="lengths")(hidden)  # (B, 3), Å
+
+    everything = layers.Concatenate(name="z_and_heads")([given, composition, lengths])  # (B, 364)
+    x = decoder_features(everything, parameters, grid)  # (B, 32, 32, 32, 16)
+    x = layers.Conv3D(1, 3, padding="same", name="decoder_conv_out")(x)
+    x = layers.BatchNormalization(momentum=parameters.norm_momentum, epsilon=1e-3, name="decoder_norm_out")(x)
+    density = layers.ReLU(name="decoder_relu_out")(x)  # (B, 32, 32, 32, 1)
+    maps = layers.Concatenate(name="maps")([density, CoordinateChannels(grid, name="coordinates")(lengths)])
+    return keras.Model({"z": z, "condition": condition}, {"maps": maps, "composition": composition}, name="decoder")
+
+
+class ImprovedVAE(CondDFCVAE):
+    """The training model: density and coordinate errors weighed apart, and the composition's divergence.
+
+    L = w_d MSE(density) + MSE(coordinates) + alpha perceptual + beta KLD + w_c KL(composition); the paper's
+    one MSE over the four channels sees little but the lattice (FINDINGS F34, F37).
+    """
+
+    builders = (build_improved_encoder, build_improved_decoder)
+    names = (*CondDFCVAE.names, "coordinate_mse", "composition")
+
+    def terms(self, x, y_pred) -> dict:
+        """Return the terms of the loss of a batch by name."""
+        found = super().terms(x, y_pred)
+        true, said = x["composition"], ops.clip(y_pred["composition"], 1e-7, 1.0)
+        divergence = ops.sum(true * (ops.log(ops.clip(true, 1e-7, 1.0)) - ops.log(said)), axis=-1)
+        squared = ops.square(x["maps"] - y_pred["maps"])
+        return found | {"coordinate_mse": ops.mean(squared[..., 1:]), "composition": ops.mean(divergence)}
+
+    def weigh(self, terms: dict):
+        """Return the scalar loss."""
+        p = self.parameters
+        errors = p.density_weight * terms["density_mse"] + terms["coordinate_mse"]
+        return (
+            errors + p.alpha * terms["perceptual"] + p.beta * terms["kld"] + p.composition_weight * terms["composition"]
+        )

@@ -1,0 +1,66 @@
+"""Where encoded crystals lie in the latent space, to draw new ones from (not in the paper, which draws from N(0, 1)).
+
+An encoder that tells much, with a divergence of hundreds of nats, leaves most of N(0, 1) empty, and what a
+decoder makes of a point there is no crystal. So the distribution is estimated after the training (Ghosh et
+al., "From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian per decile of the formation
+energy and family, of the encodings of its training crystals. This also makes the condition count.
+"""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LatentSampler:
+    """N encoded crystals: ``z_mean`` (N, L), their ``conditions`` (N,) and ``families`` (N,) as whole numbers.
+
+    ``noise`` (F, L) is the mean variance of a family's posteriors.
+    """
+
+    z_mean: np.ndarray
+    conditions: np.ndarray
+    families: np.ndarray
+    noise: np.ndarray
+
+    def draw(self, condition: int, scale: float, rng: np.random.Generator) -> np.ndarray:
+        """Return one latent vector (L,) of a condition, its distance from the family's middle times ``scale``.
+
+        A random combination of a group's deviations has the group's own covariance, whatever its rank.
+        Raises ValueError when no crystal was encoded under the condition.
+        """
+        under = np.flatnonzero(self.conditions == condition)
+        family = self.families[rng.choice(under)]
+        group = self.z_mean[under[self.families[under] == family]].astype(np.float64)
+        middle = group.mean(axis=0)
+        shares = rng.standard_normal(len(group)) / np.sqrt(max(len(group) - 1, 1))
+        noise = np.sqrt(self.noise[family]) * rng.standard_normal(group.shape[1])
+        return middle + scale * (shares @ (group - middle) + noise)
+
+    def save(self, file: BinaryIO) -> None:
+        """Write the arrays to an open NPZ file, the latents as float16."""
+        np.savez_compressed(
+            file,
+            z_mean=self.z_mean.astype(np.float16),
+            conditions=self.conditions.astype(np.uint8),
+            families=self.families.astype(np.uint8),
+            noise=self.noise.astype(np.float32),
+        )
+
+    def check(self, latent: int) -> None:
+        """Raise ValueError where ``draw`` could not take the arrays, or not give vectors of L = ``latent`` numbers."""
+        z_mean, noise, families = self.z_mean, self.noise, self.families
+        numbers = (self.conditions, families)
+        if not (
+            z_mean.ndim == noise.ndim == 2
+            and z_mean.dtype.kind == noise.dtype.kind == "f"
+            and all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
+            and len(z_mean) > 0
+            and 0 <= families.min() <= families.max() < len(noise)
+            and z_mean.shape[1] == noise.shape[1] == latent
+            and np.isfinite(z_mean).all()
+            and np.isfinite(noise).all()
+            and (noise >= 0).all()
+        ):
+            raise ValueError("its arrays do not fit together")

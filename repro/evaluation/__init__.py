@@ -1,0 +1,1 @@
+"""The stage evaluate: the networks on the held-out crystals."""

@@ -1,0 +1,218 @@
+"""The stage that measures every network on the held-out crystals (Results; Tables 5, Figure 4; F10 to F25).
+
+A *route* is how a structure was obtained: from the true map or from a reconstruction (``ours``,
+``released``), its species from the UNet's arg-max (the paper's way) or from a fit of the map.
+"""
+
+from argparse import Namespace
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from pymatgen.core import Element
+from tqdm import tqdm
+
+from data_prep.box import box_positions, voxel_edges, voxel_positions
+from data_prep.cell_angles import fit_angle_rule
+from data_prep.conditions import one_hot
+from data_prep.crystal import FAMILIES, Crystal
+from data_prep.elements import RADII
+from data_prep.files.atomic import write_json
+from data_prep.shards import VoxelStore
+from models.decoding.atoms import SPECIES_FROM, Decoded, Undecodable
+from models.decoding.fitted_species import candidate_elements
+from models.decoding.watershed import components_by_species
+from models.released.vae_weights import load_released_vae
+from models.site_count_classifier import SiteCountClassifier
+from repro.decoding.arrangements import fit_arrangements
+from repro.decoding.decoder import Segmented, batches, decode_all, decoder_pool, segment
+from repro.decoding.latents import Vae, reconstruct, reconstruction_errors
+from repro.decoding.site_counts import trained_site_counts
+from repro.evaluation import metrics
+from repro.run import Run
+from repro.training.dataset import Dataset, load_dataset, load_store
+from repro.training.feeds import input_maps
+from repro.training.train_unet import trained_unet
+from repro.training.train_vae import trained_vae
+
+
+@dataclass
+class Records:
+    """What was measured, one entry per structure: VAE errors by model, decoded structures by route."""
+
+    reconstructions: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
+    routes: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
+    voxels: metrics.VoxelCounts = field(default_factory=metrics.VoxelCounts)
+
+
+def evaluate(run: Run, options: Namespace) -> dict:
+    """Measure the held-out part and write ``results/<run>/evaluation.json``, per structure and summed up."""
+    dataset, store = load_dataset(run), load_store(run)
+    test = dataset.indices("test", run.preset.evaluate.limit)
+    vaes = {"ours": trained_vae(run)}
+    if run.released_vae and store.grid == 32:
+        vaes["released"] = load_released_vae(run.released_vae)
+    unet = trained_unet(run)
+    radii = RADII[run.preset.voxels.radii]()
+    train = [dataset.crystals[index] for index in dataset.indices("train")]
+    seen = np.unique(np.concatenate([crystal.numbers for crystal in train]))
+    elements, prior = candidate_elements(radii, seen), fit_arrangements(train, fit_angle_rule(train))
+    records, counts = Records(), trained_site_counts(run)
+    maps = len(test) * (2 * len(vaes) + 3)  # each VAE's and the true ones by two ways, and the true species
+    with decoder_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
+
+        def decode(segmented: list[Segmented], species_from: str) -> list[Decoded | Undecodable]:
+            return list(decode_all(pool, segmented, species_from, elements, prior))
+
+        for chunk in batches(test, run.preset.evaluate.batch_size):
+            measure(records, chunk, dataset, store, vaes, unet, decode, counts)
+            bar.update(len(chunk))
+    summary = summarise(records, run)
+    write_json(run.results / "evaluation.json", summary)
+    write_json(run.results / "evaluation_structures.json", {"vae": records.reconstructions, "routes": records.routes})
+    _tell(summary)
+    return {"structures": len(test), "models": list(vaes)}
+
+
+def measure(
+    records: Records,
+    chunk: np.ndarray,
+    dataset: Dataset,
+    store: VoxelStore,
+    vaes: dict[str, Vae],
+    unet: keras.Model,
+    decode: Callable[[list[Segmented], str], list[Decoded | Undecodable]],
+    counts: SiteCountClassifier | None,
+) -> None:
+    """Add one batch of held-out structures to ``records``; ``counts`` reads our latents' numbers of sites."""
+    crystals = [dataset.crystals[index] for index in chunk]
+    true = np.stack([input_maps(store.density(index), store.lengths[index]) for index in chunk])
+    species = np.stack([store.species(index) for index in chunk])
+    condition = one_hot(dataset.bins[chunk], len(dataset.edges) + 1)
+    segmented, probability = segment(unet, true)
+    records.voxels += metrics.voxel_counts(species, probability)
+    sources = {"true map": segmented}
+    for name, vae in vaes.items():
+        found = reconstruct(vae, true, condition, [crystal.numbers for crystal in crystals])
+        records.reconstructions[name] += reconstruction_errors(crystals, found)
+        numbers = counts.choose(found.z_mean) if name == "ours" and counts else None
+        sources[name] = segment(unet, found.maps, found.composition, numbers)[0]
+    for name, maps in sources.items():
+        for species_from in SPECIES_FROM:
+            outcomes = decode(maps, species_from)
+            pairs = zip(crystals, outcomes, strict=True)
+            records.routes[f"{name}, {species_from}"] += [compare(crystal, outcome) for crystal, outcome in pairs]
+    ceiling = [_from_true_species(crystal, labels) for crystal, labels in zip(crystals, species, strict=True)]
+    records.routes["true species"] += [compare(c, outcome) for c, outcome in zip(crystals, ceiling, strict=True)]
+
+
+def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:
+    """Return what the representation itself allows: components of the true species map (F11)."""
+    regions = components_by_species(labels)
+    edges = voxel_edges(crystal.lengths, len(labels))
+    positions = voxel_positions(regions.centres, edges, len(labels))
+    return Decoded(regions.species, positions, positions / crystal.lengths, crystal.lengths)
+
+
+def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
+    """Return how one decoded structure differs from the true one; distances in Å in the boxed frame (F25)."""
+    record = {"id": crystal.id, "family": crystal.family}
+    if isinstance(outcome, Undecodable):
+        return record | {"reason": outcome.reason}
+    true = box_positions(crystal.fractional, crystal.lengths)
+    arguments = (crystal.numbers, true, outcome.numbers, outcome.cartesian)
+    return record | {
+        "emd": metrics.emd(true, outcome.cartesian),
+        "delta_n": metrics.delta_n(true, outcome.cartesian),
+        "species_right": metrics.species_right_per_site(*arguments),
+        "exact": bool(metrics.exact_match(*arguments)),
+        "numbers": crystal.numbers,
+        "told": metrics.elements_told(*arguments),
+    }
+
+
+def summarise(records: Records, run: Run) -> dict:
+    """Return all metrics overall and per family, with counts and failures by reason."""
+    groups = {"all": None} | {family: family for family in FAMILIES}
+    return {
+        "run": run.name,
+        "source": run.source_name,
+        "preset": run.preset.name,
+        "vae": {
+            name: {group: _vae_summary(_of_family(entries, family)) for group, family in groups.items()}
+            for name, entries in records.reconstructions.items()
+        },
+        "unet": records.voxels.summary(),
+        "elements": {name: element_summary(entries) for name, entries in records.routes.items() if "fit" in name},
+        "routes": {
+            name: {group: _route_summary(_of_family(entries, family)) for group, family in groups.items()}
+            for name, entries in records.routes.items()
+        },
+    }
+
+
+def _of_family(entries: list[dict], family: str | None) -> list[dict]:
+    return [entry for entry in entries if family is None or entry["family"] == family]
+
+
+def _vae_summary(entries: list[dict]) -> dict:
+    if not entries:
+        return {"count": 0}
+    means = {name: float(np.mean([entry[name] for entry in entries])) for name in ("mse", "density_mse", "kld")}
+    lattice = {
+        name: np.mean([entry[name] for entry in entries], axis=0) for name in ("lattice_error", "lattice_error_minmax")
+    }
+    low, high = metrics.bootstrap_interval([entry["mse"] for entry in entries], seed=0)
+    return {"count": len(entries), **means, "mse_interval": [low, high], **lattice}
+
+
+def _route_summary(entries: list[dict]) -> dict:
+    """Means over the structures that could be decoded; shares over all structures."""
+    decoded = [entry for entry in entries if "reason" not in entry]
+    result = {
+        "count": len(entries),
+        "decoded": len(decoded),
+        "failures": dict(Counter(entry["reason"] for entry in entries if "reason" in entry)),
+        "exact_fraction": sum(entry["exact"] for entry in decoded) / max(len(entries), 1),
+        "species_right": sum(entry["species_right"] for entry in decoded) / max(len(entries), 1),
+    }
+    if decoded:
+        for name in ("emd", "delta_n"):
+            values = [entry[name] for entry in decoded]
+            result[name] = float(np.mean(values))
+            result[f"{name}_interval"] = list(metrics.bootstrap_interval(values, seed=0))
+    return result
+
+
+def element_summary(entries: list[dict]) -> dict[str, dict]:
+    """Return per element how many held-out sites have it, how many are told right, and the three commonest mistakes.
+
+    "none" is a site that no decoded one is near to.
+    """
+    told: dict[int, Counter] = defaultdict(Counter)
+    for entry in entries:
+        for true, other in zip(entry.get("numbers", ()), entry.get("told", ()), strict=True):
+            told[int(true)][int(other)] += 1
+    name = {0: "none"} | {number: Element.from_Z(number).symbol for number in range(1, 119)}
+    return {
+        name[number]: {
+            "sites": counts.total(),
+            "right": counts[number],
+            "mistakes": {name[other]: n for other, n in (counts - Counter({number: counts[number]})).most_common(3)},
+        }
+        for number, counts in sorted(told.items())
+    }
+
+
+def _tell(summary: dict) -> None:
+    for name, groups in summary["vae"].items():
+        lattice = " ".join(f"{value:.3f}" for value in groups["all"]["lattice_error"])
+        print(f"VAE {name}: MSE {groups['all']['mse']:.4f}, KLD {groups['all']['kld']:.1f}, lattice MAE {lattice} Å")
+    for name, groups in summary["routes"].items():
+        values = groups["all"]
+        print(
+            f"{name}: {values['decoded']} of {values['count']} decoded, EMD {values.get('emd', float('nan')):.3f} Å, "
+            f"|dN| {values.get('delta_n', float('nan')):.2f}, all right {100 * values['exact_fraction']:.1f} %"
+        )

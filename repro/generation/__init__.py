@@ -1,0 +1,1 @@
+"""From the latent space to ranked crystals: the commands generate and reconstruct."""

@@ -1,0 +1,126 @@
+"""Relaxations by CHGNet, a neural network potential: a fast surrogate for DFT, never a DFT result."""
+
+import contextlib
+import io
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator
+from ase.filters import FrechetCellFilter
+from ase.optimize import FIRE
+from ase.units import GPa
+from pymatgen.core import Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from data_prep.errors import InputError
+from repro.relaxation.store import TIME_LIMIT, Store, structure_from, structure_record
+from repro.relaxation.verdict import EXPLODED, TOO_CLOSE, exploded, final_verdict, too_close
+
+NAME = "CHGNet"
+_KEYED_SECONDS = 120.0  # what the keys of stores hold in the place of any limit: the first default
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """How structures are relaxed: largest force in eV/Å (on the cell as well), steps, seconds of CPU time."""
+
+    force: float = 0.01
+    steps: int = 1000
+    seconds: float = 120.0
+
+    def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
+        """Return how a result was made, the same for all elements: settings and versions of the potential."""
+        return {"name": NAME, **asdict(self), **versions()}
+
+    def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what a result depends on: its method without the time limit."""
+        return self.method(elements) | {"seconds": _KEYED_SECONDS}
+
+    def job(self, structure: Structure, relax_cell: bool) -> tuple:
+        """Return the function and the arguments of a job that relaxes ``structure``."""
+        return run_job, (structure_record(structure), relax_cell, asdict(self))
+
+
+@lru_cache(maxsize=1)
+def potential() -> Calculator:
+    """Return CHGNet as an ASE calculator on the CPU, one thread, loaded once per process.
+
+    Raises InputError where the extra is not installed.
+    """
+    from data_prep.embedded.relax import load_model
+
+    try:
+        model = load_model()
+    except InputError as error:
+        raise InputError(f"{error.__cause__}: run 'make surrogate' once, or choose DFT.") from error
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return CHGNetCalculator(model=model, use_device="cpu", on_isolated_atoms="ignore")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions on which the surrogate's numbers depend; raises InputError where it is not installed."""
+    from data_prep.embedded import relax
+
+    return relax.versions(potential().model)
+
+
+def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:
+    """Relax one structure with CHGNet and put its record into the store at ``root``: one job of a pool."""
+    surrogate = Surrogate(**settings)
+    record = relax(structure_from(start), potential(), surrogate, relax_cell)
+    kept = {"method": surrogate.method(), "limit": surrogate.seconds, "start": start}
+    return Store(Path(root)).put(key, record | kept)
+
+
+def relax(structure: Structure, calculator: Calculator, settings: Surrogate, relax_cell: bool = True) -> dict:
+    """Relax sites and cell with an ASE ``calculator`` and return the record.
+
+    ``status`` and ``reason`` as in ``verdict``; ``final`` structure, ``energy_per_atom`` (eV/atom), ``forces``
+    (n, 3) in eV/Å, ``pressure`` in GPa (positive: the cell wants to grow), ``steps``, ``seconds`` and
+    ``cpu_seconds``. Nothing but status and reason for a structure whose atoms are too close.
+    """
+    if reason := too_close(structure):
+        return {"status": TOO_CLOSE, "reason": reason}
+    atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
+    atoms.calc = calculator
+    began, cpu = time.time(), time.process_time()
+    optimizer = FIRE(FrechetCellFilter(atoms) if relax_cell else atoms, logfile=None)
+    ended, converged = None, False
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for converged in optimizer.irun(fmax=settings.force, steps=settings.steps):
+            if reason := exploded(structure, _structure(atoms), atoms.get_forces()):
+                ended = EXPLODED, reason
+            elif not converged and time.process_time() - cpu > settings.seconds:
+                ended = TIME_LIMIT, f"not converged within {settings.seconds:g} s of CPU time"
+            if ended:
+                break
+    times = {"seconds": time.time() - began, "cpu_seconds": time.process_time() - cpu, "began": began}
+    return _record(atoms, ended, bool(converged), relax_cell) | {"steps": optimizer.nsteps} | times
+
+
+def _record(atoms, ended: tuple[str, str] | None, converged: bool, relax_cell: bool) -> dict:
+    pressure = -float(np.mean(atoms.get_stress()[:3])) / GPa
+    status, reason = ended or final_verdict(converged, pressure if relax_cell else 0.0)
+    return {
+        "status": status,
+        "reason": reason,
+        "final": structure_record(_structure(atoms)),
+        "energy": float(atoms.get_potential_energy()),
+        "energy_per_atom": float(atoms.get_potential_energy()) / len(atoms),
+        "forces": atoms.get_forces().tolist(),
+        "largest_force": float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
+        "pressure": pressure,
+    }
+
+
+def _structure(atoms) -> Structure:
+    return Structure(np.array(atoms.cell), atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False))

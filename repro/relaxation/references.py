@@ -1,0 +1,86 @@
+"""Formation energies: the elements in their ground-state structures, calculated like the compounds and kept."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pymatgen.core import Structure
+
+from data_prep.embedded.elements import elemental_structure, is_molecule
+from data_prep.errors import InputError
+from repro.relaxation.chgnet import Surrogate
+from repro.relaxation.espresso import Dft
+from repro.relaxation.fan_out import fan_out
+from repro.relaxation.store import CONVERGED, Store, key_of
+from repro.relaxation.verdict import LIMITS
+
+UNAVAILABLE = "not calculated"
+
+
+@dataclass(frozen=True)
+class Calculator:
+    """A method, where its results are kept, and who does the work: ``workers`` here or a ``parsl`` configuration."""
+
+    method: Surrogate | Dft
+    store: Store
+    workers: int | None = None
+    parsl: Path | None = None
+
+    def relaxed(
+        self, structures: Mapping[str, Structure], rigid: Container[str] = (), what: str = "crystals"
+    ) -> dict[str, dict]:
+        """Return the record of each structure's relaxation by its name; those named in ``rigid`` keep their cells.
+
+        A structure that the method cannot take (no pseudopotential of one of its elements) has the status
+        ``UNAVAILABLE``. Two names of one structure are calculated once.
+        """
+        keys, jobs, found = {}, {}, {}
+        for name, structure in structures.items():
+            try:
+                method = self.method.key([element.symbol for element in structure.composition.elements])
+            except InputError as error:
+                found[name] = {"status": UNAVAILABLE, "reason": str(error)}
+                continue
+            cell = name not in rigid
+            keys[name] = key_of(structure, method | {"cell": cell, "limits": LIMITS})
+            jobs[keys[name]] = self.method.job(structure, cell)
+        records = fan_out(jobs, self.store, self.workers, self.parsl, what, self.method.seconds)
+        return found | {name: records[key] for name, key in keys.items()}
+
+    def with_elements(self, structures: Mapping[str, Structure], what: str = "crystals") -> tuple[dict, dict]:
+        """Return the record of each structure by its name, and of each of their elements' references by its symbol.
+
+        A reference is the element's bulk, relaxed; of a gas the molecule in a box, whose cell stays.
+        """
+        symbols = sorted({one.symbol for structure in structures.values() for one in structure.composition.elements})
+        bulk = {f"element {symbol}": known for symbol in symbols if (known := bulk_of(symbol)) is not None}
+        rigid = {f"element {symbol}" for symbol in symbols if is_molecule(symbol)}
+        records = self.relaxed({**structures, **bulk}, rigid, f"{what} and elements")
+        unknown = {"status": UNAVAILABLE, "reason": "no structure of this element is known"}
+        elements = {symbol: records.pop(f"element {symbol}", unknown) for symbol in symbols}
+        return records, elements
+
+
+@cache
+def bulk_of(symbol: str) -> Structure | None:
+    """Return an element's reference structure before its relaxation (shared: copy it to change it), None if unknown."""
+    try:
+        return elemental_structure(symbol)
+    except KeyError:
+        return None
+
+
+def formation_energy(record: dict, structure: Structure, elements: Mapping[str, dict]) -> tuple[float | None, str]:
+    """Return the formation energy (eV/atom) of a relaxed structure, or None and the reason why there is none.
+
+    The paper's: total energy less that of the constituent elements in their bulk state, per atom.
+    """
+    if record["status"] != CONVERGED:
+        return None, record["reason"]
+    counts = structure.composition.get_el_amt_dict()
+    for symbol in counts:
+        if elements[symbol]["status"] != CONVERGED:
+            return None, f"the element {symbol} has no reference: {elements[symbol]['reason']}"
+    bulk = sum(elements[symbol]["energy_per_atom"] * count for symbol, count in counts.items())
+    return record["energy_per_atom"] - bulk / sum(counts.values()), ""

@@ -1,0 +1,90 @@
+"""python -m repro relax: the crystals of a folder relaxed, their energies, and what changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pymatgen.core import Structure
+
+from data_prep.crystal import file_name
+from data_prep.errors import InputError
+from data_prep.files.atomic import write_csv
+from data_prep.quarantine import print_rejected
+from data_prep.sources.structure_files import read_structures
+from data_prep.structures.matching import structure_of
+from repro.relaxation.options import add_options, calculator_of
+from repro.relaxation.store import CONVERGED
+
+if TYPE_CHECKING:
+    from repro.relaxation.references import Calculator
+
+TABLE, CIFS = "relaxed.csv", "relaxed"
+
+
+def relax_files(options: argparse.Namespace) -> None:
+    """Relax what ``options.path`` holds into ``options.out``; raises InputError where nothing can be."""
+    crystals, rejected = read_structures(options.path)
+    print_rejected(rejected)
+    if not crystals:
+        raise InputError(f"{options.path}: no structure can be read; see above.")
+    out = options.out or _beside(options.path)
+    names = distinct_names([crystal.id for crystal in crystals])
+    structures = {name: crystal.structure() for name, crystal in zip(names, crystals, strict=True)}
+    found = relax_structures(structures, calculator_of(options), out)
+    if all(row["status"] != CONVERGED for row in found):
+        raise InputError(f"{options.path}: nothing could be relaxed; see above.")
+
+
+def _beside(path: Path) -> Path:
+    """Return the folder beside the one that ``path`` is or lies in; raises InputError where that is the root."""
+    path = path.resolve()  # "." and "x.cif" say no folder's name
+    folder = path if path.is_dir() else path.parent
+    if not folder.name:
+        raise InputError(f"{path} has no folder to put the results beside: name one with --out FOLDER.")
+    return folder.with_name(folder.name + "-relaxed")
+
+
+def distinct_names(ids: Sequence[str]) -> list[str]:
+    """Return a name for each id, no two of which share a file: without ``.cif``, else the id, else numbered."""
+    names, taken = [], set()
+    for id in ids:
+        plain = id.removesuffix(".cif")
+        choices = chain((plain, id), (f"{plain}-{number}" for number in count(2)))
+        name = next(choice for choice in choices if file_name(choice) not in taken)
+        if name != plain:
+            print(f"{id}: listed as {name}, because {plain} is the name of another structure", file=sys.stderr)
+        taken.add(file_name(name))
+        names.append(name)
+    return names
+
+
+def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
+    """Relax generated candidates (``id`` and ``cif``) with the surrogate into ``out``, as the command does."""
+    crystals = {record["id"]: structure_of(record["cif"], primitive=True) for record in records if record["cif"]}
+    if not crystals:
+        print("No candidate is left to relax.")
+        return []
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return relax_structures(crystals, calculator_of(parser.parse_args([])), out)
+
+
+def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
+    """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated."""
+    from repro.relaxation.changes import COLUMNS, rows, write_cifs
+
+    records, elements = calculator.with_elements(structures)
+    found = rows(structures, records, elements)
+    write_cifs(found, records, out / CIFS)
+    write_csv(out / TABLE, list(found.values()), COLUMNS)
+    done = sum(row["status"] == CONVERGED for row in found.values())
+    for row in found.values():
+        if row["status"] != CONVERGED:
+            print(f"{row['id']}: {row['status']}: {row['reason']}", file=sys.stderr)
+    print(f"{done} of {len(found)} relaxed; {out / TABLE}")
+    return list(found.values())

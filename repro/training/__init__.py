@@ -1,0 +1,1 @@
+"""From a source to trained networks: the stages data, voxelize, train-unet, train-vae."""

@@ -1,0 +1,200 @@
+"""The only place that compiles and fits: epochs, checkpoints, logs, resuming."""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from tensorboard.summary import Writer
+from tqdm import tqdm
+
+from data_prep.errors import InputError
+from data_prep.files.atomic import replacing, write_csv, write_json
+from data_prep.files.checksum import file_sha256
+
+BEST = "best.weights.h5"
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how fast: epochs, steps per epoch, learning rate and its schedule (see ``Table6``)."""
+
+    epochs: int
+    steps: int
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    patience: int = 0  # epochs without improvement before stopping, 0 for never
+
+
+def adam(budget: Budget) -> keras.optimizers.Optimizer:
+    """Return Adam (Methods: "Training procedures were performed using the ADAM optimizer")."""
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = budget.learning_rate
+    if budget.schedule == "cosine":
+        total = max(1, budget.epochs * budget.steps - budget.warmup_steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, total, warmup_target=budget.learning_rate, warmup_steps=budget.warmup_steps
+        )
+    return keras.optimizers.Adam(rate)
+
+
+def compile_model(model: keras.Model, budget: Budget, **losses) -> None:
+    """Compile with Adam; XLA only where the backend is built on it (on a CPU TensorFlow is slower with it)."""
+    model.compile(optimizer=adam(budget), jit_compile=keras.backend.backend() == "jax", **losses)
+    model.optimizer.build(model.trainable_variables)
+
+
+class _Progress(keras.callbacks.Callback):
+    """One progress bar over all epochs, with the rate, the remaining time and the losses by name."""
+
+    def __init__(self, bar: tqdm):
+        super().__init__()
+        self.bar = bar
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+        if batch % 10 == 0:
+            self.bar.set_postfix({name: f"{value:.4g}" for name, value in (logs or {}).items()}, refresh=False)
+
+
+def fit_epochs(
+    model: keras.Model,
+    budget: Budget,
+    feed: Callable[[int], keras.utils.PyDataset],
+    validation: keras.utils.PyDataset,
+    folder: Path,
+    monitor: str = "loss",
+) -> list[dict]:
+    """Train a compiled model epoch by epoch and return the history, one dict of losses per epoch.
+
+    After each epoch ``folder`` holds the whole training state, written atomically: a killed training
+    goes on from the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
+    epoch with the lowest validation ``monitor``. Raises InputError when a loss is not finite.
+    """
+    history = restore(model, folder, monitor)
+    writer = Writer(str(folder / "tensorboard"))
+    total = budget.epochs * budget.steps
+    with tqdm(total=total, initial=len(history) * budget.steps, desc=folder.name, unit=" steps", mininterval=2) as bar:
+        while len(history) < budget.epochs and not _exhausted(history, monitor, budget.patience):
+            epoch = len(history)
+            history.append(_one_epoch(model, feed(epoch), validation, _Progress(bar), folder, epoch))
+            tqdm.write(_line(epoch, budget.epochs, history[-1]))
+            save(model, folder, history, is_best=_best_epoch(history, monitor) == epoch)
+            for name, value in history[-1].items():
+                writer.add_scalar(name, value, epoch)
+    writer.close()
+    return history
+
+
+def _one_epoch(model, feed, validation, progress, folder: Path, epoch: int) -> dict[str, float]:
+    started = time.perf_counter()
+    stop_on_nan = keras.callbacks.TerminateOnNaN()
+    logs = model.fit(feed, epochs=1, shuffle=False, verbose=0, callbacks=[progress, stop_on_nan]).history
+    losses = {name: float(values[-1]) for name, values in logs.items()}
+    seconds = time.perf_counter() - started
+    if all(math.isfinite(value) for value in losses.values()):
+        checked = model.evaluate(validation, verbose=0, return_dict=True)
+        losses |= {f"val_{name}": float(value) for name, value in checked.items()}
+    bad = [name for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise InputError(
+            f"{folder.name}: {', '.join(bad)} became NaN or infinite in epoch {epoch + 1}; "
+            f"the last good epoch is kept in {folder}: lower the learning rate and start again."
+        )
+    return losses | {"seconds": round(seconds, 2)}
+
+
+def _line(epoch: int, epochs: int, losses: dict[str, float]) -> str:
+    values = "  ".join(f"{name} {value:.5g}" for name, value in losses.items())
+    return f"epoch {epoch + 1}/{epochs}  {values}"
+
+
+def _best_epoch(history: list[dict], monitor: str) -> int:
+    return min(range(len(history)), key=lambda epoch: history[epoch][f"val_{monitor}"])
+
+
+def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
+    return bool(patience and history) and len(history) - 1 - _best_epoch(history, monitor) >= patience
+
+
+def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
+    """Write weights, optimizer and history of a completed epoch; the state file is what makes it count.
+
+    It holds the checksums of the weights and the history too: a damaged number is a number.
+    """
+    current = f"epoch-{len(history):04d}.weights.h5"
+    _require_space(model, folder / current, files=1 + is_best)
+    if is_best:
+        with replacing(folder / BEST) as temporary:
+            model.save_weights(temporary, overwrite=True)
+    with replacing(folder / current) as temporary:
+        model.save_weights(temporary, overwrite=True)
+    write_csv(folder / "history.csv", [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
+    sha256 = {name: file_sha256(folder / name) for name in (current, BEST)} | {"history": _sha256(history)}
+    write_json(folder / STATE, {"weights": current, "sha256": sha256, "history": history})
+    for old in folder.glob("epoch-*.weights.h5"):
+        if old.name != current:
+            old.unlink()
+
+
+def _require_space(model: keras.Model, path: Path, files: int) -> None:
+    """Raise OSError where the disk cannot hold so many files of weights: found out while writing, HDF5 may crash."""
+    variables = {id(variable): variable for variable in [*model.variables, *model.optimizer.variables]}
+    needed = 2**20 + files * 4 * sum(math.prod(variable.shape) for variable in variables.values())
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def restore(model: keras.Model, folder: Path, monitor: str = "loss") -> list[dict]:
+    """Load the last completed epoch into a compiled model and return the history; empty when there is none."""
+    state = _read_state(folder)
+    if state is None:
+        return []
+    if any(f"val_{monitor}" not in losses for losses in state["history"]):
+        raise InputError(f"{folder / STATE} is damaged: remove {folder} to train again.")
+    load_weights(model, folder / state["weights"])
+    return state["history"]
+
+
+def _read_state(folder: Path) -> dict | None:
+    """Return the state of a training, None where there is none; raises InputError naming a damaged one."""
+    path = folder / STATE
+    try:
+        state = json.loads(path.read_text())
+        if state["sha256"]["history"] != _sha256(state["history"]) or state["weights"] not in state["sha256"]:
+            raise ValueError("not what was written")
+        return state
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a JSON fault is a ValueError
+        raise InputError(f"{path} is damaged: remove {folder} to train again.") from error
+
+
+def _sha256(history: list[dict]) -> str:
+    return hashlib.sha256(json.dumps(history).encode()).hexdigest()
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Load a ``.weights.h5`` file; raises InputError naming it when it is missing, damaged or does not fit.
+
+    It is compared with its checksum where the state of a training lies beside it.
+    """
+    stored = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
+    try:
+        if stored and file_sha256(path) != stored:
+            raise ValueError("its checksum fails")
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
+            "remove its folder to train again."
+        ) from error

@@ -1,0 +1,109 @@
+"""Table 2: the six filters in the paper's order, counted by hand, and the candidates that are left."""
+
+import csv
+import json
+
+import pytest
+
+from data_prep.errors import InputError
+from experiments import table2
+from experiments.paper import TABLE2
+from tests.support import made_up_generation
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return made_up_generation.write(tmp_path)
+
+
+@pytest.fixture
+def table(tmp_path):
+    return table2.compute(made_up_generation.generation(tmp_path))
+
+
+def counts(table: dict, group: str, key: str) -> list[float]:
+    return [step[key] for step in table["groups"][group]["steps"]]
+
+
+def test_each_filter_leaves_what_was_counted_by_hand(table):
+    by_base = {base["base"]: list(base["counts"].values()) for base in table["bases"]}
+    assert by_base == {"SrTiO3": [10, 8, 7, 6, 4, 3], "NaCl": [10, 10, 10, 0, 0, 0]}
+    assert counts(table, "all", "mean") == [10, 9, 8.5, 3, 2, 1.5]
+    assert counts(table, "all", "percent") == [100, 90, 85, 30, 20, 15]
+    assert counts(table, "ABX3", "mean") == [10, 8, 7, 6, 4, 3]
+    assert counts(table, "AB", "percent") == [100, 100, 100, 0, 0, 0]
+    assert list(table["groups"]) == ["all", "AB", "ABX3"]  # no base of the third family
+    assert table["groups"]["all"]["bases_with_candidates"] == 1
+    assert [base["undecodable"] for base in table["bases"]] == [0, 1]
+
+
+def test_the_steps_and_the_papers_numbers_stand_in_its_order(table):
+    assert [step["step"] for step in table["groups"]["all"]["steps"]] == [row.step for row in TABLE2]
+    assert [step["samples"] for step in table["paper"]["steps"]] == [1000, 890, 350, 250, 60, 20]
+    assert table["paper"]["selected"] == 76
+
+
+def test_intervals_are_of_the_mean_over_the_bases(table):
+    low, high = table["groups"]["all"]["steps"][5]["interval"]
+    assert (low, high) == (0, 3)
+    assert table["groups"]["AB"]["steps"][5]["interval"] is None  # one base has no spread
+
+
+def test_of_equal_compositions_the_lowest_energy_stays_and_actinides_are_not_selected(table):
+    found = {row["formula"]: row for row in table["candidates"]}
+    assert set(found) == {"CaTiO3", "ThTiO3", "BaZrO3"}
+    assert found["CaTiO3"]["id"] == "SrTiO3-k-0-00004" and found["CaTiO3"]["formation_energy_per_atom"] == -3.5
+    assert found["CaTiO3"]["difference"] == pytest.approx(-1 / 6)
+    assert [found[name]["selected"] for name in ("CaTiO3", "ThTiO3", "BaZrO3")] == [True, False, True]
+    assert found["ThTiO3"]["actinide"] and table["selected"] == 2
+
+
+def test_at_most_ten_of_a_base_are_selected(tmp_path):
+    rows = [row for row in made_up_generation.samples() if row["target"] == "SrTiO3-k-0"]
+    metals = ["Mg", "Ca", "Sc", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Y", "Zr"]
+    more = [dict(rows[9]) for _ in metals]
+    for place, (row, metal) in enumerate(zip(more, metals, strict=True)):
+        structure = made_up_generation.perovskite("Rb", metal, 4.1)
+        row |= {"id": f"x-{place:02d}", "structure": structure, "formula": structure.composition.reduced_formula}
+        row |= {"formation_energy_per_atom": -3.0 - 0.04 * place}
+    table = table2.compute(made_up_generation.generation(tmp_path, rows[:1] + more))
+    assert len(table["candidates"]) == 13 and table["selected"] == 10
+    assert [row["selected"] for row in table["candidates"]] == [True] * 10 + [False] * 3  # the closest come first
+
+
+def test_the_energy_window_is_a_fifth_of_the_bases_energy():
+    assert table2.near({"formation_energy_per_atom": -2.4}, -3.0) and table2.near(
+        {"formation_energy_per_atom": -3.6}, -3.0
+    )
+    assert not table2.near({"formation_energy_per_atom": -2.39}, -3.0)
+    assert not table2.near({"formation_energy_per_atom": None}, -3.0)
+
+
+def test_json_csv_and_markdown_agree(folders, capsys):
+    results, data = folders
+    table2.main(["--results", str(results), "--data", str(data)])
+    text = (results / "table2.md").read_text()
+    assert text in capsys.readouterr().out
+    assert "| unique composition | 20 | 2 | 1.5 [0.0, 3.0] | 15.0 | 0.0 | 0.0 | 3.0 | 30.0 |" in text
+    assert "3 candidates of 3 formulas are left, around 1 of 2 bases; 2 of them are selected (paper: 76)." in text
+    with open(results / "table2.csv", newline="") as file:
+        assert [float(row["all"]) for row in csv.DictReader(file)] == [10, 9, 8.5, 3, 2, 1.5]
+    with open(results / "table2_candidates.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 and all((results / row["file"]).is_file() for row in rows)
+
+
+def test_drawing_again_reads_no_candidates(folders):
+    results, data = folders
+    table2.main(["--results", str(results), "--data", str(data)])
+    before = {name: (results / name).read_bytes() for name in ("table2.json", "table2.csv", "table2.md")}
+    (results / "generate" / "candidates.csv").unlink()
+    table2.main(["--results", str(results), "--redraw"])
+    assert before == {name: (results / name).read_bytes() for name in before}
+    assert json.loads(before["table2.json"])["identity"]
+
+
+def test_a_base_that_is_no_crystal_of_the_run_is_named(tmp_path):
+    rows = [row | {"target": "MgO-k-9"} for row in made_up_generation.samples()[:3]]
+    with pytest.raises(InputError, match="The base MgO-k-9 of .* is no crystal of this run"):
+        table2.compute(made_up_generation.generation(tmp_path, rows))

@@ -1,0 +1,269 @@
+"""python -m repro predict: units, what cannot be, what was never seen, and one bad file among good ones."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from pymatgen.core import Element, Lattice, Structure
+
+from data_prep.coordination import all_coordinations
+from data_prep.crystal import crystal_from_structure
+from data_prep.element_features import element_features
+from data_prep.graphs import crystal_graph
+from data_prep.property_labels import PROPERTIES
+from models.cgcnn import build_cgcnn, set_target_scale
+from models.table6 import CGCNNParameters
+from repro.__main__ import main
+from repro.properties.networks import ZERO_GAP, predict, predict_properties
+from repro.properties.predict import draw
+from repro.properties.weights import load_published, publish
+from tests.support.crystals import made_up_crystals
+from tests.support.prototypes import perovskite, rock_salt
+
+pytestmark = pytest.mark.slow
+TINY = replace(CGCNNParameters(), atom_features=8, hidden=16)
+LABELS = {
+    "formation_energy_per_atom": (-1.5, 1.0), "energy_per_atom": (-6.0, 1.5), "band_gap": (3.0, 0.3),
+    "bulk_modulus": (4.4, 0.6), "shear_modulus": (3.5, 0.7), "poisson_ratio": (0.28, 0.05),
+    "refractive_index": (2.2, 0.3), "dielectric_constant": (1.6, 0.4),
+}  # fmt: skip
+HEADINGS = (
+    "id", "formula", "formation_energy_per_atom (eV/atom)", "formation_energy_spread (eV/atom)",
+    "energy_per_atom (eV/atom)", "band_gap (eV)", "bulk_modulus (GPa)", "shear_modulus (GPa)", "poisson_ratio",
+    "refractive_index", "dielectric_constant", "warning",
+)  # fmt: skip
+ENERGY, SPREAD = HEADINGS[2:4]
+PEROVSKITE = perovskite("Sr", "Fe", "O", 3.9)
+
+
+def oxide(cation: str = "Mg") -> Structure:
+    return rock_salt(cation, "O", 4.2)
+
+
+SEEN = all_coordinations(crystal_graph(one) for one in (PEROVSKITE, *map(oxide, ("Mg", "Ca", "Sr"))))
+
+
+def network(name: str, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    model = build_cgcnn(TINY, element_features())
+    mean, std = LABELS[name]
+    set_target_scale(model, np.array([mean - std, mean + std]))
+    return model
+
+
+@pytest.fixture(scope="module")
+def networks() -> dict[str, list[keras.Model]]:
+    """Untrained networks in the unit of every property, two of formation energy."""
+    return {name: [network(name, seed) for seed in range(2 if name.startswith("form") else 1)] for name in LABELS}
+
+
+@pytest.fixture(scope="module")
+def weights(networks, tmp_path_factory) -> Path:
+    """Those networks, published as though trained on a perovskite and three oxides."""
+    folder = tmp_path_factory.mktemp("weights") / "cgcnn"
+    publish(folder, networks, TINY, SEEN, {"source": "made up"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_network(networks, tmp_path_factory) -> Path:
+    """As ``weights``, the Poisson ratio's alone: read in a tenth of the time."""
+    folder = tmp_path_factory.mktemp("weights") / "one"
+    publish(folder, {"poisson_ratio": networks["poisson_ratio"]}, TINY, SEEN, {})
+    return folder
+
+
+@pytest.fixture
+def structures(tmp_path) -> Path:
+    folder = tmp_path / "structures"
+    folder.mkdir()
+    oxide().to(str(folder / "b-magnesia.cif"), fmt="cif")
+    PEROVSKITE.to(str(folder / "a-ferrate.cif"), fmt="cif")
+    return folder
+
+
+def rows_of(path: Path, weights: Path, out: Path) -> list[dict[str, str]]:
+    assert main(["predict", str(path), "--weights", str(weights), "--out", str(out)]) == 0
+    with open(out, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def values(rows: list[dict[str, str]]) -> np.ndarray:
+    """The numbers of a CSV (n, 9), the spread last."""
+    names = [name for name in HEADINGS[2:-1] if "spread" not in name] + [SPREAD]
+    return np.array([[float(row[name]) for name in names] for row in rows])
+
+
+def arrays(found: dict) -> np.ndarray:
+    """The predictions (n, 9) of every property, and the spread of formation energy."""
+    return np.stack([*(one.values for one in found.values()), found["formation_energy_per_atom"].spread], axis=1)
+
+
+def test_the_csv_has_units_and_physical_values(structures, weights, networks, tmp_path, capsys):
+    rows = rows_of(structures, weights, tmp_path / "out.csv")
+    printed = capsys.readouterr()
+    assert printed.err == "" and "2 predicted, 0 left out" in printed.out
+    assert tuple(rows[0]) == HEADINGS
+    assert [row["formula"] for row in rows] == ["SrFeO3", "MgO"]
+    graphs = [crystal_graph(structure) for structure in (PEROVSKITE, oxide())]
+    each = np.stack([predict(model, graphs) for model in networks["formation_energy_per_atom"]])
+    np.testing.assert_allclose([float(row[ENERGY]) for row in rows], each.mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose([float(row[SPREAD]) for row in rows], each.std(axis=0, ddof=1), rtol=1e-3)
+    for name in ("bulk_modulus", "shear_modulus", "dielectric_constant"):  # learned as natural logarithms
+        unit = " (GPa)" if PROPERTIES[name].unit else ""
+        found = np.array([float(row[name + unit]) for row in rows])
+        assert (found > 0).all()
+        np.testing.assert_allclose(np.log(found), predict(networks[name][0], graphs), atol=1e-3)
+    assert main(["predict", str(structures), "--weights", str(weights)]) == 0
+    assert capsys.readouterr().out == (tmp_path / "out.csv").read_text()  # the same table on the screen
+
+
+def test_rows_follow_the_order_of_the_files(weights, networks, tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    crystals = made_up_crystals(9)
+    for place in (4, 8, 0, 2, 6, 1, 3, 7, 5):  # cells of 2, 4 and 5 sites in turn
+        crystals[place].structure().to(str(folder / f"{place}.cif"), fmt="cif")
+    rows = rows_of(folder, weights, tmp_path / "out.csv")
+    assert [row["id"] for row in rows] == [f"{place}.cif" for place in range(9)]
+    assert [row["formula"] for row in rows] == [crystal.formula for crystal in crystals]
+    alone = [arrays(predict_properties(networks, [crystal_graph(crystal)]))[0] for crystal in crystals]
+    np.testing.assert_allclose(values(rows), alone, rtol=1e-3)  # four digits are printed
+
+
+def test_an_answer_does_not_depend_on_the_other_crystals(networks):
+    graphs = [crystal_graph(crystal) for crystal in made_up_crystals(30)]
+    graphs.append(crystal_graph(oxide() * (2, 3, 1)))
+    together = arrays(predict_properties(networks, graphs))
+    assert together[:, :8].std(axis=0).min() > 1e-3
+    for place in (0, 1, 2, 30):
+        np.testing.assert_allclose(arrays(predict_properties(networks, [graphs[place]]))[0], together[place], rtol=1e-5)
+    backwards = arrays(predict_properties(networks, graphs[::-1]))[::-1]
+    np.testing.assert_allclose(backwards, together, rtol=1e-5)
+
+
+def test_without_a_band_gap_there_is_no_refractive_index(networks):
+    graphs = [crystal_graph(crystal) for crystal in made_up_crystals(8)]
+    gap = network("band_gap", 0)
+    scale = gap.get_layer("target_scale")
+    scale.mean.assign(float(scale.mean) + ZERO_GAP - np.median(predict(gap, graphs)))  # for four of the eight
+    raw = predict(gap, graphs)
+    found = predict_properties(networks | {"band_gap": [gap]}, graphs)
+    metal = raw < ZERO_GAP
+    assert metal.sum() == 4
+    np.testing.assert_array_equal(found["band_gap"].values, np.where(metal, 0, raw))
+    whole = predict_properties(networks, graphs)
+    for name in ("refractive_index", "dielectric_constant"):
+        np.testing.assert_array_equal(np.isnan(found[name].values), metal)
+        np.testing.assert_allclose(found[name].values[~metal], whole[name].values[~metal], rtol=1e-6)
+    for name in ("formation_energy_per_atom", "bulk_modulus", "shear_modulus", "poisson_ratio"):
+        np.testing.assert_array_equal(found[name].values, whole[name].values)
+    assert found["formation_energy_per_atom"].spread.shape == (8,) and found["band_gap"].spread is None
+
+
+def test_what_training_never_saw_is_said(one_network, tmp_path, capsys):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    oxide("Eu").to(str(folder / "europia.cif"), fmt="cif")
+    chloride = Structure(Lattice.cubic(2.7), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])  # eight neighbours each
+    chloride.to(str(folder / "magnesia.cif"), fmt="cif")
+    oxide().to(str(folder / "plain.cif"), fmt="cif")
+    rows = {row["id"]: row["warning"] for row in rows_of(folder, one_network, tmp_path / "out.csv")}
+    assert rows["europia.cif"] == "Eu was never seen in training"
+    assert rows["magnesia.cif"] == (
+        "O with 8 nearest neighbours was never seen in training; "
+        "Mg with 8 nearest neighbours was never seen in training"
+    )
+    assert rows["plain.cif"] == ""
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"{id}: {text}" for id, text in rows.items() if text]
+
+
+def test_one_bad_file_does_not_stop_the_others(structures, weights, networks, tmp_path, capsys):
+    (structures / "aa-broken.cif").write_text("data_x\n_cell_length_a 4.0\n")
+    (structures / "POSCAR-empty").write_text("")
+    (structures / "notes.txt").write_text("no structure\n")
+    heavy = oxide(Element.from_Z(95).symbol)  # americium
+    heavy.to(str(structures / "z-heavy.cif"), fmt="cif")
+    rows = rows_of(structures, weights, tmp_path / "out.csv")
+    printed = capsys.readouterr()
+    assert [row["id"] for row in rows] == ["a-ferrate.cif", "b-magnesia.cif"]
+    expected = arrays(predict_properties(networks, [crystal_graph(PEROVSKITE), crystal_graph(oxide())]))
+    np.testing.assert_allclose(values(rows), expected, rtol=1e-3)
+    left_out = {line.split(":")[0] for line in printed.err.splitlines()}
+    assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif"}
+    assert "z-heavy.cif: left out, no graph" in printed.err and "1..94" in printed.err
+    assert "2 predicted, 3 left out" in printed.out
+
+
+def test_only_bad_files_stop_it(weights, tmp_path, capsys):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name in ("one.cif", "two.cif"):
+        (folder / name).write_text("garbage\n")
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(folder), "--weights", str(weights), "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "nothing can be predicted; all 2 structures were left out" in error
+    assert "one.cif: left out, unreadable" in error and "Traceback" not in error and not out.exists()
+
+
+def test_a_large_cell_that_is_not_primitive_is_reduced(networks, one_network, tmp_path):
+    large = PEROVSKITE * (3, 2, 2)
+    assert len(large) == 60
+    path = tmp_path / "large.cif"
+    large.to(str(path), fmt="cif")
+    assert rows_of(path, one_network, tmp_path / "out.csv")[0]["formula"] == "SrFeO3"
+    drawn, rejected = draw([crystal_from_structure(large, "large"), crystal_from_structure(PEROVSKITE, "small")])
+    assert rejected == [] and [graph.n_sites for _, graph in drawn] == [5, 5]
+    big, small = arrays(predict_properties(networks, [graph for _, graph in drawn]))
+    np.testing.assert_allclose(big, small, rtol=1e-4)
+
+
+def test_a_large_cell_whose_sites_are_moved_is_not_taken_for_the_ideal_one():
+    large = PEROVSKITE * (3, 2, 2)
+    large.perturb(0.1)
+    drawn, [only] = draw([crystal_from_structure(large, "moved")])
+    assert drawn == [] and "60 sites" in only.detail
+
+
+def test_a_cell_of_up_to_fifty_sites_is_taken_as_it_is(networks):
+    supercell = PEROVSKITE * (5, 2, 1)
+    drawn, _ = draw([crystal_from_structure(supercell, "fifty"), crystal_from_structure(PEROVSKITE, "small")])
+    assert [graph.n_sites for _, graph in drawn] == [50, 5]
+    big, small = arrays(predict_properties(networks, [graph for _, graph in drawn]))
+    np.testing.assert_allclose(big, small, rtol=1e-4)
+
+
+def test_a_cell_of_five_hundred_different_sites_is_refused(weights, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(8)] * 3), axis=-1).reshape(-1, 3)[:500] / 8
+    species = [Element.from_Z(int(z)) for z in rng.integers(3, 90, 500)]
+    path = tmp_path / "POSCAR"
+    Structure(Lattice.cubic(24.0), species, grid + rng.uniform(-0.02, 0.02, (500, 3))).to(str(path), fmt="poscar")
+    assert main(["predict", str(path), "--weights", str(weights)]) == 2
+    error = capsys.readouterr().err
+    assert "500 sites, the networks were trained on at most 50" in error
+    assert "its structure was left out" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("arguments", [["nothing.cif"], ["structures", "--weights", "nowhere"]])
+def test_a_missing_file_or_folder_gets_a_sentence(structures, weights, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(structures.parent)
+    assert main(["predict", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert arguments[-1] in error and ("does not exist" in error or "is missing" in error)
+    assert error.count("\n") == 0
+
+
+def test_published_networks_answer_as_the_ones_they_came_from(networks, weights):
+    published = load_published(weights)
+    assert list(published.networks) == list(PROPERTIES)
+    assert published.facts == {"source": "made up"}
+    assert published.coordinations[12] == [6] and 6 in published.coordinations[8]
+    graphs = [crystal_graph(crystal) for crystal in made_up_crystals(6)]
+    found, expected = (arrays(predict_properties(nets, graphs)) for nets in (published.networks, networks))
+    np.testing.assert_array_equal(found, expected)

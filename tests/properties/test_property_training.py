@@ -1,0 +1,226 @@
+"""Graphs, training, evaluation and publication of the property networks, as a user runs them on a small table."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.coordination import all_coordinations
+from data_prep.errors import InputError
+from data_prep.property_labels import PROPERTIES
+from experiments import calibration, figure5, table1
+from models.cgcnn import graph_layers
+from repro.__main__ import main
+from repro.presets import SMOKE
+from repro.properties import publish
+from repro.properties.data import load_property_data
+from repro.properties.networks import load_network, predict
+from repro.properties.train import plan, trained_networks
+from repro.properties.weights import load_published
+from repro.run import Run
+from repro.training.fit import BEST
+from tests.support.crystals import made_up_crystals
+from tests.support.pipeline import _row
+
+pytestmark = pytest.mark.slow
+
+RUN = Run(preset=SMOKE, source="crystals.csv", name="test", shared=Path("nowhere"))
+ENERGY = ("formation_energy_per_atom-1", "formation_energy_per_atom-2")
+TRANSFERRED = ("band_gap", "bulk_modulus", "refractive_index", "dielectric_constant")
+STAGES = ("graphs", "train-cgcnn", "evaluate-properties")
+
+
+def labelled_source(folder: Path) -> None:
+    """Write sixty made-up crystals whose labels follow from their cells; ten of them have a shear modulus."""
+    rng = np.random.default_rng(5)
+    with open(folder / "crystals.csv", "w", newline="") as file:
+        rows = []
+        for number, crystal in enumerate(made_up_crystals(60)):
+            size, noise = crystal.lengths[0], rng.normal(0, 0.05, 4)
+            rows.append(
+                _row(crystal)
+                | {"K_VRH": 100 * 4 / size + 10 * noise[0], "band_gap": max(0.0, size - 3.5 + noise[1])}
+                | {"refractive_index": 1.5 + 1 / size + noise[2], "poly_electronic": 3 + noise[3]}
+                | {"G_VRH": 50.0 + number if number < 10 else ""}
+            )
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def repro(*arguments: str) -> int:
+    return main([*arguments, "--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--shared", "nowhere"])
+
+
+def read_json(path) -> dict:
+    return json.loads(Path(path).read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which the three stages were run and the table and figures made, and the run was published."""
+    folder = tmp_path_factory.mktemp("properties")
+    labelled_source(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in STAGES:
+            assert repro(stage) == 0, stage
+        for made in (table1, figure5, calibration):
+            made.main(["--results", "results/test"])
+        patch.setattr(publish, "CGCNN_WEIGHTS", folder / "weights/cgcnn")
+        assert repro("publish") == 0
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def networks(finished):
+    return trained_networks(RUN)
+
+
+def weights_of(model, names: list[str]) -> list[np.ndarray]:
+    return [np.asarray(weight) for name in names for weight in model.get_layer(name).get_weights()]
+
+
+def test_every_network_has_a_folder_of_its_own(finished):
+    folder = RUN.folder("train-cgcnn")
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {*ENERGY, *TRANSFERRED}
+    counts = read_json(folder / "done.json")["counts"]
+    assert list(counts["networks"]) == [ENERGY[0], *TRANSFERRED, ENERGY[1]]  # one of each property first
+    for name, network in counts["networks"].items():
+        history = (folder / name / "history.csv").read_text().splitlines()
+        assert len(history) - 1 == network["epochs"] == 3
+        assert network["pretrained"] == (None if name in ENERGY else ENERGY[0])
+        assert (folder / name / "head" / BEST).exists() == (name in TRANSFERRED)
+        losses = [float(row["val_loss"]) for row in csv.DictReader(history)]
+        assert network["validation_mae"] == min(losses) == losses[network["best_epoch"] - 1]
+    assert [counts["networks"][name]["seed"] for name in ENERGY] == [0, 1]
+    assert counts["parameters"] == 36_609 + 2 * 128 + 2 * 64 + 95 * 93 + 2
+    assert not list(Path().rglob(".writing-*"))
+
+
+def test_transferred_networks_start_from_the_graph_layers_of_formation_energy(finished):
+    folder = RUN.folder("train-cgcnn")
+    pretrained = load_network(SMOKE.cgcnn, folder / ENERGY[0] / BEST)
+    names = [layer.name for layer in graph_layers(pretrained)]
+    assert {"atom_dense", "convolution_1_linear", "convolution_1_edge_norm"} <= set(names)
+    for name in TRANSFERRED[:2]:
+        head, tuned = (load_network(SMOKE.cgcnn, folder / name / part / BEST) for part in ("head", "."))
+        kept, start, end = (weights_of(model, names) for model in (pretrained, head, tuned))
+        assert all((a == b).all() for a, b in zip(kept, start, strict=True))  # moving statistics included
+        assert any((a != b).any() for a, b in zip(start, end, strict=True))
+        own = weights_of(head, ["hidden", "standardised"])
+        assert any((a != b).any() for a, b in zip(own, weights_of(pretrained, ["hidden", "standardised"]), strict=True))
+
+
+def test_the_targets_are_scaled_by_the_training_labels_of_their_own(finished, networks):
+    data = load_property_data(RUN)
+    for name, members in networks.items():
+        train = data.labels[name][data.labelled(name, "train")]
+        for model in members:
+            scale = model.get_layer("target_scale")
+            assert float(scale.mean) == pytest.approx(train.mean(), rel=1e-5)
+            assert float(scale.std) == pytest.approx(train.std(), rel=1e-5)
+    first, second = (weights_of(model, ["hidden"])[0] for model in networks["formation_energy_per_atom"])
+    assert (first != second).any()
+
+
+def test_the_plan_says_why_a_property_has_no_network(finished):
+    data = load_property_data(RUN)
+    assert [(data.parts == part).sum() for part in ("train", "validation", "test")] == [46, 4, 10]
+    tasks, left_out = plan(data, members=2, seed=7)
+    assert [(task.name, task.seed, task.pretrained) for task in tasks] == [
+        (ENERGY[0], 7, None), *((name, 7, ENERGY[0]) for name in TRANSFERRED), (ENERGY[1], 8, None)
+    ]  # fmt: skip
+    few = [len(data.labelled("shear_modulus", part)) for part in ("train", "validation", "test")]
+    assert sum(few) == 10
+    assert left_out == {
+        "energy_per_atom": "no labels",
+        "shear_modulus": "too few labels ({} to train, {} to validation, {} to test)".format(*few),
+        "poisson_ratio": "no labels",
+    }
+    single, _ = plan(data, members=1, seed=0)
+    assert [task.name for task in single] == ["formation_energy_per_atom", *TRANSFERRED]
+    assert single[1].pretrained == "formation_energy_per_atom"
+
+
+def test_a_second_call_says_what_is_not_trained_and_that_it_is_up_to_date(finished, capsys):
+    before = {path: path.stat().st_mtime_ns for path in RUN.folder("train-cgcnn").rglob("*.h5")}
+    assert repro("train-cgcnn") == 0
+    assert "train-cgcnn: up to date" in capsys.readouterr().out
+    assert repro("train-cgcnn", "--again") == 0
+    printed = capsys.readouterr().out
+    assert "total energy: not trained, no labels in crystals.csv." in printed
+    assert "shear modulus: not trained, too few labels (" in printed
+    assert "network 5 of 6: dielectric_constant, 46 training crystals" in printed
+    after = {path: path.stat().st_mtime_ns for path in RUN.folder("train-cgcnn").rglob("*.h5")}
+    assert after == before  # networks that are finished are not trained again
+
+
+def test_the_measured_errors_are_those_of_the_predictions(finished, networks):
+    measured = read_json(RUN.results / "properties.json")
+    data, arrays = load_property_data(RUN), np.load(RUN.results / "properties_test.npz")
+    assert [row["property"] for row in measured["rows"]] == list(networks)
+    assert len(arrays.files) == 2 * len(networks)
+    for row in measured["rows"]:
+        name, test = row["property"], data.labelled(row["property"], "test")
+        true, predicted = (arrays[f"{name}_{kind}"] for kind in ("true", "predicted"))
+        assert (row["n_train"], row["n_validation"], row["n_test"]) == (46, 4, 10)
+        np.testing.assert_allclose(true, data.labels[name][test], rtol=1e-6)
+        np.testing.assert_array_equal(predicted, predict(networks[name][0], [data.graphs[place] for place in test]))
+        assert row["mae"] == pytest.approx(np.abs(predicted - true).mean(), rel=1e-5)
+        assert row["unit"] == PROPERTIES[name].trained_unit
+    assert "networks" not in measured["rows"][1] and measured["rows"][0]["networks"] == 2
+    assert sum(part["count"] for part in measured["calibration"]["bins"]) == 10
+    assert measured["released"] == {}
+    assert measured["data"]["labels"]["shear_modulus"] == 10
+
+
+def test_published_networks_predict_as_those_of_the_run(finished, networks):
+    published = load_published(finished / "weights/cgcnn")
+    data = load_property_data(RUN)
+    assert list(published.networks) == list(networks)
+    for name, members in networks.items():
+        for ours, theirs in zip(members, published.networks[name], strict=True):
+            np.testing.assert_array_equal(predict(theirs, data.graphs), predict(ours, data.graphs))
+    assert published.facts["split"] == {"by": "formula", "seed": 0}
+    assert published.facts["training_crystals"] == 46 and published.facts["source"] == "crystals.csv"
+    training = [graph for graph, part in zip(data.graphs, data.parts, strict=True) if part == "train"]
+    assert published.coordinations == all_coordinations(training)
+    for name in publish.RENDERED:
+        assert Path("results/published", name).read_bytes() == (RUN.results / name).read_bytes()
+    trained = (RUN.folder("train-cgcnn") / "band_gap" / BEST).stat().st_size
+    assert (finished / "weights/cgcnn/band_gap.weights.h5").stat().st_size < 0.7 * trained  # no state of the training
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("band_gap.weights.h5", lambda old: old[:5000] + bytes([old[5000] ^ 1]) + old[5001:], "is damaged"),
+        ("formation_energy_per_atom-2.weights.h5", None, "is missing"),
+        ("manifest.json", lambda old: old[:-40], "is damaged"),
+        ("manifest.json", None, "is missing"),
+    ],
+)
+def test_a_changed_or_missing_file_of_the_weights_is_named(finished, name, change, said):
+    path = finished / "weights/cgcnn" / name
+    kept = path.read_bytes()
+    try:
+        path.unlink() if change is None else path.write_bytes(change(kept))
+        with pytest.raises(InputError, match=said) as stop:
+            load_published(finished / "weights/cgcnn")
+        assert str(path) in str(stop.value)
+    finally:
+        path.write_bytes(kept)
+
+
+def test_nothing_is_published_before_the_tables_are_made(finished, capsys):
+    table = RUN.results / "table1.md"
+    kept = table.read_bytes()
+    manifest = (finished / "weights/cgcnn/manifest.json").stat().st_mtime_ns
+    table.unlink()
+    assert repro("publish") == 2
+    assert f"{table} is not there: run make table1" in capsys.readouterr().err
+    assert (finished / "weights/cgcnn/manifest.json").stat().st_mtime_ns == manifest
+    table.write_bytes(kept)

@@ -1,0 +1,68 @@
+"""What the options of commands with calculations name, and which of them do not fit together."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from data_prep.errors import InputError
+from repro.relaxation.chgnet import Surrogate
+from repro.relaxation.espresso import Dft
+from repro.relaxation.options import STORE, add_options, calculator_of
+from repro.relaxation.references import Calculator
+
+
+def chosen(*arguments: str, d2: bool = True) -> Calculator:
+    parser = argparse.ArgumentParser()
+    add_options(parser, d2)
+    return calculator_of(parser.parse_args(arguments))
+
+
+@pytest.fixture
+def dft(tmp_path) -> tuple[str, ...]:
+    """Options of DFT with a program that exists in the place of pw.x."""
+    return "--dft", "--pseudo-dir", str(tmp_path), "--pw", "true"
+
+
+@pytest.fixture
+def with_chgnet(monkeypatch):
+    monkeypatch.setattr("repro.relaxation.chgnet.versions", lambda: {"chgnet": "0.4.2"})
+
+
+def test_without_dft_it_is_the_surrogate(with_chgnet):
+    assert chosen().method == Surrogate() and chosen().store.root == STORE
+    found = chosen("--seconds", "7", "--workers", "0", "--store", "elsewhere", "--parsl", "cluster.py")
+    assert found.method == Surrogate(seconds=7.0) and found.store.root == Path("elsewhere")
+    assert (found.workers, found.parsl) == (0, Path("cluster.py"))
+
+
+def test_the_options_of_dft_reach_it(dft, tmp_path):
+    assert chosen(*dft).method == Dft(str(tmp_path), command="true")
+    found = chosen(*dft, "--cutoff", "30", "--k-spacing", "0.35", "--seconds", "60", "--no-d2").method
+    assert found == Dft(str(tmp_path), d2=False, cutoff=30.0, spacing=0.35, seconds=60.0, command="true")
+
+
+@pytest.mark.parametrize(
+    ("usual", "given", "d2"),
+    [(True, [], True), (True, ["--no-d2"], False), (False, [], False), (False, ["--d2"], True)],
+)
+def test_d2_is_the_commands_default_unless_given(dft, usual, given, d2):
+    assert chosen(*dft, *given, d2=usual).method.d2 is d2
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--cutoff", "30"], ["--k-spacing", "0.3"], ["--pw", "pw.x"], ["--pseudo-dir", "."], ["--no-d2"], ["--d2"]],
+)
+def test_options_of_dft_without_dft_are_refused(with_chgnet, given):
+    with pytest.raises(InputError, match="are for DFT: add --dft"):
+        chosen(*given)
+
+
+def test_dft_needs_pseudopotentials_and_workers_are_no_negative_number(tmp_path):
+    with pytest.raises(InputError, match="--dft needs --pseudo-dir"):
+        chosen("--dft")
+    with pytest.raises(InputError, match="nowhere is not a folder"):
+        chosen("--dft", "--pw", "true", "--pseudo-dir", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="--workers -1: give the number of jobs"):
+        chosen("--workers", "-1")

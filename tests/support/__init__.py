@@ -1,0 +1,1 @@
+"""Made-up crystals, runs and servers, damage and garbage: what several tests share."""

@@ -1,0 +1,38 @@
+"""A small source on disk, for tests that run real stages."""
+
+import csv
+from pathlib import Path
+
+from pymatgen.core import Element
+
+from data_prep.crystal import Crystal
+from tests.support.crystals import made_up_crystals
+
+
+def small_source(folder: Path, count: int = 45) -> Path:
+    """Write a table of made-up crystals and return its path."""
+    path = folder / "crystals.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(_row(made_up_crystals(1)[0])))
+        writer.writeheader()
+        writer.writerows(_row(crystal) for crystal in made_up_crystals(count))
+    return path
+
+
+def _row(crystal: Crystal) -> dict[str, object]:
+    a, b, c = crystal.lengths
+    alpha, beta, gamma = crystal.angles
+    return {
+        "id": crystal.id,
+        "formula": crystal.formula,
+        "spacegroup": 221 if alpha == 90 else 225,
+        "a": a,
+        "b": b,
+        "c": c,
+        "alpha": alpha,
+        "beta": beta,
+        "gamma": gamma,
+        "species": " ".join(Element.from_Z(int(z)).symbol for z in crystal.numbers),
+        "frac": " ".join(f"{value:.8f}" for value in crystal.fractional.ravel()),
+        "formation_energy_per_atom": crystal.formation_energy_per_atom,
+    }

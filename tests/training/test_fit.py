@@ -1,0 +1,165 @@
+"""Training: killed at any moment and started again it ends as if it had not been; NaN stops it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from data_prep.errors import InputError
+from repro.training.fit import BEST, STATE, Budget, adam, compile_model, fit_epochs, load_weights
+from tests.conftest import ROOT
+
+BUDGET = Budget(epochs=4, steps=3, learning_rate=0.01, schedule="cosine", warmup_steps=2)
+
+
+class LineFeed(keras.utils.PyDataset):
+    """A noisy straight line; the batches of an epoch depend on the epoch alone."""
+
+    def __init__(self, epoch, factor=1.0):
+        super().__init__()
+        self.epoch, self.factor = epoch, factor
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, step):
+        x = np.random.default_rng((self.epoch, step)).normal(size=(8, 2)).astype(np.float32)
+        return x * self.factor, x @ np.array([[1.0], [-2.0]], np.float32)
+
+
+def small_model(budget=BUDGET):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    compile_model(model, budget, loss="mse")
+    return model
+
+
+def weights_of(model):
+    return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
+
+
+@pytest.mark.slow
+def test_resumed_training_ends_with_the_same_weights(tmp_path):
+    whole = small_model()
+    history = fit_epochs(whole, BUDGET, LineFeed, LineFeed(99), tmp_path / "whole")
+    first = small_model()
+    with pytest.raises(KeyboardInterrupt):
+        fit_epochs(first, BUDGET, lambda epoch: _stop_at(epoch, 2), LineFeed(99), tmp_path / "parts")
+    assert len(json.loads((tmp_path / "parts" / STATE).read_text())["history"]) == 2
+    second = small_model()
+    resumed = fit_epochs(second, BUDGET, LineFeed, LineFeed(99), tmp_path / "parts")
+    np.testing.assert_array_equal(weights_of(second), weights_of(whole))
+    assert [epoch["loss"] for epoch in resumed] == [epoch["loss"] for epoch in history]
+    np.testing.assert_array_equal(
+        weights_of(_loaded(tmp_path / "parts" / BEST)), weights_of(_loaded(tmp_path / "whole" / BEST))
+    )
+
+
+def _stop_at(epoch, last):
+    if epoch == last:
+        raise KeyboardInterrupt
+    return LineFeed(epoch)
+
+
+def _loaded(path):
+    model = small_model()
+    load_weights(model, path)
+    return model
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_epoch_kept(tmp_path):
+    with pytest.raises(InputError, match="became NaN or infinite in epoch 2.*lower the learning rate"):
+        fit_epochs(small_model(), BUDGET, lambda e: LineFeed(e, np.nan if e == 1 else 1.0), LineFeed(99), tmp_path)
+    state = json.loads((tmp_path / STATE).read_text())
+    assert len(state["history"]) == 1
+    assert (tmp_path / state["weights"]).exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    fit_epochs(small_model(), Budget(1, 3, 0.01, "constant", 0), LineFeed, LineFeed(99), tmp_path)
+    path = tmp_path / json.loads((tmp_path / STATE).read_text())["weights"]
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=r"epoch-0001\.weights\.h5 cannot be loaded"):
+        fit_epochs(small_model(), BUDGET, LineFeed, LineFeed(99), tmp_path)
+
+
+def test_weights_of_another_configuration_are_refused(tmp_path):
+    fit_epochs(small_model(), Budget(1, 3, 0.01, "constant", 0), LineFeed, LineFeed(99), tmp_path)
+    other = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(7), keras.layers.Dense(1)])
+    with pytest.raises(InputError, match="of another configuration"):
+        load_weights(other, tmp_path / BEST)
+
+
+def test_history_is_written_as_csv_and_for_tensorboard(tmp_path):
+    fit_epochs(small_model(), BUDGET, LineFeed, LineFeed(99), tmp_path)
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert lines[0].startswith("epoch,loss")
+    assert len(lines) == 5
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_the_schedule_rises_and_falls():
+    rate = adam(Budget(10, 10, 0.01, "cosine", 20)).learning_rate
+    schedule = adam(Budget(10, 10, 0.01, "cosine", 20))._learning_rate
+    values = [float(schedule(step)) for step in (0, 10, 20, 60, 100)]
+    assert float(rate) == values[0] == 0.0
+    assert values[1] == pytest.approx(0.005)
+    assert values[2] == pytest.approx(0.01)
+    assert values[3] == pytest.approx(0.005)
+    assert values[4] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_vae_training_killed_with_sigkill_ends_with_the_same_weights(tmp_path):
+    """The real stages at the smoke preset, killed -9 after the first epoch, against an undisturbed run."""
+    from tests.support.pipeline import small_source
+
+    source = small_source(tmp_path)
+    for name in ("whole", "killed"):
+        for stage in ("data", "voxelize", "train-unet"):
+            _repro(stage, name, source, tmp_path)
+    _repro("train-vae", "whole", source, tmp_path)
+    process = subprocess.Popen(_command("train-vae", "killed", source), cwd=tmp_path, env=_environment())
+    state = tmp_path / "runs/killed/train-vae" / STATE
+    deadline = time.time() + 240
+    while not state.exists() and process.poll() is None and time.time() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(json.loads(state.read_text())["history"]) >= 1
+    _repro("train-vae", "killed", source, tmp_path)
+    whole, killed = (_checkpoint(tmp_path / "runs" / name / "train-vae") for name in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    for name, array in whole.items():
+        np.testing.assert_array_equal(killed[name], array, err_msg=name)
+
+
+def _command(stage, name, source):
+    return [sys.executable, "-m", "repro", stage, "--preset", "smoke", "--source", str(source), "--run", name]
+
+
+def _environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def _repro(stage, name, source, folder):
+    subprocess.run(_command(stage, name, source), cwd=folder, env=_environment(), check=True, capture_output=True)
+
+
+def _checkpoint(folder):
+    import h5py
+
+    arrays = {}
+    with h5py.File(folder / json.loads((folder / STATE).read_text())["weights"]) as file:
+        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return arrays
