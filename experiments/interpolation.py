@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pymatgen.core import Composition, Element
+from repro.decoding.arrangements import fit_arrangements
 from tqdm import tqdm
 
 from data_prep.box import shift_to_origin
@@ -21,10 +22,9 @@ from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
 from experiments.latent import draw
 from models.decoding.atoms import SPECIES_FROM, Decoded, Undecodable
-from models.decoding.fitted_species import candidate_elements
+from models.decoding.species import allowed_elements
 from models.site_count_classifier import SiteCountClassifier
 from repro.backend import start_backend
-from repro.decoding.arrangements import fit_arrangements
 from repro.decoding.decoder import Segmented, batches, decode_all, decoder_pool, segment
 from repro.evaluation.metrics import MATCH_DISTANCE
 from repro.run import Run
@@ -187,6 +187,7 @@ def load_networks(run: Run) -> Networks:
     """Load what lines through the latent space need; starts Keras."""
     start_backend()
     from repro.decoding.site_counts import trained_site_counts  # these import Keras, which only a new computation needs
+
     from repro.training.train_unet import trained_unet
     from repro.training.train_vae import trained_vae
 
@@ -197,8 +198,8 @@ def load_networks(run: Run) -> Networks:
 
 def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps (2, G, G, G, 4) of two crystals and a latent vector of each (2, L), under one condition."""
+    from data_prep.voxelize import input_maps
     from repro.decoding.latents import encode
-    from repro.training.feeds import input_maps
 
     dataset, store = networks.dataset, networks.store
     maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in indices])
@@ -227,7 +228,7 @@ def outcomes_between(
     """Return what ``steps`` latent vectors between two crystals decode to, by each way of naming the species."""
     dataset = networks.dataset
     train = [dataset.crystals[index] for index in dataset.indices("train")]
-    allowed = candidate_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
+    allowed = allowed_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
     prior = fit_arrangements(train, fit_angle_rule(train))
     _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
     found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}

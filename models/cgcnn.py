@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.beyond_paper import ImprovedCGCNNParameters
 from models.table6 import CGCNNParameters
 
 MOMENTUM = 0.98  # slower than Xie and Grossman's 0.9: the statistics of some fifty batches
@@ -193,13 +194,14 @@ def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> ke
     section; FINDINGS F26, F27; 36,609 trainable parameters at the paper's sizes.
     """
     p = parameters
+    improved = isinstance(p, ImprovedCGCNNParameters)
     inputs = graph_inputs(p.neighbours)
     expand = GaussianExpansion(p.radius, p.gaussian_step, name="gaussians")
     bonds = expand(inputs["distances"])  # (S, M, 41)
-    sites = atom_embedding(inputs, element_features, p.atom_features, p.learned_elements)  # (S, 64)
+    sites = atom_embedding(inputs, element_features, p.atom_features, improved and p.learned_elements)  # (S, 64)
     for step in range(1, p.convolutions + 1):
         sites = _convolution(sites, bonds, inputs, f"convolution_{step}")
-    x = _readout(sites, inputs, p.readout)  # (B, 64)
+    x = _readout(sites, inputs, p.readout if improved else "mean")  # (B, 64)
     x = layers.Activation("softplus", name="readout_softplus")(x)
     x = layers.Dense(p.hidden, activation="softplus", name="hidden")(x)  # (B, 128)
     x = layers.Dense(1, name="standardised")(x)  # (B, 1)

@@ -1,4 +1,4 @@
-"""Where encoded crystals lie in the latent space, to draw new ones from (not in the paper, which draws from N(0, 1)).
+"""How random latents are sampled: where the encoded training crystals lie (not in the paper, which uses N(0, 1)).
 
 An encoder that tells much, with a divergence of hundreds of nats, leaves most of N(0, 1) empty, and what a
 decoder makes of a point there is no crystal. So the distribution is estimated after the training (Ghosh et
@@ -7,7 +7,6 @@ energy and family, of the encodings of its training crystals. This also makes th
 """
 
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
@@ -38,24 +37,30 @@ class LatentSampler:
         noise = np.sqrt(self.noise[family]) * rng.standard_normal(group.shape[1])
         return middle + scale * (shares @ (group - middle) + noise)
 
-    def save(self, file: BinaryIO) -> None:
-        """Write the arrays to an open NPZ file, the latents as float16."""
-        np.savez_compressed(
-            file,
-            z_mean=self.z_mean.astype(np.float16),
-            conditions=self.conditions.astype(np.uint8),
-            families=self.families.astype(np.uint8),
-            noise=self.noise.astype(np.float32),
-        )
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name as they are stored, the latents as float16."""
+        return {
+            "z_mean": self.z_mean.astype(np.float16),
+            "conditions": self.conditions.astype(np.uint8),
+            "families": self.families.astype(np.uint8),
+            "noise": self.noise.astype(np.float32),
+        }
 
-    def check(self, latent: int) -> None:
-        """Raise ValueError where ``draw`` could not take the arrays, or not give vectors of L = ``latent`` numbers."""
-        z_mean, noise, families = self.z_mean, self.noise, self.families
-        numbers = (self.conditions, families)
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], latent: int) -> "LatentSampler":
+        """Return what ``arrays`` gave.
+
+        Raises KeyError or ValueError when arrays are missing, do not fit each other, or are not of vectors of
+        L = ``latent`` numbers.
+        """
+        found = cls(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
+        z_mean, noise, families = found.z_mean, found.noise, found.families
         if not (
             z_mean.ndim == noise.ndim == 2
             and z_mean.dtype.kind == noise.dtype.kind == "f"
-            and all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
+            and all(
+                array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in (found.conditions, families)
+            )
             and len(z_mean) > 0
             and 0 <= families.min() <= families.max() < len(noise)
             and z_mean.shape[1] == noise.shape[1] == latent
@@ -64,3 +69,4 @@ class LatentSampler:
             and (noise >= 0).all()
         ):
             raise ValueError("its arrays do not fit together")
+        return found

@@ -9,7 +9,7 @@ from data_prep.files.json_files import read_json
 from data_prep.property_labels import FORMATION_ENERGY
 from experiments.reporting.intervals import with_intervals
 from repro import stamps
-from repro.properties.data import network_names
+from repro.properties.network_folder import network_names
 from repro.run import PUBLISHED, Run
 from repro.stages import STAGES
 

@@ -52,9 +52,9 @@ def compute(run: Run, identity: str) -> dict[str, np.ndarray]:
     Needs the run's trained VAE; the released one takes part where its weights are there.
     """
     start_backend()
+    from data_prep.voxelize import input_maps
     from models.released.vae_weights import load_released_vae  # these import Keras, which only a new computation needs
     from repro.decoding.latents import reconstruct
-    from repro.training.feeds import input_maps
     from repro.training.train_vae import trained_vae
 
     dataset, store = load_dataset(run), load_store(run)

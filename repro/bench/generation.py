@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from data_prep.conditions import one_hot
 from data_prep.graphs import crystal_graph
 from data_prep.structures.idealise import cif_text, symmetrised
-from models.decoding.atoms import Decoded, Undecodable, decode_atoms, decode_told, to_structure
+from models.decoding.atoms import Decoded, Undecodable, decode_by_composition, decode_by_regions, to_structure
 from repro.__main__ import parser
 from repro.bench.timing import Row, Timing, row, time_in_turn
 from repro.decoding.decoder import segment
@@ -82,7 +82,7 @@ def _maps(generator: Generator, z: np.ndarray, condition: np.ndarray) -> tuple[n
 
 def _by_fit(generator: Generator, maps: np.ndarray, composition: np.ndarray, count: int):
     density, coordinates = maps[..., 0], maps[..., 1:]
-    return decode_told(density, coordinates, composition, generator.candidates, generator.prior, count=count)
+    return decode_by_composition(density, coordinates, composition, generator.candidates, generator.prior, count=count)
 
 
 def _structure(generator: Generator, decoded: Decoded) -> Structure:
@@ -92,7 +92,7 @@ def _structure(generator: Generator, decoded: Decoded) -> Structure:
 def _by_unet(generator: Generator, maps: np.ndarray) -> list:
     """The paper's way: the UNet's arg-max, watershed, and a vote of the voxels of each region."""
     segmented, _ = segment(generator.unet, maps)
-    return [decode_atoms(one.maps[..., 0], one.maps[..., 1:], one.species, one.occupied) for one in segmented]
+    return [decode_by_regions(one.maps[..., 0], one.maps[..., 1:], one.species, one.occupied) for one in segmented]
 
 
 def _command(folder: Path, count: int) -> Timing:

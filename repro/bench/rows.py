@@ -17,8 +17,8 @@ from data_prep.graphs import SITES_MULTIPLE, crystal_graph, pack_batch
 from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
-from models.decoding.atoms import decode_atoms
-from models.decoding.fitted_species import candidate_elements
+from models.decoding.atoms import decode_by_regions
+from models.decoding.species import allowed_elements
 from models.improved_unet import build_improved_unet
 from models.improved_vae import ImprovedVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
@@ -166,12 +166,12 @@ def decode_rows(store: VoxelStore) -> Iterable[Row]:
     """Time voxels to atoms on true maps, the species by vote or by fit."""
     chosen = range(min(DECODED, len(store)))
     maps = [(store.density(i), coordinate_grid(store.lengths[i], store.grid), store.species(i)) for i in chosen]
-    elements = candidate_elements(ionic_radii())
+    elements = allowed_elements(ionic_radii())
 
     def decode(species_from: str) -> None:
         for density, coordinates, species in maps:
             occupied = (species > 0).astype(np.float32)
-            decode_atoms(density, coordinates, species, occupied, species_from=species_from, candidates=elements)
+            decode_by_regions(density, coordinates, species, occupied, way=way, candidates=elements)
 
     timings = time_in_turn({way: partial(decode, way) for way in ("unet", "fit")}, repeats=3)
     names = {"unet": "watershed, species by vote", "fit": "watershed, species by fit"}

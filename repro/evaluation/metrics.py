@@ -43,17 +43,19 @@ def species_right_per_site(
     true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray
 ) -> float:
     """Return the share of true sites whose assigned site is within 0.5 Å and of the same element."""
-    told = elements_told(true_numbers, true, numbers, predicted)
-    return float((told == np.asarray(true_numbers)).sum() / len(true_numbers))
+    found = elements_found(true_numbers, true, numbers, predicted)
+    return float((found == np.asarray(true_numbers)).sum() / len(true_numbers))
 
 
-def elements_told(true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the atomic number (n,) of the site assigned to each true site, 0 where none is within 0.5 Å."""
+def elements_found(
+    true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray
+) -> np.ndarray:
+    """Return the atomic number (n,) of the site assigned to each true site, 0 if none is within 0.5 Å."""
     rows, columns, distances = assign(true, predicted)
     near = distances < MATCH_DISTANCE
-    told = np.zeros(len(true_numbers), dtype=int)
-    told[rows[near]] = np.asarray(numbers, dtype=int)[columns[near]]
-    return told
+    found = np.zeros(len(true_numbers), dtype=int)
+    found[rows[near]] = np.asarray(numbers, dtype=int)[columns[near]]
+    return found
 
 
 def exact_match(true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray, predicted: np.ndarray) -> bool:

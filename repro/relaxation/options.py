@@ -59,3 +59,10 @@ def calculator_of(options: argparse.Namespace) -> Calculator:
         method = Surrogate(**seconds)
         method.method()  # the extra is there
     return Calculator(method, Store(options.store), options.workers, options.parsl)
+
+
+def usual_calculator() -> Calculator:
+    """Return the surrogate with every option at its default."""
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return calculator_of(parser.parse_args([]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +15,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
-from data_prep.structures.matching import structure_of
-from repro.relaxation.options import add_options, calculator_of
+from repro.relaxation.options import usual_calculator
 from repro.relaxation.store import CONVERGED
 
 if TYPE_CHECKING:
@@ -26,18 +24,21 @@ if TYPE_CHECKING:
 TABLE, CIFS = "relaxed.csv", "relaxed"
 
 
-def relax_files(options: argparse.Namespace) -> None:
-    """Relax what ``options.path`` holds into ``options.out``; raises InputError where nothing can be."""
-    crystals, rejected = read_structures(options.path)
+def relax_files(path: Path, out: Path | None, calculator: Callable[[], Calculator]) -> None:
+    """Relax what ``path`` holds into ``out``; raises InputError if nothing can be.
+
+    The ``calculator`` is made when the structures have been read.
+    """
+    crystals, rejected = read_structures(path)
     print_rejected(rejected)
     if not crystals:
-        raise InputError(f"{options.path}: no structure can be read; see above.")
-    out = options.out or _beside(options.path)
+        raise InputError(f"{path}: no structure can be read; see above.")
+    out = out or _beside(path)
     names = distinct_names([crystal.id for crystal in crystals])
     structures = {name: crystal.structure() for name, crystal in zip(names, crystals, strict=True)}
-    found = relax_structures(structures, calculator_of(options), out)
+    found = relax_structures(structures, calculator(), out)
     if all(row["status"] != CONVERGED for row in found):
-        raise InputError(f"{options.path}: nothing could be relaxed; see above.")
+        raise InputError(f"{path}: nothing could be relaxed; see above.")
 
 
 def _beside(path: Path) -> Path:
@@ -63,15 +64,12 @@ def distinct_names(ids: Sequence[str]) -> list[str]:
     return names
 
 
-def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
-    """Relax generated candidates (``id`` and ``cif``) with the surrogate into ``out``, as the command does."""
-    crystals = {record["id"]: structure_of(record["cif"], primitive=True) for record in records if record["cif"]}
-    if not crystals:
+def relax_generated(structures: Mapping[str, Structure], out: Path) -> list[dict]:
+    """Relax generated candidates by their ids with the surrogate into ``out``, as the command does."""
+    if not structures:
         print("No candidate is left to relax.")
         return []
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return relax_structures(crystals, calculator_of(parser.parse_args([])), out)
+    return relax_structures(structures, usual_calculator(), out)
 
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:

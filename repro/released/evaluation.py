@@ -12,10 +12,9 @@ from data_prep.graphs import Graph, build_graphs, pack_batch
 from data_prep.property_labels import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
 from data_prep.sources.cells import CELLS, to_conventional
-from data_prep.voxelize import voxelize
+from data_prep.voxelize import input_maps, voxelize
 from models.released.cgcnn_weights import predict_released
 from repro.decoding.latents import Reconstruction, Vae, reconstruct, reconstruction_errors
-from repro.training.feeds import input_maps
 
 GRID = 32  # of the released VAE
 VAE_BATCH = 20

@@ -1,12 +1,14 @@
 """What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, in one order."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.conditions import condition_bins
+from data_prep.conditions import condition_bins, one_hot
 from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals
 from data_prep.errors import InputError
@@ -32,6 +34,20 @@ class Dataset:
         if limit and limit < len(members):
             members = members[np.linspace(0, len(members) - 1, limit).round().astype(int)]
         return members
+
+    @cached_property
+    def train(self) -> list[Crystal]:
+        """The crystals of the training part."""
+        return [self.crystals[index] for index in self.indices("train")]
+
+    @cached_property
+    def elements(self) -> np.ndarray:
+        """The atomic numbers (k,) of the training part, in order."""
+        return np.unique(np.concatenate([crystal.numbers for crystal in self.train]))
+
+    def condition(self, indices: Sequence[int]) -> np.ndarray:
+        """Return the conditions (B, K) of crystals: 1 at the decile of the formation energy, else 0."""
+        return one_hot(self.bins[indices], len(self.edges) + 1)
 
 
 def load_dataset(run: Run) -> Dataset:

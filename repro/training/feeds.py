@@ -8,28 +8,19 @@ import keras
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from data_prep.box import coordinate_grid
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.graphs import Graph, pack_batch
 from data_prep.rotations import IDENTITY, Rotation, random_rotation, rotate
 from data_prep.shards import VoxelStore
 from data_prep.substitution import Substitution, composition_shares, fit_substitution
-from data_prep.voxelize import voxelize
+from data_prep.voxelize import input_maps, voxelize
 from repro.training.dataset import Dataset
 
 # Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner keeps every
 # ``fit`` waiting for seconds after its last batch (16 s after an epoch of 41,000 crystals).
 WORKERS = 2
 ERROR_WIDTH = 1.5  # voxels, over which a decoder's errors are alike
-
-
-def input_maps(density: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return the networks' input (G, G, G, 4) float32: density, Cx, Cy, Cz, not normalised (F8)."""
-    maps = np.empty((*density.shape, 4), dtype=np.float32)
-    maps[..., 0] = density
-    maps[..., 1:] = coordinate_grid(lengths, density.shape[0])
-    return maps
 
 
 def copy_rotation(seed: int, structure: int, copy: int) -> Rotation:

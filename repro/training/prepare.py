@@ -1,6 +1,5 @@
 """The first two stages: crystals from a source, and their voxel maps."""
 
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from repro.training.dataset import CRYSTALS, SPLIT, load_dataset
 CACHE = Path("data")  # raw downloads, kept between runs
 
 
-def data(run: Run, options: Namespace) -> dict:
+def data(run: Run) -> dict:
     """Read the source, quarantine what cannot be used, split; write crystals, split and the rejected."""
     parameters = run.preset.data
     found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
@@ -59,13 +58,13 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     write_csv(path, [asdict(item) for item in rejected], ("id", "reason", "detail"))
 
 
-def voxelize(run: Run, options: Namespace) -> dict:
+def voxelize(run: Run) -> dict:
     """Draw every crystal as density and species maps, into NPZ shards, on all cores or a Dask cluster."""
     parameters = run.preset.voxels
     folder = run.folder("voxelize")
     manifest = build_shards(
         folder, load_dataset(run).crystals, parameters.grid, parameters.radii, parameters.shard_size,
-        scheduler=getattr(options, "scheduler", None),
+        scheduler=run.scheduler,
     )  # fmt: skip
     size = sum((folder / shard["name"]).stat().st_size for shard in manifest["shards"])
     return {"structures": manifest["structures"], "shards": len(manifest["shards"]), "bytes": size}

@@ -87,9 +87,9 @@ def test_figure_3_encodes_the_training_part(finished, capsys):
 def _same_as_encoding(finished, arrays) -> None:
     """One structure encoded by hand gives the stored mean."""
     from data_prep.conditions import one_hot
+    from data_prep.voxelize import input_maps
     from repro.presets import SMOKE
     from repro.training.dataset import load_dataset, load_store
-    from repro.training.feeds import input_maps
 
     run = Run(SMOKE, "crystals.csv", LAST, finished)
     dataset, store = load_dataset(run), load_store(run)

@@ -15,10 +15,10 @@ from models.cgcnn import graph_layers
 from repro.__main__ import main
 from repro.presets import SMOKE
 from repro.properties import publish
-from repro.properties.data import load_property_data
+from repro.properties.network_folder import load_published
 from repro.properties.networks import load_network, predict
-from repro.properties.train import plan, trained_networks
-from repro.properties.weights import load_published
+from repro.properties.property_data import load_property_data
+from repro.properties.train_properties import plan, trained_networks
 from repro.run import Run
 from repro.training.fit import BEST
 from tests.support.crystals import made_up_crystals

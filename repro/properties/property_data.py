@@ -1,7 +1,6 @@
 """The stage ``graphs`` and what it leaves: graphs, labels of eight properties, and one split for all of them."""
 
 import json
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import numpy as np
 from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals, write_crystals
 from data_prep.errors import InputError
-from data_prep.files.atomic import replacing, write_json
+from data_prep.files.atomic import write_json
 from data_prep.files.checksum import file_sha256
-from data_prep.files.npz import DamagedNpz, read_npz
+from data_prep.files.npz import DamagedNpz, read_npz, write_npz
 from data_prep.graphs import Graph, load_graphs, save_graphs, try_graphs
 from data_prep.property_labels import PROPERTIES, property_labels
 from data_prep.quarantine import Rejected, screen
@@ -44,19 +43,13 @@ class PropertyData:
         return np.flatnonzero((self.parts == part) & np.isfinite(self.labels[name]))
 
 
-def network_names(name: str, members: int) -> list[str]:
-    """Return the names of a property's networks: its own, or numbered ones where there are several."""
-    return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
-
-
-def graphs(run: Run, options: Namespace) -> dict:
+def graphs(run: Run) -> dict:
     """Read the source, keep crystals of every kind that have a property, draw their graphs, split by formula."""
     parameters, network, folder = run.preset.property_data, run.preset.cgcnn, run.folder("graphs")
     found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites, families=None, require_label=False, cubic=False)
     crystals = limit_crystals(usable, parameters.limit, run.preset.seed, per_family=False)
-    scheduler = getattr(options, "scheduler", None)
-    drawn, without_graph = _draw(crystals, network.radius, network.neighbours, scheduler)
+    drawn, without_graph = _draw(crystals, network.radius, network.neighbours, run.scheduler)
     drawn, labels, dropped, without_label = _label(drawn)
     crystals = [crystal for crystal, _ in drawn]
     parts = split_crystals(
@@ -76,8 +69,7 @@ def graphs(run: Run, options: Namespace) -> dict:
     }
     save_graphs([graph for _, graph in drawn], folder / GRAPHS)
     write_crystals(folder / CRYSTALS, crystals)
-    with replacing(folder / LABELS) as temporary:
-        np.savez_compressed(temporary, parts=parts, **labels)
+    write_npz(folder / LABELS, {"parts": parts, **labels}, compressed=True)
     write_rejected(folder / "rejected.csv", rejected)
     sha256 = {name: file_sha256(folder / name) for name in (GRAPHS, CRYSTALS, LABELS)}
     write_json(folder / MANIFEST, {"sha256": sha256} | counts)

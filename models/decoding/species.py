@@ -13,7 +13,7 @@ USUAL = FitParameters()
 
 
 @dataclass(frozen=True)
-class Candidates:
+class AllowedElements:
     """The elements a Gaussian may be: atomic ``numbers`` (k,) and Gaussian widths ``radii`` (k,) in Å."""
 
     numbers: np.ndarray
@@ -25,45 +25,45 @@ class Candidates:
         return self.numbers / (GAUSSIAN_INTEGRAL * self.radii**3)
 
 
-def candidate_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> Candidates:
-    """Return the candidates among ``numbers`` (default: every Z with a radius).
+def allowed_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> AllowedElements:
+    """Return the elements among ``numbers`` (default: every Z with a radius).
 
-    ``radii`` (95,) in Å is indexed by Z, NaN where undefined. Raises ValueError where none is left.
+    ``radii`` (95,) in Å is indexed by Z, NaN where undefined. Raises ValueError if none is left.
     """
     allowed = np.flatnonzero(np.isfinite(radii))
     if numbers is not None:
         allowed = np.intersect1d(allowed, numbers)
     if not len(allowed):
-        raise ValueError("no candidate element has a radius: give atomic numbers between 1 and 94")
-    return Candidates(allowed, np.asarray(radii, dtype=np.float64)[allowed])
+        raise ValueError("no allowed element has a radius: give atomic numbers between 1 and 94")
+    return AllowedElements(allowed, np.asarray(radii, dtype=np.float64)[allowed])
 
 
-def identify(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters = USUAL) -> np.ndarray:
+def identify(gaussians: Gaussians, elements: AllowedElements, parameters: FitParameters = USUAL) -> np.ndarray:
     """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
 
     On a map with errors, sites share an element where that costs little: a crystal has fewer elements than sites.
     Elements of one amplitude and width are one to this representation: the lower atomic number is taken.
     """
     penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
-    return candidates.numbers[_shared_choice(_misfit(gaussians, candidates, parameters), penalty)]
+    return elements.numbers[_shared_choice(_misfit(gaussians, elements, parameters), penalty)]
 
 
 def assign_species(
-    gaussians: Gaussians, numbers: np.ndarray, candidates: Candidates, parameters: FitParameters = USUAL
+    gaussians: Gaussians, numbers: np.ndarray, elements: AllowedElements, parameters: FitParameters = USUAL
 ) -> np.ndarray:
     """Return the atomic ``numbers`` (n,) that a crystal is known to have in the order of the n Gaussians they fit best.
 
-    All are among ``candidates``. The total misfit is the least possible.
+    All are among ``elements``. The total misfit is the least possible.
     """
-    columns = np.searchsorted(candidates.numbers, numbers)
-    misfit = _misfit(gaussians, candidates, parameters)[:, columns]
+    columns = np.searchsorted(elements.numbers, numbers)
+    misfit = _misfit(gaussians, elements, parameters)[:, columns]
     return np.asarray(numbers)[linear_sum_assignment(misfit)[1]]
 
 
-def _misfit(gaussians: Gaussians, candidates: Candidates, parameters: FitParameters) -> np.ndarray:
+def _misfit(gaussians: Gaussians, elements: AllowedElements, parameters: FitParameters) -> np.ndarray:
     """Squared log ratios (n, k) of amplitude and width, in units of the two tolerances."""
-    in_amplitude = np.log(gaussians.amplitudes)[:, None] - np.log(candidates.amplitudes)
-    in_width = gaussians.rows[:, LN_WIDTH, None] - np.log(candidates.radii)
+    in_amplitude = np.log(gaussians.amplitudes)[:, None] - np.log(elements.amplitudes)
+    in_width = gaussians.rows[:, LN_WIDTH, None] - np.log(elements.radii)
     return (in_amplitude / parameters.amplitude_tolerance) ** 2 + (in_width / parameters.width_tolerance) ** 2
 
 

@@ -1,19 +1,18 @@
 """The stage that measures the property networks, and the released ones, on held-out crystals (Table 1, Figure 5)."""
 
-from argparse import Namespace
-
 import numpy as np
 from scipy.stats import spearmanr
 
 from data_prep.errors import InputError
-from data_prep.files.atomic import replacing, write_json
+from data_prep.files.atomic import write_json
+from data_prep.files.npz import write_npz
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from models.released.cgcnn_weights import predict_released, released_cgcnn
 from repro import stamps
 from repro.evaluation import metrics
-from repro.properties.data import PropertyData, load_property_crystals, load_property_data
+from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import predict
-from repro.properties.train import trained_networks
+from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
 from repro.released.evaluation import in_batches, released_graphs
 from repro.released.files import ReleasedFiles, find_released
 from repro.run import Run
@@ -23,11 +22,11 @@ RELEASED_BATCH = 256  # Table 6: the batches in which the release was trained, a
 CALIBRATION_BINS = 10
 
 
-def evaluate_properties(run: Run, options: Namespace) -> dict:
+def evaluate_properties(run: Run) -> dict:
     """Measure every network on the test part; write ``properties.json`` and the predictions beside it."""
-    data, networks = load_property_data(run), trained_networks(run)
+    data, networks = load_property_data(run), load_property_networks(run.folder("properties"))
     rows, arrays, each = [], {}, {}
-    for name, members in networks.items():
+    for name, members in networks.by_property.items():
         test = data.labelled(name, "test")
         graphs, true = [data.graphs[index] for index in test], data.labels[name][test]
         each[name] = np.stack([predict(model, graphs) for model in members])
@@ -43,13 +42,13 @@ def evaluate_properties(run: Run, options: Namespace) -> dict:
         "split_by": run.preset.property_data.split_by,
         "versions": stamps.versions(),
     }
-    summary["released"] = measure_released(run, data, list(networks))
+    summary["released"] = measure_released(run, data, list(networks.by_property))
     members = each.get(FORMATION_ENERGY, np.empty((0, 0)))
     if len(members) > 1:
         summary["calibration"] = calibration(arrays[f"{FORMATION_ENERGY}_true"], members)
     write_json(run.results / SUMMARY, summary)
-    with replacing(run.results / PREDICTIONS) as temporary:
-        np.savez_compressed(temporary, **{name: values.astype(np.float32) for name, values in arrays.items()})
+    stored = {name: values.astype(np.float32) for name, values in arrays.items()}
+    write_npz(run.results / PREDICTIONS, stored, compressed=True)
     return {row["property"]: {"test": row["n_test"], "mae": row["mae"]} for row in rows}
 
 
