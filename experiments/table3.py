@@ -18,7 +18,7 @@ from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv, write_json, write_text
 from data_prep.property_labels import FORMATION_ENERGY
-from data_prep.structures.matching import structure_of
+from data_prep.structures.cif import structure_of
 from experiments.command import stopping
 from experiments.generation import identity, mean_of, read_stored
 from experiments.paper import TABLE3, TEXT

@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from data_prep.conditions import one_hot
 from data_prep.graphs import crystal_graph
-from data_prep.structures.idealise import cif_text, symmetrised
+from data_prep.structures.cif import cif_text
+from data_prep.structures.symmetry import symmetrised
+from data_prep.structures.validity import is_valid
 from models.decoding.atoms import Decoded, Undecodable, decode_atoms, decode_told, to_structure
 from repro.__main__ import parser
 from repro.bench.timing import Row, Timing, row, time_in_turn
 from repro.decoding.decoder import segment
 from repro.decoding.latents import decode_latent
-from repro.evaluation.metrics import is_valid
 from repro.generation.candidates import candidates
 from repro.generation.generate import BATCH, generate_published
 from repro.generation.generator import GENERATOR_WEIGHTS, Generator, load_generator

@@ -9,8 +9,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.files.atomic import replacing, write_csv, write_text
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.structures.matching import structure_of
-from repro.evaluation.metrics import CROWDED
+from data_prep.structures.cif import structure_of
+from data_prep.structures.validity import CROWDED
 from repro.generation.candidates import COLUMNS
 
 

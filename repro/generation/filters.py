@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pymatgen.core import Structure
 
 from data_prep.property_labels import FORMATION_ENERGY
-from data_prep.structures.matching import reduced, reduced_match, structure_of
+from data_prep.structures.cif import structure_of
+from data_prep.structures.matching import reduced, reduced_match
 
 
 @dataclass

@@ -19,7 +19,7 @@ from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_cell
 from data_prep.sources.structure_files import read_structures
-from data_prep.structures.idealise import cif_text
+from data_prep.structures.cif import cif_text
 from data_prep.voxelize import voxelize
 from models.decoding.atoms import Undecodable, to_structure
 from repro.decoding.decoder import batches, decode_all, decoder_pool

@@ -16,7 +16,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
-from data_prep.structures.matching import structure_of
+from data_prep.structures.cif import structure_of
 from repro.relaxation.options import add_options, calculator_of
 from repro.relaxation.store import CONVERGED
 

@@ -3,7 +3,7 @@
 import numpy as np
 from pymatgen.core import Structure
 
-from repro.evaluation.metrics import smallest_distance
+from data_prep.structures.validity import smallest_distance
 from repro.relaxation.store import CONVERGED
 
 CLOSEST = 0.7  # Å; H2 is 0.74: closer atoms are no crystal, and no method here was made for them
