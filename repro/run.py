@@ -7,7 +7,7 @@ from pathlib import Path
 from data_prep.errors import InputError
 from data_prep.source_names import is_optimade, slug, source_name
 from repro.presets import Preset
-from repro.released.files import find_released
+from repro.released.released_files import find_released
 
 RUNS, RESULTS = Path("runs"), Path("results")
 PUBLISHED = RESULTS / "published"  # those that come with the project

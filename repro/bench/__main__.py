@@ -15,8 +15,8 @@ from data_prep.files.atomic import write_json
 from data_prep.shards import build_shards
 from repro import stamps
 from repro.backend import start_backend
-from repro.bench.compare import compared, earlier_rows, ratio
-from repro.bench.crystals import made_crystals
+from repro.bench.earlier_benchmark import compared, earlier_rows, ratio
+from repro.bench.made_crystals import made_crystals
 from repro.bench.timing import Amount, Row
 from repro.presets import LAPTOP
 
@@ -60,7 +60,7 @@ def _measure(options: argparse.Namespace) -> None:
     with TemporaryDirectory(dir=options.folder) as folder:
         build_shards(Path(folder), crystals, GRID, "ionic", shard_size=96)
         start_backend()
-        peak, rows = import_module("repro.bench.rows").measure_all(crystals, Path(folder), options.scale)
+        peak, rows = import_module("repro.bench.time_legs").measure_all(crystals, Path(folder), options.scale)
     print(table(rows, earlier))
     print(f"\nMatrix product, the machine's peak here: {peak:.0f} GFLOP/s (float32, {os.cpu_count()} cores).\n{QUOTED}")
     if options.json:

@@ -41,7 +41,7 @@ from repro.generation.targets import (
 from repro.locks import making
 from repro.properties.networks import predict_properties
 from repro.properties.weights import CGCNN_WEIGHTS
-from repro.relaxation.relax import relax_generated
+from repro.relaxation.relax_files import relax_generated
 from repro.run import Run
 from repro.training.dataset import load_dataset
 

@@ -21,7 +21,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import replacing, write_json
 from data_prep.files.checksum import file_sha256
 from data_prep.files.npz import DamagedNpz, read_npz
-from data_prep.formulas import FormulaDigests
+from data_prep.formula_digests import FormulaDigests
 from data_prep.quarantine import screen
 from data_prep.sources import read_source
 from models.decoding.arrangements import Arrangements

@@ -16,7 +16,7 @@ from data_prep.errors import InputError, sentence
 from data_prep.files.atomic import write_json
 from repro.backend import start_backend
 from repro.generation.draw_options import check_seed
-from repro.released.files import find_released
+from repro.released.released_files import find_released
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         for role, path in files.named().items():
             print(f"{role}: {path}", flush=True)
         start_backend()
-        measure = import_module("repro.released.measure")
+        measure = import_module("repro.released.measure_released")
         sample = measure.Sample(options.structures, options.crystals, options.seed)
         metrics = measure.measure(files, sample)
         write_json(options.out / "metrics.json", metrics)

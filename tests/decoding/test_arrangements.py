@@ -14,7 +14,7 @@ from models.decoding.atoms import Undecodable, decode_told
 from models.decoding.fitted_species import candidate_elements
 from repro.decoding.arrangements import fit_arrangements
 from repro.evaluation.metrics import exact_match
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 RADII = ionic_radii()
 CRYSTALS = made_up_crystals(60, seed=2)

@@ -17,7 +17,7 @@ from repro.generation.targets import (
 from repro.presets import GenerateParameters
 from repro.released.__main__ import main as released
 from repro.training.dataset import Dataset
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(30)
 EDGES = np.linspace(-2.5, -0.1, 9)

@@ -26,9 +26,9 @@ from repro import stamps
 from repro.decoding.encodings import load_encoded_latents
 from repro.decoding.site_counts import load_site_counts
 from tests.conftest import ROOT
-from tests.support.crystals import made_up_crystals
 from tests.support.damage import Bomb, damaged
 from tests.support.inputs import inputs
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(3)
 REFUSED = (InputError, DamagedNpz)

@@ -20,7 +20,7 @@ from repro.__main__ import main
 from repro.presets import PRESETS
 from repro.properties.data import CRYSTALS, GRAPHS, LABELS, MANIFEST, load_property_crystals, load_property_data
 from repro.run import Run
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import small_source
 
 RUN = Run(PRESETS["smoke"], "crystals.csv", "test", Path("nowhere"))

@@ -5,7 +5,7 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.structures.validity import closeness, is_valid, smallest_distance
 from tests.support.made_up_generation import rocksalt
-from tests.support.prototypes import rock_salt
+from tests.support.structure_types import rock_salt
 
 
 def test_validity_counts_periodic_images():

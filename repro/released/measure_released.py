@@ -18,7 +18,8 @@ from data_prep.sources import read_source
 from models.released.cgcnn_weights import released_cgcnn
 from models.released.vae_weights import load_released_unet, load_released_vae
 from repro import stamps
-from repro.released.evaluation import (
+from repro.released.reference_outputs import TOLERANCE, compare_cgcnn, compare_vae
+from repro.released.released_errors import (
     Vae,
     choose_per_family,
     evaluate_cgcnn,
@@ -26,8 +27,7 @@ from repro.released.evaluation import (
     labelled_sample,
     released_graphs,
 )
-from repro.released.files import OPTIONAL, ReleasedFiles, read_oracle
-from repro.released.oracle import TOLERANCE, compare_cgcnn, compare_vae
+from repro.released.released_files import OPTIONAL, ReleasedFiles, read_oracle
 from repro.training.prepare import CACHE
 
 UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}

@@ -23,11 +23,11 @@ from models.improved_unet import build_improved_unet
 from models.improved_vae import ImprovedVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
 from models.vae import CondDFCVAE
-from repro.bench.crystals import sized_crystals
 from repro.bench.flop import forward_flop, graph_flop, training_flop
-from repro.bench.generation import generation_rows
+from repro.bench.made_crystals import sized_crystals
+from repro.bench.many_structures import scale_rows
 from repro.bench.memory import peak_of, resident
-from repro.bench.reference import (
+from repro.bench.slower_ways import (
     RELEASED_COPIES,
     cdist_maps,
     per_voxel_maps,
@@ -35,7 +35,7 @@ from repro.bench.reference import (
     separable_maps,
     write_released_files,
 )
-from repro.bench.scale import scale_rows
+from repro.bench.time_generation import generation_rows
 from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.presets import LAPTOP
 from repro.training.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed

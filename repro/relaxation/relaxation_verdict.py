@@ -4,7 +4,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from data_prep.structures.validity import smallest_distance
-from repro.relaxation.store import CONVERGED
+from repro.relaxation.calculation_store import CONVERGED
 
 CLOSEST = 0.7  # Å; H2 is 0.74: closer atoms are no crystal, and no method here was made for them
 GROWTH = 5.0  # a cell whose volume grows or shrinks by more is no relaxed form of what it was; edges by 1.7

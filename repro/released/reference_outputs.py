@@ -14,7 +14,7 @@ import numpy as np
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from models.released.cgcnn_weights import predict_released
-from repro.released.evaluation import Vae, in_batches, reconstruct_crystals, released_graphs
+from repro.released.released_errors import Vae, in_batches, reconstruct_crystals, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout
 # eV/atom or ln(GPa). Smaller properties are compared with this: the reference prints five decimals, and

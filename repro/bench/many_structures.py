@@ -8,7 +8,7 @@ import numpy as np
 
 from data_prep.crystal import Crystal
 from data_prep.shards import VoxelStore, build_shards
-from repro.bench.crystals import made_crystals
+from repro.bench.made_crystals import made_crystals
 from repro.bench.memory import growth, watch
 from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.presets import PAPER
