@@ -37,6 +37,7 @@ from repro.bench.timing import Amount, Row, Timing, row, time_in_turn
 from repro.decoding.decoder import WORTH_SHARING
 from repro.presets import SMOKE
 from repro.training.feeds import input_maps
+from tests.support.exit_code import exit_code
 
 
 def assert_same_maps(method, *arguments):
@@ -153,7 +154,7 @@ def test_a_line_is_compared_with_the_last(tmp_path):
     assert [line.split()[-1] for line in lines[3:]] == ["0.50", "1.50", "kB"]
     assert earlier_rows(tmp_path / "none.json") == {}
     last.write_text("{}")
-    assert bench.main(["--against", str(last)]) == 2
+    assert exit_code(bench.main, ["--against", str(last)]) == 2
 
 
 def test_a_line_whose_cpu_is_not_known_is_compared_by_its_wall_time(tmp_path):
@@ -219,14 +220,17 @@ def test_every_step_of_a_new_crystal_is_timed(monkeypatch, tmp_path):
 )
 def test_a_mistake_is_one_sentence(monkeypatch, tmp_path, capsys, arguments, said):
     monkeypatch.chdir(tmp_path)
-    assert bench.main(arguments) == 2
+    assert exit_code(bench.main, arguments) == 2
     assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [InputError("unet.weights.h5 is damaged."), OSError(errno.ENOSPC, "", "shard-0.npz")])
 def test_what_goes_wrong_on_the_way_is_one_sentence(monkeypatch, capsys, error):
-    monkeypatch.setattr(bench, "build_shards", lambda *_, **__: (_ for _ in ()).throw(error))
-    assert bench.main([]) == 2
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(bench, "build_shards", fail)
+    assert exit_code(bench.main, []) == 2
     assert capsys.readouterr().err == f"\n{sentence(error)}\n"
 
 
@@ -236,5 +240,5 @@ def test_a_file_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(time_legs, "measure_all", lambda *_: (1.0, rows))
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "bench.json"
-    assert bench.main(["--json", str(path)]) == 2
+    assert exit_code(bench.main, ["--json", str(path)]) == 2
     assert str(path.parent) in capsys.readouterr().err

@@ -19,6 +19,7 @@ from repro.released import measure_released
 from repro.released.reference_outputs import TOLERANCE, Agreement, compare_vae
 from repro.released.released_errors import GRID, labelled_sample, reconstruct_crystals
 from repro.released.released_files import find_released, read_oracle
+from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
@@ -293,7 +294,7 @@ def test_one_sentence_and_2_where_a_file_is_missing_or_damaged(capsys, tmp_path,
         whole = (tmp_path / named).read_bytes()
         (tmp_path / named).unlink()
         (tmp_path / named).write_bytes(whole[: len(whole) // 2])
-    assert released.main(["--shared", str(folder), "--out", str(tmp_path / "out")]) == 2
+    assert exit_code(released.main, ["--shared", str(folder), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err.strip()
     assert named in error and len(error.splitlines()) == 1
     assert not (tmp_path / "out").exists()
