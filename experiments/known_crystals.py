@@ -11,9 +11,9 @@ from pymatgen.core import Lattice, Structure
 from data_prep.files.atomic import write_json
 from experiments.command import stopping
 from experiments.tables import markdown, shown
-from repro.relaxation.options import add_options, calculator_of
-from repro.relaxation.references import Calculator, formation_energy
-from repro.relaxation.store import CONVERGED, structure_from
+from repro.relaxation.calculation_options import add_options, calculator_of
+from repro.relaxation.calculation_store import CONVERGED, structure_from
+from repro.relaxation.calculator import Calculator, formation_energy
 
 CELL, ENERGY = 2.0, 0.1  # %, eV/atom: what agreement is asked for
 HEADER = (

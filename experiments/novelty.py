@@ -17,12 +17,12 @@ from data_prep.crystal import Crystal
 from data_prep.files.atomic import write_json, write_text
 from data_prep.quarantine import CUBIC
 from data_prep.structures.matching import reduced, reduced_match
+from data_prep.structures.validity import CROWDED, smallest_distance
 from experiments import style
 from experiments.command import stopping
 from experiments.generation import Generation, by_formula, command, mean_of, most_common, obtain, share_of
 from experiments.matching import MATCHING
 from experiments.tables import markdown, mean_cell, share_cell
-from repro.evaluation.metrics import CROWDED, smallest_distance
 
 GROUPS, BINS = 10, 40
 NAMES = {"around": "around a base", "random": "random"}

@@ -18,10 +18,10 @@ from data_prep.sources import read_source
 from experiments.command import stopping
 from experiments.generation import mean_of
 from experiments.tables import markdown, mean_cell
-from repro.relaxation import changes
-from repro.relaxation.options import add_options, calculator_of
-from repro.relaxation.references import Calculator, bulk_of
-from repro.relaxation.store import CONVERGED
+from repro.relaxation import relaxation_changes as changes
+from repro.relaxation.calculation_options import add_options, calculator_of
+from repro.relaxation.calculation_store import CONVERGED
+from repro.relaxation.calculator import Calculator, bulk_of
 from repro.training.prepare import CACHE
 
 COUNT, SEED, STRAIN = 200, 0, 0.05

@@ -18,18 +18,18 @@ from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv, write_json, write_text
 from data_prep.property_labels import FORMATION_ENERGY
-from data_prep.structures.matching import structure_of
+from data_prep.structures.cif import structure_of
 from experiments.command import stopping
 from experiments.generation import identity, mean_of, read_stored
 from experiments.paper import TABLE3, TEXT
 from experiments.tables import markdown, mean_cell, shown
-from repro.relaxation import changes
+from repro.relaxation import relaxation_changes as changes
+from repro.relaxation.calculation_options import add_options, calculator_of
+from repro.relaxation.calculation_store import CONVERGED
+from repro.relaxation.calculator import Calculator
 from repro.relaxation.chgnet import NAME as SURROGATE
 from repro.relaxation.espresso import NAME as ESPRESSO
 from repro.relaxation.espresso import Dft
-from repro.relaxation.options import add_options, calculator_of
-from repro.relaxation.references import Calculator
-from repro.relaxation.store import CONVERGED
 
 NAMES = {True: "table3_dft", False: "table3"}  # results of the two methods never share a file
 PAPERS = {"ABX3": TABLE3[0], "ABX2": TABLE3[1], "AB": TABLE3[2]}

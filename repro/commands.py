@@ -16,7 +16,7 @@ from repro.backend import start_backend
 from repro.locks import reading
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
 from repro.presets import PRESETS
-from repro.relaxation.options import add_options as add_calculation_options
+from repro.relaxation.calculation_options import add_options as add_calculation_options
 from repro.run import Run, default_name
 from repro.stages import STAGES, earlier_stages, finished_folders, identity_of, run_stage
 
@@ -217,8 +217,8 @@ def _relax_options(command: argparse.ArgumentParser) -> None:
 
 
 def _relax(options: argparse.Namespace) -> None:
-    from repro.relaxation.options import calculator_of
-    from repro.relaxation.relax import relax_files
+    from repro.relaxation.calculation_options import calculator_of
+    from repro.relaxation.relax_files import relax_files
 
     relax_files(options.path, options.out, lambda: calculator_of(options))
 

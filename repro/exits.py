@@ -1,23 +1,27 @@
-"""How every command ends when it cannot go on: one sentence, exit code 2, no traceback."""
+"""How a command ends if it cannot go on: one sentence on standard error and exit code 2."""
 
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from data_prep.errors import InputError, sentence
 
+RESUMES = "the same command goes on from the last completed step"
+
 
 @contextmanager
-def stopping(command: str) -> Iterator[None]:
-    """Leave with exit code 2 and one sentence on a user's mistake, a failing file or disk, or an interruption."""
+def stopping(command: str, after: str = RESUMES) -> Iterator[None]:
+    """Turn a user's mistake, a file that cannot be read or written, and an interrupt into a sentence and exit code 2.
+
+    ``command`` names what was interrupted, ``after`` says what happens next.
+    """
     try:
         yield
     except (InputError, OSError) as error:
         _leave(sentence(error))
     except KeyboardInterrupt:
-        _leave(f"{command} was stopped; the same command goes on from the last completed step.")
+        _leave(f"{command} was stopped; {after}.")
 
 
 def _leave(reason: str) -> None:
@@ -26,9 +30,9 @@ def _leave(reason: str) -> None:
 
 
 def terminate_like_interrupt() -> None:
-    """Let SIGTERM, as a scheduler sends it, end a command as Ctrl-C does: files are closed, locks are freed."""
+    """Let SIGTERM, which batch systems send, end this process as Ctrl-C does: files are closed, locks are freed."""
     signal.signal(signal.SIGTERM, _interrupt)
 
 
-def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt

@@ -8,7 +8,7 @@ from data_prep.errors import InputError
 from data_prep.source_names import is_optimade, slug, source_name
 from repro.network_folders import PROPERTY_NETWORKS
 from repro.presets import Preset
-from repro.released.files import find_released
+from repro.released.released_files import find_released
 
 RUNS, RESULTS = Path("runs"), Path("results")  # in the user's working folder, as every path that he gives
 PUBLISHED = RESULTS / "published"  # those that come with the project

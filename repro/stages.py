@@ -14,7 +14,7 @@ from repro import stamps
 from repro.backend import start_backend
 from repro.locks import making, reading
 from repro.network_folders import PROPERTY_NETWORKS, identity_of_networks
-from repro.released.files import identity_of_released
+from repro.released.released_files import identity_of_released
 from repro.run import Run
 
 

@@ -11,26 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.embedded import CARD, TABLE
-from data_prep.embedded.candidates import Candidate, enumerate_candidates
-from data_prep.embedded.card import check_compounds, checks_table, summary, with_generated
-from data_prep.embedded.elements import elemental_structure, is_molecule
-from data_prep.embedded.eos import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
+from data_prep.embedded.chgnet_model import EnergyFunction, energy_function, load_model, relax_element, versions
+from data_prep.embedded.compounds import Compound, enumerate_compounds
+from data_prep.embedded.data_card import check_compounds, checks_table, summary, with_generated
+from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
+from data_prep.embedded.equation_of_state import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
 from data_prep.embedded.journal import Journal
-from data_prep.embedded.relax import (
-    EnergyFunction,
-    energy_function,
-    formation_energy,
-    load_model,
-    record,
-    refusal,
-    relax_candidates,
-    relax_element,
-    versions,
-)
+from data_prep.embedded.relax_compounds import formation_energy, record, refusal, relax_compounds
 from data_prep.errors import InputError
 from data_prep.files.atomic import csv_text, replacing, write_text
 
-CHUNK = 32  # candidates that share their forward passes and are lost together when the run is killed
+CHUNK = 32  # compounds that share their forward passes and are lost together when the run is killed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m data_prep.embedded", description=__doc__)
     parser.add_argument("--out", type=Path, default=TABLE, help="table to write (default: the packaged one)")
-    parser.add_argument("--limit", type=int, help="only the first N candidates; needs --out")
+    parser.add_argument("--limit", type=int, help="only the first N compounds; needs --out")
     parser.add_argument("--journal", type=Path, default=Path("runs/embedded-data/journal.jsonl"))
     parser.add_argument("--threads", type=int, default=1, help="CPU threads for the forward passes")
     return parser.parse_args(arguments)
@@ -58,16 +49,16 @@ def _run(options: argparse.Namespace) -> None:
     if options.limit is not None and whole:
         raise InputError("--limit needs --out: a part of the table must not replace the whole one.")
     model = load_model(options.threads)
-    candidates = enumerate_candidates()[: options.limit]
+    compounds = enumerate_compounds()[: options.limit]
     settings, used = DEFAULT_SEARCH, versions(model)
     journal = Journal(options.journal, {"settings": asdict(settings), "versions": used})
     started = time.process_time()
-    elements = relax_elements(model, sorted({s for c in candidates for s in c.species}), journal)
-    relax_all(energy_function(model), candidates, settings, journal)
-    rows, reasons = judge(candidates, elements, journal)
+    elements = relax_elements(model, sorted({s for c in compounds for s in c.species}), journal)
+    relax_all(energy_function(model), compounds, settings, journal)
+    rows, reasons = judge(compounds, elements, journal)
     write_table(options.out, rows)
     seconds = time.process_time() - started
-    print(f"{len(rows)} of {len(candidates)} kept, {seconds:.0f} CPU seconds, {options.out}")
+    print(f"{len(rows)} of {len(compounds)} kept, {seconds:.0f} CPU seconds, {options.out}")
     if whole:
         checks = check_compounds(energy_function(model), elements)
         generated = summary(rows, reasons, elements, used) + checks_table(checks)
@@ -89,47 +80,45 @@ def relax_elements(model: Any, symbols: Iterable[str], journal: Journal) -> dict
     return energies
 
 
-def relax_all(
-    energies: EnergyFunction, candidates: list[Candidate], settings: SearchSettings, journal: Journal
-) -> None:
-    """Relax the candidates that the journal does not have, in chunks, and enter how each search ended."""
-    missing = [candidate for candidate in candidates if _key(candidate) not in journal.items]
+def relax_all(energies: EnergyFunction, compounds: list[Compound], settings: SearchSettings, journal: Journal) -> None:
+    """Relax the compounds that the journal does not have, in chunks, and enter how each search ended."""
+    missing = [compound for compound in compounds if _key(compound) not in journal.items]
     started = time.process_time()
     for start in range(0, len(missing), CHUNK):
         chunk = missing[start : start + CHUNK]
-        results = relax_candidates(chunk, energies, settings)
-        journal.add([_entry(candidate, results[candidate.id]) for candidate in chunk])
+        results = relax_compounds(chunk, energies, settings)
+        journal.add([_entry(compound, results[compound.id]) for compound in chunk])
         done = start + len(chunk)
         rate = (time.process_time() - started) / done
         to_go = f"{rate * (len(missing) - done) / 60:.0f} CPU min to go"
-        print(f"{done}/{len(missing)} candidates, {rate:.2f} CPU s each, {to_go}", flush=True)
+        print(f"{done}/{len(missing)} compounds, {rate:.2f} CPU s each, {to_go}", flush=True)
 
 
-def _key(candidate: Candidate) -> str:
-    """Return the journal's name of a candidate, which survives a change of the enumeration."""
-    return f"{candidate.prototype} {' '.join(candidate.species)}"
+def _key(compound: Compound) -> str:
+    """Return the journal's name of a compound, which survives a change of the enumeration."""
+    return f"{compound.prototype} {' '.join(compound.species)}"
 
 
-def _entry(candidate: Candidate, result: Minimum | str) -> dict[str, Any]:
+def _entry(compound: Compound, result: Minimum | str) -> dict[str, Any]:
     ending = {"reason": result} if isinstance(result, str) else {"minimum": asdict(result)}
-    return {"key": _key(candidate), **ending}
+    return {"key": _key(compound), **ending}
 
 
 def judge(
-    candidates: list[Candidate], elements: dict[str, float], journal: Journal
+    compounds: list[Compound], elements: dict[str, float], journal: Journal
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the table rows of the kept candidates and the reasons of the others, from the journal."""
+    """Return the table rows of the kept compounds and the reasons of the others, from the journal."""
     rows, reasons = [], []
-    for candidate in candidates:
-        item = journal.items[_key(candidate)]
+    for compound in compounds:
+        item = journal.items[_key(compound)]
         if "reason" in item:
             reasons.append(item["reason"])
             continue
         minimum = Minimum(**{**item["minimum"], "fit": Fit(**item["minimum"]["fit"])})
-        formation = formation_energy(candidate, minimum.energy, elements)
-        reason = refusal(candidate, minimum, formation)
+        formation = formation_energy(compound, minimum.energy, elements)
+        reason = refusal(compound, minimum, formation)
         if reason is None:
-            rows.append(record(candidate, minimum, formation))
+            rows.append(record(compound, minimum, formation))
         else:
             reasons.append(reason)
     return rows, reasons

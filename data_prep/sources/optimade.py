@@ -95,7 +95,7 @@ def crystal_of(entry: dict[str, Any], labels: Labels, cell: str) -> Crystal | Re
     """Return the record of one OPTIMADE structure entry, or why there is none."""
     id = str(entry.get("id"))
     try:
-        structure = structure_of(entry)
+        structure = structure_of_entry(entry)
         refuse_species(structure)
         label, values = labels.read(entry["attributes"])
         refuse_bad_geometry(crystal_from_structure(structure, id))
@@ -105,7 +105,7 @@ def crystal_of(entry: dict[str, Any], labels: Labels, cell: str) -> Crystal | Re
     return crystal_from_structure(structure, id, label, {**values, "spacegroup": float(number)})
 
 
-def structure_of(entry: dict[str, Any]) -> Structure:
+def structure_of_entry(entry: dict[str, Any]) -> Structure:
     """Return the structure of an entry as it is deposited. Raises ``Unusable`` for one that cannot be used."""
     try:
         attributes = entry["attributes"]

@@ -1,1 +1,4 @@
-"""What can be asked of a crystal structure without a network: validity, symmetry, matches, CIF text."""
+"""Questions about a crystal structure that need no network: validity, symmetry, matches, CIF text.
+
+Nothing here imports Keras: worker processes import these modules, and each would start TensorFlow.
+"""

@@ -6,7 +6,7 @@ from experiments.reporting.crystals import viewer
 from experiments.reporting.document import Block, Section, Table, Text, number
 from experiments.reporting.material import Material
 from experiments.reporting.samples import of_this_generation
-from repro.relaxation.store import CONVERGED
+from repro.relaxation.calculation_store import CONVERGED
 
 LISTED = ("formula", "base", "predicted", "calculated", "|Δbonds| (%)", "|Δcell| (%)", "outcome")
 

@@ -5,19 +5,19 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
-from data_prep.errors import InputError, sentence
+from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.shards import build_shards
 from repro import stamps
 from repro.backend import start_backend
-from repro.bench.compare import compared, earlier_rows, ratio
-from repro.bench.crystals import made_crystals
+from repro.bench.earlier_benchmark import compared, earlier_rows, ratio
+from repro.bench.made_crystals import made_crystals
 from repro.bench.timing import Amount, Row
+from repro.exits import stopping, terminate_like_interrupt
 from repro.presets import LAPTOP
 
 GRID = LAPTOP.voxels.grid
@@ -40,13 +40,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure everything, print one table, and return the exit code: 0, or 2 with one sentence on what to do."""
+    """Measure everything, print one table and return 0; leaves with exit code 2 and a sentence if it cannot."""
     options = parser().parse_args(arguments)
-    try:
+    with stopping("The benchmark", after="nothing was written"):
         _measure(options)
-    except (InputError, OSError) as error:
-        print(f"\n{sentence(error)}", file=sys.stderr)
-        return 2
     return 0
 
 
@@ -60,7 +57,9 @@ def _measure(options: argparse.Namespace) -> None:
     with TemporaryDirectory(dir=options.folder) as folder:
         build_shards(Path(folder), crystals, GRID, "ionic", shard_size=96)
         start_backend()
-        peak, rows = import_module("repro.bench.rows").measure_all(crystals, Path(folder), options.scale)
+        from repro.bench.time_legs import measure_all  # imports Keras
+
+        peak, rows = measure_all(crystals, Path(folder), options.scale)
     print(table(rows, earlier))
     print(f"\nMatrix product, the machine's peak here: {peak:.0f} GFLOP/s (float32, {os.cpu_count()} cores).\n{QUOTED}")
     if options.json:
@@ -97,4 +96,5 @@ def as_json(rows: Sequence[Row | Amount], peak: float) -> dict:
 
 
 if __name__ == "__main__":
+    terminate_like_interrupt()
     sys.exit(main())

@@ -39,14 +39,32 @@ class Reconstruction:
     z_mean: np.ndarray
     z_log_var: np.ndarray
 
+    @property
+    def squared_errors(self) -> np.ndarray:
+        """(B, G, G, G, 4)."""
+        return np.square(self.decoded.maps - self.true)
+
+    @property
+    def divergence(self) -> np.ndarray:
+        """(B,) in nats (F14)."""
+        return keras.ops.convert_to_numpy(kl_divergence(self.z_mean, self.z_log_var))
+
+    @property
+    def fitted_lengths(self) -> np.ndarray:
+        """Cell lengths (B, 3) in Å by least squares (F16)."""
+        return lattice_least_squares(self.decoded.maps[..., 1:])
+
+    @property
+    def spanned_lengths(self) -> np.ndarray:
+        """Cell lengths (B, 3) in Å by the release's formula (F16)."""
+        return lattice_minmax(self.decoded.maps[..., 1:])
+
     def errors(self, crystals: Sequence[Crystal]) -> list[dict]:
         """Return per crystal the MSE of all channels and of the density, the divergence in nats, and the
         absolute errors (3,) of the cell lengths in Å by least squares and by the release's formula (F14 to F16).
         """
-        maps = self.decoded.maps
-        squared = np.square(maps - self.true)
-        divergence = keras.ops.convert_to_numpy(kl_divergence(self.z_mean, self.z_log_var))
-        fitted, spanned = lattice_least_squares(maps[..., 1:]), lattice_minmax(maps[..., 1:])
+        squared, divergence = self.squared_errors, self.divergence
+        fitted, spanned = self.fitted_lengths, self.spanned_lengths
         return [
             {
                 "id": crystal.id,

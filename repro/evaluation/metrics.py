@@ -1,12 +1,10 @@
 """Pure metrics, each computed in this one place."""
 
-import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from pymatgen.core import Structure
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import bootstrap, spearmanr
@@ -14,7 +12,6 @@ from scipy.stats import bootstrap, spearmanr
 from data_prep.elements import MAX_Z
 
 MATCH_DISTANCE = 0.5  # Å: a predicted site farther from the true one does not count as found
-CROWDED = 0.7  # of the sum of two atomic radii: below that no network has seen two atoms
 
 
 def assign(true: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -151,17 +148,3 @@ def rank_correlation(one: Sequence[float], other: Sequence[float], seed: int, n:
         values = [spearmanr(x[pairs], y[pairs]).statistic for pairs in drawn]
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return {"count": len(x), "rho": float(spearmanr(x, y).statistic), "interval": [float(low), float(high)]}
-
-
-def is_valid(structure: Structure, tolerance: float = 0.5) -> bool:
-    """Return whether all sites are more than ``tolerance`` Å apart, as pymatgen defines it (Generation; F25)."""
-    return bool(structure.is_valid(tol=tolerance))
-
-
-def smallest_distance(structure: Structure) -> float:
-    """Return the shortest distance in Å between two sites, a site's own periodic images included."""
-    distances = structure.distance_matrix
-    others = distances[~np.eye(len(structure), dtype=bool)]
-    steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
-    images = np.linalg.norm(steps @ structure.lattice.get_niggli_reduced_lattice().matrix, axis=1)
-    return float(min([*others, images.min()]))

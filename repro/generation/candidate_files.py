@@ -11,7 +11,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.files.atomic import replacing, write_csv, write_text
 from data_prep.property_labels import PROPERTIES
-from data_prep.structures.matching import structure_of
+from data_prep.structures.cif import structure_of
 from repro.generation.candidates import COLUMNS, Candidate
 
 TABLE = "candidates.csv"

@@ -13,10 +13,10 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
+from data_prep.structures.cif import structure_of
 from data_prep.structures.idealise import IdealCrystal, idealise
-from data_prep.structures.matching import structure_of
+from data_prep.structures.validity import CROWDED
 from models.decoding.atoms import Decoded, Undecodable, to_structure
-from repro.evaluation.metrics import CROWDED
 
 if TYPE_CHECKING:
     from repro.generation.generator import Generator

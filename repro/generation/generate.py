@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.files.atomic import write_json
-from data_prep.structures.matching import structure_of
+from data_prep.structures.cif import structure_of
 from models.decoding.species import AllowedElements
 from repro.generation.candidate_files import TABLE, CandidateFiles
 from repro.generation.candidates import Candidate
@@ -15,7 +15,7 @@ from repro.generation.generator_folder import load_generator
 from repro.generation.request import Filters, Request
 from repro.generation.targets import Target, is_file, pipeline_targets, requested_targets, sampler_for
 from repro.locks import making
-from repro.relaxation.relax import relax_generated
+from repro.relaxation.relax_files import relax_generated
 from repro.run import Run
 from repro.training.dataset import load_dataset
 

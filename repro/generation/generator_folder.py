@@ -10,7 +10,7 @@ from data_prep.cell_angles import AngleRule
 from data_prep.elements import RADII
 from data_prep.errors import InputError
 from data_prep.files.npz import DamagedNpz, read_npz, write_npz
-from data_prep.formulas import FormulaDigests
+from data_prep.formula_digests import FormulaDigests
 from models.decoding.arrangements import Arrangements
 from models.decoding.species import allowed_elements
 from models.latent_sampler import LatentSampler

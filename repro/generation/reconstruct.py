@@ -15,7 +15,7 @@ from data_prep.files.atomic import write_csv, write_text
 from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_cell
 from data_prep.sources.structure_files import read_structures
-from data_prep.structures.idealise import cif_text
+from data_prep.structures.cif import cif_text
 from models.decoding.atoms import Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
 from repro.decoding.knowledge import batches

@@ -13,8 +13,8 @@ from repro.evaluation import metrics
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import predict
 from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
-from repro.released.evaluation import in_batches, released_graphs
-from repro.released.files import ReleasedFiles, find_released
+from repro.released.released_errors import in_batches, released_graphs
+from repro.released.released_files import ReleasedFiles, find_released
 from repro.run import Run
 
 SUMMARY, PREDICTIONS = "properties.json", "properties_test.npz"

@@ -19,8 +19,8 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.errors import InputError
-from repro.relaxation.store import TIME_LIMIT, Store, structure_from, structure_record
-from repro.relaxation.verdict import EXPLODED, TOO_CLOSE, exploded, final_verdict, too_close
+from repro.relaxation.calculation_store import TIME_LIMIT, Store, structure_from, structure_record
+from repro.relaxation.relaxation_verdict import EXPLODED, TOO_CLOSE, exploded, final_verdict, too_close
 
 NAME = "CHGNet"
 _KEYED_SECONDS = 120.0  # what the keys of stores hold in the place of any limit: the first default
@@ -53,7 +53,7 @@ def potential() -> Calculator:
 
     Raises InputError where the extra is not installed.
     """
-    from data_prep.embedded.relax import load_model
+    from data_prep.embedded.chgnet_model import load_model
 
     try:
         model = load_model()
@@ -67,9 +67,9 @@ def potential() -> Calculator:
 
 def versions() -> dict[str, str]:
     """Return the versions on which the surrogate's numbers depend; raises InputError where it is not installed."""
-    from data_prep.embedded import relax
+    from data_prep.embedded import chgnet_model
 
-    return relax.versions(potential().model)
+    return chgnet_model.versions(potential().model)
 
 
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:

@@ -25,9 +25,9 @@ from pymatgen.core import Structure
 
 from data_prep.errors import InputError
 from repro.locks import waiting
+from repro.relaxation.calculation_store import TIME_LIMIT, Store, structure_from, structure_record
 from repro.relaxation.pseudopotentials import Pseudopotential, choose, cutoff_of
-from repro.relaxation.store import TIME_LIMIT, Store, structure_from, structure_record
-from repro.relaxation.verdict import (
+from repro.relaxation.relaxation_verdict import (
     EXPLODED,
     NOT_CONVERGED,
     PRESSURE,

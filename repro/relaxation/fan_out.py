@@ -20,7 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from data_prep.errors import InputError
-from repro.relaxation.store import CRASHED, Store
+from repro.relaxation.calculation_store import CRASHED, Store
 
 Job = tuple[Callable, tuple]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # stop the run: no record could be kept

@@ -7,16 +7,16 @@ Loads them, compares with the reference outputs, measures them on real structure
 import argparse
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.crystal import FAMILIES
-from data_prep.errors import InputError, sentence
+from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from repro.backend import start_backend
-from repro.generation.draw_options import check_seed
-from repro.released.files import find_released
+from repro.exits import stopping, terminate_like_interrupt
+from repro.generation.request import check_seed
+from repro.released.released_files import find_released
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,27 +36,28 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 (reference not met), or 2 with one sentence."""
+    """Run the command and return 0, or 1 if the reference is not met; leaves with 2 and a sentence if it cannot run."""
     options = parser().parse_args(arguments)
-    if options.structures < 1 or options.crystals < 1:
-        return _stop("--structures and --crystals must be at least 1.")
-    try:
-        check_seed(options.seed)
-        files = find_released(options.shared)
-        for role, path in files.named().items():
-            print(f"{role}: {path}", flush=True)
-        start_backend()
-        measure = import_module("repro.released.measure")
-        sample = measure.Sample(options.structures, options.crystals, options.seed)
-        metrics = measure.measure(files, sample)
-        write_json(options.out / "metrics.json", metrics)
-    except (InputError, OSError) as error:
-        return _stop(sentence(error))
-    except KeyboardInterrupt:
-        return _stop("Stopped; nothing was written.")
+    with stopping("The comparison", after="nothing was written"):
+        metrics = _measure(options)
     print(table(metrics))
     print(f"Written to {options.out / 'metrics.json'}.")
     return 1 if metrics["oracle"]["met"] is False else 0
+
+
+def _measure(options: argparse.Namespace) -> dict:
+    if options.structures < 1 or options.crystals < 1:
+        raise InputError("--structures and --crystals must be at least 1.")
+    check_seed(options.seed)
+    files = find_released(options.shared)
+    for role, path in files.named().items():
+        print(f"{role}: {path}", flush=True)
+    start_backend()
+    from repro.released.measure_released import Sample, measure  # imports Keras
+
+    metrics = measure(files, Sample(options.structures, options.crystals, options.seed))
+    write_json(options.out / "metrics.json", metrics)
+    return metrics
 
 
 def table(metrics: dict) -> str:
@@ -95,10 +96,6 @@ def _vae_row(cell: str, family: str, values: dict) -> str:
     )
 
 
-def _stop(sentence: str) -> int:
-    print(f"\n{sentence}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
+    terminate_like_interrupt()
     sys.exit(main())

@@ -20,23 +20,23 @@ from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from models.unet import build_unet
 from models.vae import build_decoder, build_encoder
 from repro.bench import __main__ as bench
-from repro.bench import generation
-from repro.bench import rows as bench_rows
-from repro.bench.compare import earlier_rows
-from repro.bench.crystals import made_crystals, sized_crystals
+from repro.bench import time_generation, time_legs
+from repro.bench.earlier_benchmark import earlier_rows
 from repro.bench.flop import forward_flop, graph_flop, training_flop
+from repro.bench.made_crystals import made_crystals, sized_crystals
+from repro.bench.many_structures import scale_rows
 from repro.bench.memory import growth, peak_of, resident, watch
-from repro.bench.reference import (
+from repro.bench.slower_ways import (
     cdist_maps,
     per_voxel_maps,
     read_released_batch,
     separable_maps,
     write_released_files,
 )
-from repro.bench.scale import scale_rows
 from repro.bench.timing import Amount, Row, Timing, row, time_in_turn
 from repro.decoding.decoder import WORTH_SHARING
 from repro.presets import SMOKE
+from tests.support.exit_code import exit_code
 
 
 def assert_same_maps(method, *arguments):
@@ -153,7 +153,7 @@ def test_a_line_is_compared_with_the_last(tmp_path):
     assert [line.split()[-1] for line in lines[3:]] == ["0.50", "1.50", "kB"]
     assert earlier_rows(tmp_path / "none.json") == {}
     last.write_text("{}")
-    assert bench.main(["--against", str(last)]) == 2
+    assert exit_code(bench.main, ["--against", str(last)]) == 2
 
 
 def test_a_line_whose_cpu_is_not_known_is_compared_by_its_wall_time(tmp_path):
@@ -164,19 +164,17 @@ def test_a_line_whose_cpu_is_not_known_is_compared_by_its_wall_time(tmp_path):
 
 
 def test_both_lengths_of_the_whole_command_use_a_pool():
-    assert min(generation.WHOLE) >= WORTH_SHARING and generation.WHOLE[0] < generation.WHOLE[1]
+    assert min(time_generation.WHOLE) >= WORTH_SHARING and time_generation.WHOLE[0] < time_generation.WHOLE[1]
 
 
 @pytest.fixture
 def small(monkeypatch):
     """The benchmark's own sizes, reduced: 8^3 maps for drawing, tiny networks on 16^3 maps, no compilation."""
     vae, unet = replace(SMOKE.vae, filters=(2, 2, 2, 2), latent=4), replace(SMOKE.unet, filters=1)
-    monkeypatch.setattr(bench_rows, "LAPTOP", replace(SMOKE, vae=vae, unet=unet))
-    monkeypatch.setattr(bench_rows, "GRID", 16)
-    monkeypatch.setattr(bench_rows, "TRAINING_REPEATS", 1)
-    monkeypatch.setattr(
-        bench_rows, "generation_rows", lambda folder: [Row("a new crystal", "step", 1.0, 1.0, "one", 1)]
-    )
+    monkeypatch.setattr(time_legs, "LAPTOP", replace(SMOKE, vae=vae, unet=unet))
+    monkeypatch.setattr(time_legs, "GRID", 16)
+    monkeypatch.setattr(time_legs, "TRAINING_REPEATS", 1)
+    monkeypatch.setattr(time_legs, "generation_rows", lambda folder: [Row("a new crystal", "step", 1.0, 1.0, "one", 1)])
     monkeypatch.setattr(bench, "GRID", 16)
     monkeypatch.setattr(bench, "made_crystals", lambda count: made_crystals(6))
     eager = tf.config.functions_run_eagerly()
@@ -207,9 +205,9 @@ def test_the_command_prints_and_writes_every_row(small, tmp_path, capsys):
 
 @pytest.mark.nightly
 def test_every_step_of_a_new_crystal_is_timed(monkeypatch, tmp_path):
-    monkeypatch.setattr(generation, "COUNT", 4)
-    monkeypatch.setattr(generation, "WHOLE", (10, 20))
-    rows = list(generation.generation_rows(tmp_path))
+    monkeypatch.setattr(time_generation, "COUNT", 4)
+    monkeypatch.setattr(time_generation, "WHOLE", (10, 20))
+    rows = list(time_generation.generation_rows(tmp_path))
     assert len(rows) == 10 and all(one.wall_ms > 0 for one in rows)
     assert [one.what for one in rows if one.cpu_ms is None] == ["the whole command with its pool"]
     assert (tmp_path / "generated-20/candidates.csv").exists()
@@ -221,22 +219,25 @@ def test_every_step_of_a_new_crystal_is_timed(monkeypatch, tmp_path):
 )
 def test_a_mistake_is_one_sentence(monkeypatch, tmp_path, capsys, arguments, said):
     monkeypatch.chdir(tmp_path)
-    assert bench.main(arguments) == 2
+    assert exit_code(bench.main, arguments) == 2
     assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [InputError("unet.weights.h5 is damaged."), OSError(errno.ENOSPC, "", "shard-0.npz")])
 def test_what_goes_wrong_on_the_way_is_one_sentence(monkeypatch, capsys, error):
-    monkeypatch.setattr(bench, "build_shards", lambda *_, **__: (_ for _ in ()).throw(error))
-    assert bench.main([]) == 2
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(bench, "build_shards", fail)
+    assert exit_code(bench.main, []) == 2
     assert capsys.readouterr().err == f"\n{sentence(error)}\n"
 
 
 def test_a_file_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):
     rows = [row("a", "b", Timing(1.0, 1.0, 1), 1, "sample")]
     monkeypatch.setattr(bench, "build_shards", lambda *_, **__: None)
-    monkeypatch.setattr(bench_rows, "measure_all", lambda *_: (1.0, rows))
+    monkeypatch.setattr(time_legs, "measure_all", lambda *_: (1.0, rows))
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "bench.json"
-    assert bench.main(["--json", str(path)]) == 2
+    assert exit_code(bench.main, ["--json", str(path)]) == 2
     assert str(path.parent) in capsys.readouterr().err

@@ -5,7 +5,7 @@ import pytest
 
 from data_prep.cell_angles import angle_class, fit_angle_rule
 from data_prep.splits import split_crystals
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
 

@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.coordination import all_coordinations, coordinations
 from data_prep.graphs import crystal_graph
-from tests.support.prototypes import face_centred, perovskite, rock_salt
+from tests.support.structure_types import face_centred, perovskite, rock_salt
 
 HALF = [0.5, 0.5, 0.5]
 NACL = rock_salt("Na", "Cl", 5.64)

@@ -21,7 +21,7 @@ from data_prep.graphs import (
     pack_batch,
     save_graphs,
 )
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 PEROVSKITE = Structure(
     Lattice.cubic(4.0),

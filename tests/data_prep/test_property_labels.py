@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data_prep.crystal import Crystal
 from data_prep.property_labels import DERIVED_ENERGY, PROPERTIES, is_physical, property_labels, raw_value
 from experiments.paper import TABLE1
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 
 def crystal(**properties: float) -> Crystal:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.rotations import IDENTITY, compose, quarter_turn, random_rotation, rotate
-from tests.support.rotations import proper_rotations
+from tests.support.cube_rotations import proper_rotations
 
 ROTATIONS = proper_rotations()
 rotations = st.sampled_from(ROTATIONS)

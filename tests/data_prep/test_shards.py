@@ -9,7 +9,7 @@ from data_prep.elements import ionic_radii
 from data_prep.errors import InputError
 from data_prep.shards import VoxelStore, build_shards, fingerprint, shard_is_good
 from data_prep.voxelize import voxelize
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(10)
 

@@ -7,7 +7,7 @@ import pytest
 from data_prep.conditions import condition_bins, decile_edges, one_hot
 from data_prep.errors import InputError
 from data_prep.splits import limit_crystals, split_crystals
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
 

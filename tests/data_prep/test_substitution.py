@@ -18,7 +18,7 @@ from data_prep.substitution import (
     fit_substitution,
     formula_key,
 )
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(60)
 VOLUMES = np.where(np.arange(95) > 0, 6.0 + 0.2 * np.arange(95), np.nan)  # Å^3, made up

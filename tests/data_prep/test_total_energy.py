@@ -8,8 +8,8 @@ from data_prep.property_labels import DERIVED_ENERGY, property_labels
 from data_prep.sources.table import read_table
 from data_prep.total_energy import without_corrections
 from models.released.cgcnn_weights import predict_released, released_cgcnn
-from repro.released.evaluation import in_batches, released_graphs
-from tests.support.prototypes import perovskite, rock_salt
+from repro.released.released_errors import in_batches, released_graphs
+from tests.support.structure_types import perovskite, rock_salt
 
 OXIDE, PEROXIDE, SULFIDE = -0.70229, -0.46622, -0.66346  # eV per anion
 IRON, NICKEL = -2.733, -2.164  # eV per atom calculated with GGA+U

@@ -17,7 +17,7 @@ from data_prep.shards import VoxelStore, build_shards
 from data_prep.workers import AHEAD, WORTH_SHARING, in_order, on_all_cores
 from repro.decoding.decoder import WORTH_SHARING as WORTH_A_POOL
 from repro.decoding.decoder import decoder_pool
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(10)
 

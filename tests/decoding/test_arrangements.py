@@ -14,7 +14,7 @@ from models.decoding.arrangements import apportion, arrangements_of, formula_uni
 from models.decoding.atoms import Undecodable, decode_by_composition
 from models.decoding.species import allowed_elements
 from repro.evaluation.metrics import exact_match
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 RADII = ionic_radii()
 CRYSTALS = made_up_crystals(60, seed=2)

@@ -11,7 +11,7 @@ from data_prep.voxelize import voxelize
 from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_by_regions, to_structure
 from models.decoding.species import allowed_elements
 from models.decoding.watershed import WatershedParameters
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
 RADII = ionic_radii()

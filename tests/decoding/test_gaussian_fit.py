@@ -13,7 +13,7 @@ from data_prep.voxelize import voxelize
 from models.decoding.gaussian_fit import Gaussians, fit_gaussians
 from models.decoding.gaussians import density_of, gradient, normal_matrix, voxel_axes
 from models.decoding.species import allowed_elements, assign_species, identify
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
 RADII = ionic_radii()

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from repro.decoding.encodings import encoded_latents, load_encoded_latents, write_encoded_latents
 
 from data_prep.errors import InputError
-from repro.decoding.encodings import encoded_latents, load_encoded_latents, write_encoded_latents
 from repro.generation.targets import at_random
 from repro.training.dataset import Dataset
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(90, seed=3)
 FAMILY = np.array([("AB", "ABX3", "ABX2").index(crystal.family) for crystal in CRYSTALS])

@@ -11,9 +11,9 @@ from data_prep.voxelize import voxelize
 from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_by_regions
 from models.decoding.species import allowed_elements
 from models.decoding.watershed import WatershedParameters
+from tests.support.cube_rotations import proper_rotations
 from tests.support.inputs import inputs
 from tests.support.random_crystals import GRID, RADII, RandomCrystal, random_crystals
-from tests.support.rotations import proper_rotations
 
 BY_SPECIES = DecodeParameters(watershed=WatershedParameters(by_species=True))
 CANDIDATES = allowed_elements(RADII)

@@ -11,7 +11,7 @@ from data_prep.box import box_positions, voxel_edges, voxel_positions
 from data_prep.elements import ionic_radii
 from data_prep.voxelize import voxelize
 from models.decoding.watershed import WatershedParameters, components_by_species, convexity, find_regions
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
 

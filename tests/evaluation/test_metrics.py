@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Lattice, Structure
 
 from repro.evaluation.metrics import (
     VoxelCounts,
@@ -16,7 +15,6 @@ from repro.evaluation.metrics import (
     elements_found,
     emd,
     exact_match,
-    is_valid,
     smape,
     species_right_per_site,
     voxel_counts,
@@ -125,9 +123,3 @@ def test_the_bootstrap_interval_is_repeatable_and_covers_the_mean():
     assert high - low == pytest.approx(2 * 1.96 / 10, rel=0.25)
     assert bootstrap_interval([2.0, 2.0, 2.0], seed=0) == (2.0, 2.0)
     assert np.isnan(bootstrap_interval([1.0], seed=0)).all()
-
-
-def test_validity_counts_periodic_images():
-    sodium = Structure(Lattice.cubic(4), ["Na", "Na"], [[0, 0, 0], [0.95, 0, 0]])
-    assert not is_valid(sodium)
-    assert is_valid(sodium, tolerance=0.1)

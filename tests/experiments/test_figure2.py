@@ -12,7 +12,7 @@ from experiments.trained import Stored, present, write
 from models.decoding.atoms import Decoded, Undecodable
 from repro.run import Run
 from repro.training.dataset import Dataset
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.made_up_run import finished_stages, made_up_run
 
 CORNER = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]  # A, B, X, X, X

@@ -7,9 +7,9 @@ import pytest
 from data_prep.errors import InputError
 from experiments import known_crystals
 from experiments.known_crystals import KNOWN
-from repro.relaxation.references import UNAVAILABLE, Calculator
-from repro.relaxation.store import CONVERGED, Store, key_of
-from repro.relaxation.verdict import LIMITS
+from repro.relaxation.calculation_store import CONVERGED, Store, key_of
+from repro.relaxation.calculator import UNAVAILABLE, Calculator
+from repro.relaxation.relaxation_verdict import LIMITS
 from tests.conftest import ROOT
 from tests.relaxation.test_relaxation import Emt
 

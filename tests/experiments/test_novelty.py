@@ -5,9 +5,8 @@ import importlib
 import pytest
 
 from experiments import novelty
-from repro.evaluation.metrics import smallest_distance
 from tests.support import made_up_generation
-from tests.support.made_up_generation import caesium_chloride, rocksalt
+from tests.support.made_up_generation import caesium_chloride
 
 NAMES = ("table2", "table4", "figure6", "figure7", "novelty")
 
@@ -65,13 +64,6 @@ def test_symmetry_distances_and_densities_stand_beside_the_training_part(found):
     assert {one["number"]: one["count"] for one in training["spacegroups"]} == {221: 2, 225: 1}
     assert sorted(training["min_distances"]) == pytest.approx([3.91 / 2, 2.0, 5.64 / 2])
     assert random["densities"][1] == pytest.approx(2.06, abs=0.01)  # NaCl at 5.74 Å
-
-
-def test_the_smallest_distance_counts_the_images_of_a_site():
-    assert smallest_distance(rocksalt("Na", "Cl", 5.6)) == pytest.approx(2.8)
-    alone = rocksalt("Na", "Cl", 5.6)
-    alone.remove_sites([1])
-    assert smallest_distance(alone) == pytest.approx(5.6 / 2**0.5)
 
 
 def test_the_files_are_written_twice_alike(tmp_path, capsys):

@@ -9,9 +9,9 @@ from pymatgen.core import Lattice, Structure
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from experiments import surrogate
-from repro.relaxation.references import Calculator, formation_energy
-from repro.relaxation.store import CONVERGED, Store, structure_from
-from repro.relaxation.verdict import TOO_CLOSE
+from repro.relaxation.calculation_store import CONVERGED, Store, structure_from
+from repro.relaxation.calculator import Calculator, formation_energy
+from repro.relaxation.relaxation_verdict import TOO_CLOSE
 from repro.training.prepare import CACHE
 from tests.relaxation.test_relaxation import Emt, b2
 

@@ -2,9 +2,10 @@
 
 from argparse import Namespace
 
-from data_prep.formulas import FormulaDigests
 from repro.generation.filters import filters, select
-from tests.support.crystals import made_up_crystals
+
+from data_prep.formula_digests import FormulaDigests
+from tests.support.made_up_crystals import made_up_crystals
 
 NONE = {"same_stoichiometry": False, "charge_balanced": False, "novel": False, "energy_window": None, "unique": False}
 

@@ -11,7 +11,7 @@ from data_prep.property_labels import PROPERTIES
 from repro.__main__ import main
 from repro.properties.network_folder import load_published
 from repro.properties.networks import predict_properties
-from tests.support.prototypes import face_centred, perovskite, rock_salt
+from tests.support.structure_types import face_centred, perovskite, rock_salt
 
 pytestmark = pytest.mark.slow
 WEIGHTS = Path(__file__).parents[2] / "weights"

@@ -17,7 +17,8 @@ from repro.generation.targets import (
 from repro.presets import GenerateParameters
 from repro.released.__main__ import main as released
 from repro.training.dataset import Dataset
-from tests.support.crystals import made_up_crystals
+from tests.support.exit_code import exit_code
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(30)
 EDGES = np.linspace(-2.5, -0.1, 9)
@@ -108,5 +109,5 @@ def test_numbers_that_ask_for_nothing_are_named_before_anything_is_read(asked, t
 
 
 def test_the_released_networks_take_no_negative_seed_either(tmp_path, capsys):
-    assert released(["--shared", str(tmp_path), "--seed", "-1"]) == 2
+    assert exit_code(released, ["--shared", str(tmp_path), "--seed", "-1"]) == 2
     assert "--seed -1" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from models.cgcnn import (
 )
 from models.table6 import CGCNNParameters
 from tests.data_prep.test_graphs import PEROVSKITE
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 SMALL = replace(CGCNNParameters(), atom_features=8, hidden=16, convolutions=2)
 

@@ -20,7 +20,7 @@ from models.vae import CondDFCVAE, start_from_statistics
 from repro.decoding.latents import expected_composition, reconstruct
 from repro.training.fit import Budget, compile_model
 from repro.training.train_vae import build_vae
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 GRID = 16
 SMALL = VAEParameters(

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from repro.decoding.encodings import load_encoded_latents
+from repro.decoding.site_counts import load_site_counts
 
 from data_prep.crystal_table import read_crystals, write_crystals
 from data_prep.errors import InputError
@@ -23,12 +25,10 @@ from experiments.reporting import slices
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from repro import stamps
-from repro.decoding.encodings import load_encoded_latents
-from repro.decoding.site_counts import load_site_counts
 from tests.conftest import ROOT
-from tests.support.crystals import made_up_crystals
 from tests.support.damage import Bomb, damaged
 from tests.support.inputs import inputs
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(3)
 REFUSED = (InputError, DamagedNpz)

@@ -20,8 +20,8 @@ from repro.__main__ import main
 from repro.properties.network_folder import load_published, publish
 from repro.properties.networks import ZERO_GAP, predict, predict_properties
 from repro.properties.predict import draw
-from tests.support.crystals import made_up_crystals
-from tests.support.prototypes import perovskite, rock_salt
+from tests.support.made_up_crystals import made_up_crystals
+from tests.support.structure_types import perovskite, rock_salt
 
 pytestmark = pytest.mark.slow
 TINY = replace(CGCNNParameters(), atom_features=8, hidden=16)

@@ -27,7 +27,7 @@ from repro.properties.property_data import (
     load_property_data,
 )
 from repro.run import Run
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import small_source
 
 RUN = Run(PRESETS["smoke"], "crystals.csv", "test", Path("nowhere"))

@@ -21,8 +21,8 @@ from repro.properties.property_data import load_property_data
 from repro.properties.train_properties import plan, trained_networks
 from repro.run import Run
 from repro.training.fit import BEST
-from tests.support.crystals import made_up_crystals
-from tests.support.pipeline import _row
+from tests.support.made_up_crystals import made_up_crystals
+from tests.support.pipeline import table_row
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def labelled_source(folder: Path) -> None:
         for number, crystal in enumerate(made_up_crystals(60)):
             size, noise = crystal.lengths[0], rng.normal(0, 0.05, 4)
             rows.append(
-                _row(crystal)
+                table_row(crystal)
                 | {"K_VRH": 100 * 4 / size + 10 * noise[0], "band_gap": max(0.0, size - 3.5 + noise[1])}
                 | {"refractive_index": 1.5 + 1 / size + noise[2], "poly_electronic": 3 + noise[3]}
                 | {"G_VRH": 50.0 + number if number < 10 else ""}

@@ -14,10 +14,10 @@ from pymatgen.core import Lattice, Structure
 from data_prep.errors import InputError
 from experiments.known_crystals import KNOWN
 from repro.relaxation import espresso, pseudopotentials
+from repro.relaxation.calculation_store import CONVERGED, CRASHED, Store
+from repro.relaxation.calculator import UNAVAILABLE, Calculator
 from repro.relaxation.espresso import Dft
 from repro.relaxation.fan_out import fan_out
-from repro.relaxation.references import UNAVAILABLE, Calculator
-from repro.relaxation.store import CONVERGED, CRASHED, Store
 from tests.conftest import ROOT
 
 DEBIAN = Path("/usr/share/espresso/pseudo")  # test files of Debian's quantum-espresso-data
@@ -198,9 +198,7 @@ def test_a_candidate_without_pseudopotential_does_not_stop_the_others(tmp_path):
 
 _SECOND = """
 import sys
-from pathlib import Path
 from pymatgen.core import Structure
-from repro.relaxation.espresso import Dft
 from tests.relaxation.test_espresso import rocksalt
 function, arguments = Dft(sys.argv[1], command=sys.argv[2]).job(rocksalt("Na", "Cl", 5.6), True)
 print("ready", flush=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from data_prep.errors import InputError
+from repro.relaxation.calculation_options import STORE, add_options, calculator_of
+from repro.relaxation.calculator import Calculator
 from repro.relaxation.chgnet import Surrogate
 from repro.relaxation.espresso import Dft
-from repro.relaxation.options import STORE, add_options, calculator_of
-from repro.relaxation.references import Calculator
 
 
 def chosen(*arguments: str, d2: bool = True) -> Calculator:

@@ -19,10 +19,21 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.errors import InputError
 from experiments import table3
-from repro.relaxation import changes, fan_out, references, verdict
+from repro.relaxation import calculator as calculators
+from repro.relaxation import fan_out
+from repro.relaxation import relaxation_changes as changes
+from repro.relaxation import relaxation_verdict as verdict
+from repro.relaxation.calculation_store import (
+    CONVERGED,
+    CRASHED,
+    TIME_LIMIT,
+    Store,
+    key_of,
+    structure_from,
+    structure_record,
+)
 from repro.relaxation.chgnet import Surrogate, relax
-from repro.relaxation.relax import relax_files, relax_structures
-from repro.relaxation.store import CONVERGED, CRASHED, TIME_LIMIT, Store, key_of, structure_from, structure_record
+from repro.relaxation.relax_files import relax_files, relax_structures
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
 
@@ -129,7 +140,7 @@ def test_a_damaged_record_is_named(tmp_path):
 @pytest.mark.slow
 def test_what_ended_at_a_time_limit_is_tried_again_with_a_larger_one(tmp_path):
     def copper(seconds: float) -> dict:
-        calculator = references.Calculator(Emt(seconds), Store(tmp_path), workers=0)
+        calculator = calculators.Calculator(Emt(seconds), Store(tmp_path), workers=0)
         return calculator.relaxed({"Cu": fcc("Cu", 3.9)})["Cu"]
 
     first = copper(0.0)
@@ -168,7 +179,7 @@ def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
     def full(path, value):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("repro.relaxation.store.write_json", full)
+    monkeypatch.setattr("repro.relaxation.calculation_store.write_json", full)
     with pytest.raises(OSError, match="No space left"):
         fan_out.fan_out({"k1": (counting_job, (1,))}, Store(tmp_path), workers=0)
 
@@ -214,14 +225,14 @@ def test_changes_of_a_uniform_strain_and_of_a_moved_atom():
 
 
 def test_formation_energies_are_counted_from_relaxed_elements(tmp_path):
-    calculator = references.Calculator(Emt(), Store(tmp_path), workers=0)
+    calculator = calculators.Calculator(Emt(), Store(tmp_path), workers=0)
     alloy = {"CuAu": b2("Cu", "Au", 3.15)}
     records, elements = calculator.with_elements(alloy)
-    energy, reason = references.formation_energy(records["CuAu"], alloy["CuAu"], elements)
+    energy, reason = calculators.formation_energy(records["CuAu"], alloy["CuAu"], elements)
     bulk = (elements["Cu"]["energy_per_atom"] + elements["Au"]["energy_per_atom"]) / 2
     assert energy == pytest.approx(records["CuAu"]["energy_per_atom"] - bulk) and reason == ""
-    elements["Au"] = {"status": references.UNAVAILABLE, "reason": "none"}
-    assert references.formation_energy(records["CuAu"], alloy["CuAu"], elements) == (
+    elements["Au"] = {"status": calculators.UNAVAILABLE, "reason": "none"}
+    assert calculators.formation_energy(records["CuAu"], alloy["CuAu"], elements) == (
         None,
         "the element Au has no reference: none",
     )
@@ -237,7 +248,7 @@ def table(tmp_path_factory):
     structures = {"one": b2("Al", "Ni", 3.0), "two": b2("Cu", "Au", 3.2), "far": b2("Na", "Cl", 3.2)}
     structures["close"] = Structure(Lattice.cubic(4), ["Cu", "Au"], [[0, 0, 0], [0.075, 0, 0]])
     rows = [candidate(name, "AB", -0.4) for name in structures]
-    calculator = references.Calculator(Emt(), Store(tmp_path_factory.mktemp("store")), workers=0)
+    calculator = calculators.Calculator(Emt(), Store(tmp_path_factory.mktemp("store")), workers=0)
     return table3.compute(rows, structures, calculator)
 
 
@@ -245,7 +256,7 @@ def table(tmp_path_factory):
 def test_table3_counts_changes_and_names_what_was_not_relaxed(table):
     part = table["groups"]["AB"]
     assert part["candidates"] == 4 and part["relaxed"] == 2
-    assert part["others"] == {references.UNAVAILABLE: 1, verdict.TOO_CLOSE: 1}
+    assert part["others"] == {calculators.UNAVAILABLE: 1, verdict.TOO_CLOSE: 1}
     rows = {row["id"]: row for row in table["candidates"]}
     assert rows["one"]["formation_energy_difference"] == pytest.approx(abs(-0.4 - rows["one"]["formation_energy"]))
     assert part["cell_percent"]["mean"] == pytest.approx(
@@ -274,7 +285,7 @@ def test_table3_says_to_make_table2_first(tmp_path, capsys):
 
 
 def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(tmp_path, capsys, monkeypatch):
-    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
     structures = {"a": b2("Al", "Ni", 2.95), "b": b2("Cu", "Na", 3.1)}
     relax_structures(structures, calculator, tmp_path / "out")
     assert "1 of 2 relaxed" in capsys.readouterr().out
@@ -290,8 +301,8 @@ def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(t
 def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys, monkeypatch):
     (tmp_path / "in").mkdir()
     b2("Cu", "Na", 3.1).to(tmp_path / "in" / "salt.cif")
-    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax.calculator_of", lambda options: calculator)
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
     with pytest.raises(InputError, match="in: nothing could be relaxed"):
         relax_files(SimpleNamespace(path=tmp_path / "in", out=tmp_path / "out"))
     assert "EMT has no Na" in capsys.readouterr().err
@@ -303,14 +314,14 @@ def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, pat
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")
     b2("Al", "Ni", 2.95).to("x.cif")
-    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax.calculator_of", lambda options: calculator)
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
     relax_files(SimpleNamespace(path=Path(path), out=None))
     assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
 
 
 def test_beside_the_root_there_is_no_folder(monkeypatch):
-    monkeypatch.setattr("repro.relaxation.relax.read_structures", lambda path: ([None], []))
+    monkeypatch.setattr("repro.relaxation.relax_files.read_structures", lambda path: ([None], []))
     with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
         relax_files(SimpleNamespace(path=Path("/x.cif"), out=None))
 
@@ -322,8 +333,8 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, caps
     sites = "3.1,3.1,3.1,90,90,90,Cu Au,0 0 0 0.5 0.5 0.5\n"
     table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
     (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
-    calculator = references.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax.calculator_of", lambda options: calculator)
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
     relax_files(SimpleNamespace(path=folder, out=tmp_path / "out"))
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
@@ -347,7 +358,7 @@ def test_the_example_for_slurm_is_a_configuration():
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):
-    from data_prep.embedded import relax as embedded
+    from data_prep.embedded import chgnet_model
 
     def missing():
         raise InputError("CHGNet cannot be imported") from ImportError("No module named 'chgnet'")
@@ -355,7 +366,7 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     from repro.relaxation import chgnet
 
     chgnet.potential.cache_clear()
-    monkeypatch.setattr(embedded, "load_model", missing)
+    monkeypatch.setattr(chgnet_model, "load_model", missing)
     with pytest.raises(InputError, match="No module named 'chgnet': run 'make surrogate' once"):
         chgnet.versions()
 
@@ -370,6 +381,6 @@ def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table
     shown, every = (block for block in section.blocks if block.kind == "table")
     assert shown.rows[2][:5] == ("binaries (AB)", "24", "10.88", "2.65", "0") and shown.rows[2][5] == "2 of 4"
     assert "not by DFT" in shown.caption and "not by DFT" in every.caption
-    assert [row[-1] for row in every.rows] == ["converged", "converged", references.UNAVAILABLE, verdict.TOO_CLOSE]
+    assert [row[-1] for row in every.rows] == ["converged", "converged", calculators.UNAVAILABLE, verdict.TOO_CLOSE]
     table3.render(table | {"identity": "another generation"}, tmp_path)
     assert "out of date" in table_3(material).blocks[0].text

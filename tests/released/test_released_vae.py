@@ -15,11 +15,12 @@ from models.released.vae_weights import load_released_unet, load_released_vae
 from models.table6 import UNetParameters
 from models.unet import build_unet
 from repro.released import __main__ as released
-from repro.released import measure as released_measure
-from repro.released.evaluation import GRID, labelled_sample, reconstruct_crystals
-from repro.released.files import find_released, read_oracle
-from repro.released.oracle import TOLERANCE, Agreement, compare_vae
-from tests.support.crystals import made_up_crystals
+from repro.released import measure_released
+from repro.released.reference_outputs import TOLERANCE, Agreement, compare_vae
+from repro.released.released_errors import GRID, labelled_sample, reconstruct_crystals
+from repro.released.released_files import find_released, read_oracle
+from tests.support.exit_code import exit_code
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
 SMALL_UNET = UNetParameters(filters=2)
@@ -228,7 +229,7 @@ def made_up():
 
 
 def run(monkeypatch, made_up, *arguments):
-    monkeypatch.setattr(released_measure, "read_source", lambda source, cache: (made_up, []))
+    monkeypatch.setattr(measure_released, "read_source", lambda source, cache: (made_up, []))
     return released.main([str(argument) for argument in arguments])
 
 
@@ -269,7 +270,7 @@ def test_a_reference_that_is_not_met_ends_with_1(monkeypatch, capsys, tmp_path, 
         "cgcnn": {"source": "mp_general.parquet", "properties": {}},
         "unet": None,
     }
-    monkeypatch.setattr(released_measure, "measure", lambda files, sample: metrics)
+    monkeypatch.setattr(measure_released, "measure", lambda files, sample: metrics)
     assert released.main(["--shared", str(weights_only), "--out", str(tmp_path)]) == 1
     assert "FAILS (worst mp-682)" in capsys.readouterr().out
     assert json.loads((tmp_path / "metrics.json").read_text())["oracle"]["met"] is False
@@ -293,7 +294,7 @@ def test_one_sentence_and_2_where_a_file_is_missing_or_damaged(capsys, tmp_path,
         whole = (tmp_path / named).read_bytes()
         (tmp_path / named).unlink()
         (tmp_path / named).write_bytes(whole[: len(whole) // 2])
-    assert released.main(["--shared", str(folder), "--out", str(tmp_path / "out")]) == 2
+    assert exit_code(released.main, ["--shared", str(folder), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err.strip()
     assert named in error and len(error.splitlines()) == 1
     assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ from repro import stamps
 from repro.presets import LAPTOP
 from repro.run import Run
 from repro.stages import STAGES
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 COUNTS = {
     "data": {

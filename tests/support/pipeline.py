@@ -6,20 +6,11 @@ from pathlib import Path
 from pymatgen.core import Element
 
 from data_prep.crystal import Crystal
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 
-def small_source(folder: Path, count: int = 45) -> Path:
-    """Write a table of made-up crystals and return its path."""
-    path = folder / "crystals.csv"
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(_row(made_up_crystals(1)[0])))
-        writer.writeheader()
-        writer.writerows(_row(crystal) for crystal in made_up_crystals(count))
-    return path
-
-
-def _row(crystal: Crystal) -> dict[str, object]:
+def table_row(crystal: Crystal) -> dict[str, object]:
+    """Return a crystal as a row of a table that ``read_table`` reads."""
     a, b, c = crystal.lengths
     alpha, beta, gamma = crystal.angles
     return {
@@ -36,3 +27,13 @@ def _row(crystal: Crystal) -> dict[str, object]:
         "frac": " ".join(f"{value:.8f}" for value in crystal.fractional.ravel()),
         "formation_energy_per_atom": crystal.formation_energy_per_atom,
     }
+
+
+def small_source(folder: Path, count: int = 45) -> Path:
+    """Write a table of made-up crystals and return its path."""
+    path = folder / "crystals.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(table_row(made_up_crystals(1)[0])))
+        writer.writeheader()
+        writer.writerows(table_row(crystal) for crystal in made_up_crystals(count))
+    return path

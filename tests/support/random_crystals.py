@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from data_prep.box import box_positions, coordinate_grid, voxel_edges
+from data_prep.box import MARGIN, box_positions, coordinate_grid, voxel_edges
 from data_prep.elements import ionic_radii
-from data_prep.voxelize import MARGIN, voxelize
+from data_prep.voxelize import voxelize
 
 RADII = ionic_radii()
 GRID = 32

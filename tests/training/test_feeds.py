@@ -24,7 +24,7 @@ from repro.training.feeds import (
     exchange_of,
     shuffled_batches,
 )
-from tests.support.crystals import made_up_crystals
+from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(9)
 CONDITIONS = one_hot(np.arange(9), 10)

@@ -10,8 +10,8 @@ from pymatgen.io.cif import CifWriter
 from data_prep.coordination import SHELL
 from data_prep.crystal import file_name
 from data_prep.files.atomic import write_text
-from repro.relaxation.references import formation_energy
-from repro.relaxation.store import CONVERGED, structure_from
+from repro.relaxation.calculation_store import CONVERGED, structure_from
+from repro.relaxation.calculator import formation_energy
 
 COLUMNS = (
     "id", "formula", "status", "reason", "energy_per_atom", "formation_energy", "bonds_percent_of_cell",

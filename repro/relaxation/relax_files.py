@@ -15,11 +15,11 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
-from repro.relaxation.options import usual_calculator
-from repro.relaxation.store import CONVERGED
+from repro.relaxation.calculation_options import usual_calculator
+from repro.relaxation.calculation_store import CONVERGED
 
 if TYPE_CHECKING:
-    from repro.relaxation.references import Calculator
+    from repro.relaxation.calculator import Calculator
 
 TABLE, CIFS = "relaxed.csv", "relaxed"
 
@@ -74,7 +74,7 @@ def relax_generated(structures: Mapping[str, Structure], out: Path) -> list[dict
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
     """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated."""
-    from repro.relaxation.changes import COLUMNS, rows, write_cifs
+    from repro.relaxation.relaxation_changes import COLUMNS, rows, write_cifs
 
     records, elements = calculator.with_elements(structures)
     found = rows(structures, records, elements)

@@ -60,7 +60,7 @@ OCTAHEDRAL = 0.40
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Compound:
     """A compound to relax: ``species`` has one symbol per site of the prototype, in its site order."""
 
     id: str
@@ -71,7 +71,7 @@ class Candidate:
     species: tuple[str, ...]
 
 
-def enumerate_candidates(seed: int = SEED) -> list[Candidate]:
+def enumerate_compounds(seed: int = SEED) -> list[Compound]:
     """Return the compounds to relax, in an order of which every prefix is a fair sample of the families.
 
     Rules (``_pools``) list what is chemically sensible; ``QUOTAS`` fix how many of each rule are
@@ -89,7 +89,7 @@ def enumerate_candidates(seed: int = SEED) -> list[Candidate]:
             formula = Composition(Counter(species)).reduced_formula
             chosen.append((formula, family_of(formula), prototype, chemistry, species))
     order = generator.permutation(len(chosen))
-    return [Candidate(f"emb-{number:06d}", *chosen[index]) for number, index in enumerate(order, start=1)]
+    return [Compound(f"emb-{number:06d}", *chosen[index]) for number, index in enumerate(order, start=1)]
 
 
 def _key(prototype: str, species: tuple[str, ...]) -> tuple:

@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from data_prep.embedded.candidates import Candidate
-from data_prep.embedded.eos import Minimum
+from data_prep.embedded.chgnet_model import EnergyFunction
+from data_prep.embedded.compounds import Compound
+from data_prep.embedded.equation_of_state import Minimum
 from data_prep.embedded.prototypes import PROTOTYPES
-from data_prep.embedded.relax import EnergyFunction, formation_energy, relax_candidates
+from data_prep.embedded.relax_compounds import formation_energy, relax_compounds
 from data_prep.errors import InputError
 
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
@@ -57,18 +58,18 @@ KNOWN = (
 
 
 def check_compounds(energies: EnergyFunction, elements: dict[str, float]) -> list[Check]:
-    """Relax the known compounds as the candidates are; ``elements`` are in eV/atom.
+    """Relax the known compounds as the compounds are; ``elements`` are in eV/atom.
 
     Raises ``InputError`` when one has no minimum: then the model is not what it should be.
     """
-    candidates = [Candidate(k.formula, k.formula, "", k.prototype, "", k.species) for k in KNOWN]
-    results = relax_candidates(candidates, energies)
+    compounds = [Compound(k.formula, k.formula, "", k.prototype, "", k.species) for k in KNOWN]
+    results = relax_compounds(compounds, energies)
     checks = []
-    for known, candidate in zip(KNOWN, candidates, strict=True):
+    for known, compound in zip(KNOWN, compounds, strict=True):
         result = results[known.formula]
         if not isinstance(result, Minimum):
             raise InputError(f"{known.formula} was not relaxed ({result}): check the installed chgnet.")
-        formation = formation_energy(candidate, result.energy, elements)
+        formation = formation_energy(compound, result.energy, elements)
         checks.append(Check(known, result.a, formation, result.fit.bulk_modulus))
     return checks
 
@@ -111,7 +112,7 @@ def summary(
     rarest_first = sorted(coverage.items(), key=lambda item: (item[1], item[0]))
     sections = [
         "## Counts\n",
-        f"{len(rows):,} structures of {total:,} candidates, {len(coverage)} elements. "
+        f"{len(rows):,} structures of {total:,} compounds, {len(coverage)} elements. "
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.\n",
         _count_table("family", Counter(row["family"] for row in rows)),
         _count_table("prototype", Counter(row["prototype"] for row in rows), list(PROTOTYPES)),

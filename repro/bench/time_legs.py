@@ -17,17 +17,17 @@ from data_prep.graphs import SITES_MULTIPLE, crystal_graph, pack_batch
 from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
-from models.decoding.atoms import decode_by_regions
+from models.decoding.atoms import decode_by_fit, decode_by_vote
 from models.decoding.species import allowed_elements
 from models.improved_unet import build_improved_unet
 from models.improved_vae import ImprovedVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
 from models.vae import CondDFCVAE
-from repro.bench.crystals import sized_crystals
 from repro.bench.flop import forward_flop, graph_flop, training_flop
-from repro.bench.generation import generation_rows
+from repro.bench.made_crystals import sized_crystals
+from repro.bench.many_structures import scale_rows
 from repro.bench.memory import peak_of, resident
-from repro.bench.reference import (
+from repro.bench.slower_ways import (
     RELEASED_COPIES,
     cdist_maps,
     per_voxel_maps,
@@ -35,9 +35,9 @@ from repro.bench.reference import (
     separable_maps,
     write_released_files,
 )
-from repro.bench.scale import scale_rows
+from repro.bench.time_generation import generation_rows
 from repro.bench.timing import Amount, Row, row, time_in_turn
-from repro.presets import LAPTOP
+from repro.presets import IMPROVED, LAPTOP
 from repro.training.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed
 from repro.training.fit import Budget, compile_model
 
@@ -134,21 +134,21 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
     name = f"VAE + DFC (UNet of {unet.filters} filters)"
     yield _training_row(name, consistent, maps, vae.batch_size, flop, peak)
     order = SampleOrder(indices, 0, unet.batch_size, 1, seed=0)
-    crops = UNetFeed(store, order, unet.crop, 0, Exchange(crystals))[0]
-    flop = forward_flop(build_unet(unet, unet.crop).layers)
-    name = f"UNet of {unet.filters} filters, crops of {unet.crop}^3"
+    crops = UNetFeed(store, order, LAPTOP.unet_training.crop, 0, Exchange(crystals))[0]
+    flop = forward_flop(build_unet(unet, LAPTOP.unet_training.crop).layers)
+    name = f"UNet of {unet.filters} filters, crops of {LAPTOP.unet_training.crop}^3"
     yield _training_row(name, build_unet(unet), crops, unet.batch_size, flop, peak)
     yield from _improved_rows(maps, crops, peak)
 
 
 def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
     """The networks that are not the paper's, on the same batches."""
-    vae, unet = replace(LAPTOP.vae, heads=True, alpha=0.0), replace(LAPTOP.unet, gaussian=True)
-    heads = ImprovedVAE(vae, GRID, None, seed=0)
-    flop = forward_flop([*heads.encoder.layers, *heads.decoder.layers])
-    yield _training_row("VAE with heads", heads, maps, vae.batch_size, flop, peak)
-    told = build_improved_unet(unet, ionic_radii(), unet.crop)
-    name = f"UNet told of Gaussians, crops of {unet.crop}^3"
+    vae, unet = replace(IMPROVED.vae, batch_size=LAPTOP.vae.batch_size), IMPROVED.unet
+    improved = ImprovedVAE(vae, GRID, None, seed=0)
+    flop = forward_flop([*improved.encoder.layers, *improved.decoder.layers])
+    yield _training_row("VAE with heads", improved, maps, vae.batch_size, flop, peak)
+    told = build_improved_unet(unet, ionic_radii(), LAPTOP.unet_training.crop)
+    name = f"UNet told of Gaussians, crops of {LAPTOP.unet_training.crop}^3"
     yield _training_row(name, told, crops, unet.batch_size, forward_flop(told.layers), peak)
 
 
@@ -168,13 +168,16 @@ def decode_rows(store: VoxelStore) -> Iterable[Row]:
     maps = [(store.density(i), coordinate_grid(store.lengths[i], store.grid), store.species(i)) for i in chosen]
     elements = allowed_elements(ionic_radii())
 
-    def decode(species_from: str) -> None:
+    def decode(way: str) -> None:
         for density, coordinates, species in maps:
             occupied = (species > 0).astype(np.float32)
-            decode_by_regions(density, coordinates, species, occupied, way=way, candidates=elements)
+            if way == "vote":
+                decode_by_vote(density, coordinates, species, occupied)
+            else:
+                decode_by_fit(density, coordinates, occupied, elements, species)
 
-    timings = time_in_turn({way: partial(decode, way) for way in ("unet", "fit")}, repeats=3)
-    names = {"unet": "watershed, species by vote", "fit": "watershed, species by fit"}
+    timings = time_in_turn({way: partial(decode, way) for way in ("vote", "fit")}, repeats=3)
+    names = {"vote": "watershed, species by vote", "fit": "watershed, species by fit"}
     for way, timing in timings.items():
         yield row("voxels to atoms", names[way], timing, len(chosen), "structure")
 

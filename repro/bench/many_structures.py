@@ -8,7 +8,7 @@ import numpy as np
 
 from data_prep.crystal import Crystal
 from data_prep.shards import VoxelStore, build_shards
-from repro.bench.crystals import made_crystals
+from repro.bench.made_crystals import made_crystals
 from repro.bench.memory import growth, watch
 from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.presets import PAPER
@@ -34,10 +34,8 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
     size = sum(path.stat().st_size for path in folder.glob("shard-*.npz"))
     yield Amount(part, "shards on disk", size / 1e9, "GB", f"{size / count / 1e3:.0f} kB a structure")
     conditions = np.zeros((count, preset.vae.conditions), np.float32)
-    feed = VAEFeed(
-        VoxelStore(folder), conditions, SampleOrder(range(count), preset.feed.rotations, BATCH, count // BATCH, seed=0),
-        0, Exchange(crystals),
-    )  # fmt: skip
+    order = SampleOrder(range(count), preset.vae_training.rotations, BATCH, count // BATCH, seed=0)
+    feed = VAEFeed(VoxelStore(folder), conditions, order, 0, Exchange(crystals))
     yield from _watched(part, "feed the VAE, one thread", count, lambda: _consume(feed))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from data_prep.errors import InputError
 
 if TYPE_CHECKING:
-    from repro.relaxation.references import Calculator
+    from repro.relaxation.calculator import Calculator
 
 STORE = Path("runs") / "calculations"
 
@@ -37,10 +37,10 @@ def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
 
 def calculator_of(options: argparse.Namespace) -> Calculator:
     """Return the method, pool and store that the options name; raises InputError where they do not fit."""
+    from repro.relaxation.calculation_store import Store
+    from repro.relaxation.calculator import Calculator
     from repro.relaxation.chgnet import Surrogate
     from repro.relaxation.espresso import Dft
-    from repro.relaxation.references import Calculator
-    from repro.relaxation.store import Store
 
     if options.workers is not None and options.workers < 0:
         raise InputError(f"--workers {options.workers}: give the number of jobs at a time, 0 for this process.")

@@ -3,8 +3,8 @@
 import numpy as np
 from pymatgen.core import Structure
 
-from repro.evaluation.metrics import smallest_distance
-from repro.relaxation.store import CONVERGED
+from data_prep.structures.validity import smallest_distance
+from repro.relaxation.calculation_store import CONVERGED
 
 CLOSEST = 0.7  # Å; H2 is 0.74: closer atoms are no crystal, and no method here was made for them
 GROWTH = 5.0  # a cell whose volume grows or shrinks by more is no relaxed form of what it was; edges by 1.7

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from data_prep.embedded.elements import elemental_structure, is_molecule
+from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.errors import InputError
+from repro.relaxation.calculation_store import CONVERGED, Store, key_of
 from repro.relaxation.chgnet import Surrogate
 from repro.relaxation.espresso import Dft
 from repro.relaxation.fan_out import fan_out
-from repro.relaxation.store import CONVERGED, Store, key_of
-from repro.relaxation.verdict import LIMITS
+from repro.relaxation.relaxation_verdict import LIMITS
 
 UNAVAILABLE = "not calculated"
 

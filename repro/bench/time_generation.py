@@ -1,0 +1,94 @@
+"""Where the time of a new crystal goes: from a latent vector to a CIF, with the networks that come with the project."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from os import devnull
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from data_prep.conditions import one_hot
+from data_prep.graphs import crystal_graph
+from data_prep.structures.cif import cif_text
+from data_prep.structures.symmetry import symmetrised
+from data_prep.structures.validity import is_valid
+from models.decoding import Way
+from models.decoding.atoms import Decoded, Undecodable, to_structure
+from repro.bench.timing import Row, Timing, row, time_in_turn
+from repro.decoding.latents import LatentMaps
+from repro.generation.candidates import describe
+from repro.generation.generate import generate_published
+from repro.generation.generator import BATCH, Generator
+from repro.generation.generator_folder import load_generator
+from repro.generation.request import Request
+from repro.generation.targets import at_random
+from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
+
+PART = "a new crystal, published networks"
+CONDITION = 4  # the fifth decile
+COUNT = 60  # latent vectors
+# Samples of a short and of a long command: both are decoded by a pool, so that the difference leaves every start out.
+WHOLE = (2 * BATCH, 14 * BATCH)
+REPEATS = 3
+
+
+def generation_rows(folder: Path) -> Iterator[Row]:
+    """Time each step of ``generate`` by itself on one thread of linear algebra, then the whole command."""
+    generator = load_generator()
+    with threadpool_limits(1, "blas"):
+        yield from _steps(generator, COUNT)
+    timings = [_time_whole(folder, count) for count in WHOLE]
+    count, wall = WHOLE[1] - WHOLE[0], timings[1].wall - timings[0].wall
+    whole = Timing(max(wall, 1e-9), None, 1)  # the CPU time of the pool's processes is not counted
+    yield row(PART, "the whole command with its pool", whole, count, "candidate", f"{count / whole.wall:.0f} a second")
+
+
+def _steps(generator: Generator, count: int) -> Iterator[Row]:
+    autoencoder, decoder = generator.autoencoder, generator.decoder
+    target = at_random(CONDITION, count, 0)
+    z = target.draw(0, count, np.zeros(autoencoder.decoder.input["z"].shape[-1]))
+    condition = one_hot(np.full(count, CONDITION), generator.n_conditions)
+    pieces = [slice(start, start + BATCH) for start in range(0, count, BATCH)]
+
+    def maps() -> list[LatentMaps]:
+        return [autoencoder.decode(z[piece], condition[piece]) for piece in pieces]
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def atoms(way: Way) -> list[Decoded | Undecodable]:
+            return [outcome for batch in decoded for outcome in decoder.atoms(pool, batch, way)]
+
+        decoded = maps()
+        outcomes = atoms("composition")
+        raw = [_structure(generator, outcome) for outcome in outcomes if isinstance(outcome, Decoded)]
+        raw = [structure for structure in raw if is_valid(structure)]
+        whole = [symmetrised(structure)[0] for structure in raw]
+        graphs = [crystal_graph(structure) for structure in whole]
+        steps = {
+            "latent vector to map": maps,
+            "number of sites from the latent": partial(decoder.site_counts.choose, z),
+            "map to atoms: fit, told composition": partial(atoms, "composition"),
+            "map to atoms: UNet, watershed, vote (paper)": partial(atoms, "vote"),
+            "symmetry": lambda: [symmetrised(structure) for structure in raw],
+            "graph": lambda: [crystal_graph(structure) for structure in whole],
+            "CGCNN, eight properties, ensemble of five": partial(generator.properties.predict, graphs),
+            "CIF": lambda: [cif_text(structure) for structure in whole],
+            "all from atoms to CIF and properties": lambda: describe(target, 0, outcomes, generator, pool),
+        }
+        for name, timing in time_in_turn(steps, REPEATS).items():
+            yield row(PART, name, timing, count, "candidate")
+
+
+def _structure(generator: Generator, decoded: Decoded):
+    return to_structure(decoded, np.full(3, generator.angle_rule.choose(decoded.numbers, decoded.lengths)[0]))
+
+
+def _time_whole(folder: Path, count: int) -> Timing:
+    """Time the generation of ``count`` random samples with all that the command writes, quietly."""
+    out = folder / f"generated-{count}"
+    generate = partial(generate_published, Request(count=count), GENERATOR, PROPERTY_NETWORKS, "embedded", out)
+    with open(devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
+        return time_in_turn({"whole": generate}, repeats=1, warm_up=0)["whole"]

@@ -1,0 +1,11 @@
+"""The exit code of a command, without a process of its own."""
+
+from collections.abc import Callable
+
+
+def exit_code(main: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Return what a command ends with: what its ``main`` returns, or the code with which it leaves."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
