@@ -1,17 +1,32 @@
-"""What the pages of the project say of files and commands is there."""
+"""Files, headings, targets and findings that the project's pages name exist, and the pages are complete."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from experiments.reporting.deviations import HEADING, table_under
 from tests.conftest import ROOT
+from tests.support.pages import DOCS, PAGES, code_spans, read, table_after, typed_lines, words
 
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "weights/MODEL_CARD.md", "data_prep/embedded/DATA_CARD.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FINDING = re.compile(r"\bF[1-9][0-9]?\b")
 TARGET = re.compile(r"^([a-z][a-z0-9-]*):.*?(## .+)?$", re.MULTILINE)
+PACKAGES = ("data_prep", "models", "repro", "experiments")
+# Folders and files of the repository; what lies in others is made by running it.
+OURS = (
+    "data_prep",
+    "models",
+    "repro",
+    "experiments",
+    "tests",
+    "docs",
+    "weights",
+    "results/published",
+    "results/released",
+)
+PATH = re.compile(rf"(?:{'|'.join(OURS)})(?:/[\w.-]+)*/?")
+TOP_LEVEL = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile", "setup.cfg"}
+MODULE = re.compile(r"\w+\.py")
 
 
 def anchors(page: Path) -> set[str]:
@@ -29,7 +44,17 @@ def test_links_lead_to_files_and_headings(name):
         target = (page.parent / path) if path else page
         assert target.exists(), f"{name}: {link}"
         assert not anchor or anchor in anchors(target), f"{name}: {link}"
-    assert links or name != "README.md"
+    assert links or name not in ("README.md", "docs/index.md")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_files_that_a_page_names_exist(name):
+    """A path in backticks counts from the root or from the page's own folder; a bare module may be anywhere."""
+    for span in code_spans(read(name)):
+        if MODULE.fullmatch(span):
+            assert any(list((ROOT / folder).rglob(span)) for folder in PACKAGES), f"{name}: {span}"
+        elif span in TOP_LEVEL or (PATH.fullmatch(span) and "/" in span):
+            assert (ROOT / span).exists() or (ROOT / name).parent.joinpath(span).exists(), f"{name}: {span}"
 
 
 def targets() -> dict[str, str]:
@@ -37,27 +62,44 @@ def targets() -> dict[str, str]:
     return dict(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def named_targets(page: str) -> set[str]:
+    """Return the targets of every ``make ...`` in a page's text, in backticks or in a code block."""
+    named = set()
+    for line in code_spans(page) + typed_lines(page):
+        if line.startswith("make "):
+            named |= {word for word in words(line)[1:] if re.fullmatch(r"[a-z][a-z0-9-]*", word)}
+    return named
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_commands_that_a_page_names_are_targets(name):
-    page = (ROOT / name).read_text(encoding="utf-8")
-    inside = "\n".join(re.findall(r"`([^`\n]*)`", page) + re.findall(r"^make .*$", page, re.MULTILINE))
-    named = {command for line in inside.splitlines() for command in re.findall(r"^make ([a-z][a-z0-9-]*)", line)}
-    assert named and named <= set(targets())
+    named = named_targets(read(name))
+    assert named <= set(targets())
+    assert named or name not in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/targets.md")
 
 
-def test_every_finding_that_the_code_names_is_told_in_the_readme():
-    sources = [
-        path for folder in ("data_prep", "models", "repro", "experiments") for path in (ROOT / folder).rglob("*.py")
-    ]
+def test_the_page_of_targets_names_them_all():
+    assert set(targets()) == named_targets(read("docs/targets.md"))
+
+
+def test_every_finding_that_the_code_names_is_explained():
+    sources = [path for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")]
     named = {name for path in sources for name in FINDING.findall(path.read_text(encoding="utf-8"))}
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"{HEADING}\n")[2].partition("\n## ")[0]
-    assert {"F3", "F37"} <= named <= set(FINDING.findall(section))
+    explained = set(re.findall(r"^### (F\d+)\n\S", read("docs/findings.md"), re.MULTILINE))
+    assert {"F3", "F37"} <= named <= explained
 
 
-def test_the_table_of_deviations_ends_where_the_next_begins():
-    columns, *rows = table_under(HEADING, (ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_page_of_deviations_has_the_whole_table():
+    columns, *rows = table_after("|", read("docs/deviations.md"))
     assert len(rows) > 25 and {len(row) for row in rows} == {len(columns)} == {4}
     assert rows[0][0] == "Cell (F1)" and rows[-1][0] == "Short presets"
+
+
+def test_every_page_is_listed_and_on_the_site():
+    listed = {f"docs/{link}" for link in LINK.findall(read("docs/index.md")) if "/" not in link}
+    assert listed == set(DOCS) - {"docs/index.md"}
+    on_the_site = (ROOT / "docs/pages.py").read_text(encoding="utf-8")
+    assert all(f'"{name}"' in on_the_site for name in PAGES)
 
 
 def test_every_target_says_what_it_does_and_is_phony():
