@@ -101,7 +101,7 @@ newest: .venv-tools/ready  ## the fast tests on the newest versions of all packa
 
 docs: .venv-tools/ready  ## the pages and docstrings as a site, links checked: build/docs/index.html
 	.venv-tools/bin/uv pip install --quiet --python .venv-tools/bin/python $$($(call asked,options.extras_require,docs))
-	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/python -m mkdocs build --quiet --strict --config-file repro/docs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/python -m mkdocs build --strict --config-file docs/mkdocs.yml
 	@echo "build/docs/index.html; to search as well: $(PYTHON) -m http.server --directory build/docs"
 
 data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)

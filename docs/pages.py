@@ -1,7 +1,7 @@
-"""Gathers the site's pages: the project's own Markdown where it lies, and a page of docstrings per module.
+"""Gathers the site's pages: the project's Markdown files from their own folders, and a page of docstrings per module.
 
-Nothing is copied into a folder of documentation: links of the README lead to the same files on the site, and
-a link to a file that is not there fails the build (``mkdocs build --strict``).
+Nothing is copied into the documentation folder: links of the README lead to the same files on the site, and
+a link to a missing file fails the build (``mkdocs build --strict``).
 """
 
 from pathlib import Path
@@ -9,30 +9,49 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("data_prep", "models", "repro", "experiments")
 PAGES = {
-    "README.md": "Overview",
-    "weights/MODEL_CARD.md": "Networks",
-    "data_prep/embedded/DATA_CARD.md": "Embedded data",
-    "CONTRIBUTING.md": "Contributing",
-    "CHANGELOG.md": "Changes",
+    "Overview": "README.md",
+    "Use": {
+        "All pages": "docs/index.md",
+        "Generating and reconstructing": "docs/generating.md",
+        "Properties": "docs/properties.md",
+        "Relaxing": "docs/relaxing.md",
+        "Data": "docs/data.md",
+        "Python": "docs/python-api.md",
+        "Targets": "docs/targets.md",
+    },
+    "Judge": {
+        "Results": "docs/results.md",
+        "Deviations": "docs/deviations.md",
+        "Findings": "docs/findings.md",
+        "Reliability": "docs/reliability.md",
+        "Speed": "docs/performance.md",
+        "Networks": "weights/MODEL_CARD.md",
+        "Embedded data": "data_prep/embedded/DATA_CARD.md",
+    },
+    "Change": {"Contributing": "CONTRIBUTING.md", "Changes": "CHANGELOG.md"},
 }
 LINKED = ("LICENSE", "CITATION.cff", "Makefile", "setup.cfg")  # and what results/published and results/released hold
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Set the navigation: the project's pages, then the modules of each package."""
-    config.nav = [{title: path} for path, title in PAGES.items()]
+    config.nav = [
+        {title: pages if isinstance(pages, str) else [{name: path} for name, path in pages.items()]}
+        for title, pages in PAGES.items()
+    ]
     config.nav.append({"Modules": [{package: _tree(ROOT / package)} for package in PACKAGES]})
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the project's pages, the results that they link to, and a page for every module."""
+    pages = [path for group in PAGES.values() for path in ([group] if isinstance(group, str) else group.values())]
     results = [path for kind in ("published", "released") for path in (ROOT / "results" / kind).rglob("*")]
     linked = [ROOT / name for name in LINKED] + [path for path in results if path.is_file()]
-    for path in [*(ROOT / name for name in PAGES), *linked]:
+    for path in [*(ROOT / name for name in pages), *linked]:
         uri = path.relative_to(ROOT).as_posix()
         files.append(File.generated(config, uri, abs_src_path=str(path)))
     for package in PACKAGES:
@@ -50,7 +69,7 @@ def _tree(folder: Path) -> list:
 
 
 def _modules(folder: Path) -> list[Path]:
-    """Return the modules under a package that say something of themselves, ``__main__`` included."""
+    """Return the modules under a package, ``__main__`` included."""
     return [path for path in sorted(folder.rglob("*.py")) if (path.parent / "__init__.py").exists()]
 
 
