@@ -1,4 +1,4 @@
-"""The authors' released CGCNN, as its weights need it (FINDINGS F26, F27).
+"""The authors' released CGCNN, built to fit its weights (FINDINGS F26, F27).
 
 Established on the reference outputs of the released weights (agreement to rounding, 1e-5):
 
@@ -7,14 +7,14 @@ Established on the reference outputs of the released weights (agreement to round
 - both normalisations use one scalar mean and variance over all channels of all real edges (real sites)
   of the batch at hand, at prediction time too, epsilon 1e-5, then a scale and shift per channel: **an
   answer depends on the crystals that share its batch** (F27);
-- padded sites take no part, so the release's padding to 50 sites changes nothing;
+- padded sites do not count, so the release's padding to 50 sites changes nothing;
 - neighbours at equal distance keep the order of the search (``ties="as_found"`` of
-  ``data_prep.graphs.crystal_graph``): of two choices for the twelfth, the other moves the answer of a
+  ``data_prep.graphs.crystal_graph``): the other choice of a twelfth neighbour changes the answer of a
   cubic perovskite by 0.02 eV/atom;
-- a neighbour that the radius does not hold takes no part in the reference outputs. The release's own
-  program pads such a site with site 0 at 9 Å and counts those edges as real, and so the weights were
-  trained; ``fill_missing`` does the same. On 512 structures (19 with such a site, batches of 256) the
-  formation energy's mean error is 0.151 eV/atom without and 0.076 with it.
+- a neighbour beyond the radius does not count in the reference outputs. The release's own program pads
+  such a site with site 0 at 9 Å and counts those edges as real, and the weights were trained like that;
+  ``fill_missing`` does the same. On 512 structures (19 with such a site, batches of 256) the formation
+  energy's mean error is 0.151 eV/atom without and 0.076 with it.
 
 For our own predictions use ``models.cgcnn``.
 """
@@ -51,7 +51,7 @@ class BatchScalarNormalization(layers.Layer):
         self.beta = self.add_weight(shape=(inputs_shape[-1],), initializer="zeros", name="beta")
 
     def call(self, inputs, real):
-        """Return the normalised inputs (..., channels), given which entries (...) are real."""
+        """Return the normalised inputs (..., channels); ``real`` (...) marks the real entries."""
         weights = ops.cast(ops.expand_dims(real, -1), inputs.dtype)
         count = ops.maximum(ops.sum(weights) * inputs.shape[-1], 1.0)
         mean = ops.sum(inputs * weights) / count
@@ -64,8 +64,8 @@ def released_cgcnn(weights: Path, atom_init: Path | None = None) -> keras.Model:
 
     ``weights`` is one of ``cgcnn_weights.*.best.hdf5`` (eV/atom for the energies, ln(GPa) for the bulk
     modulus, F28); ``atom_init`` their element features, by default ``atom_init.json`` beside it. Inputs
-    are those of ``models.cgcnn.graph_inputs``. Raises InputError when a file is unreadable or
-    belongs to another network.
+    are those of ``models.cgcnn.graph_inputs``. Raises InputError if a file is unreadable or belongs to
+    another network.
     """
     weights = Path(weights)
     table = load_atom_init(atom_init or weights.parent / "atom_init.json")
@@ -97,7 +97,7 @@ def predict_released(
 def load_atom_init(path: Path) -> np.ndarray:
     """Return the features of ``atom_init.json``, (highest Z + 1, 93) float32 with a zero row for Z = 0.
 
-    Raises InputError when the file is not a table of 93 numbers per atomic number.
+    Raises InputError if the file is not a table of 93 numbers per atomic number.
     """
     try:
         rows = {int(z): row for z, row in json.loads(Path(path).read_text(encoding="utf-8")).items()}
