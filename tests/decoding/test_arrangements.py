@@ -1,4 +1,4 @@
-"""Where atoms may be, by the arrangements of the training crystals: how many, where, which species."""
+"""Where atoms may be, from the arrangements of the training crystals: how many sites, their places and species."""
 
 import json
 

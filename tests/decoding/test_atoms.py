@@ -69,7 +69,7 @@ def test_the_vote_reads_true_labels():
         (lambda d, c, s, o: (d, c, np.zeros_like(s), o), "no species in any region"),
     ],
 )
-def test_maps_without_atoms_say_why(change, reason):
+def test_maps_without_atoms_give_a_reason(change, reason):
     density, coordinates, species = maps(made_up_crystals(1)[0])
     with np.errstate(invalid="ignore"):
         arguments = change(density, coordinates, species, species > 0)

@@ -1,4 +1,4 @@
-"""Crystal -> maps -> crystal, on cubic crystals of 1 to 40 sites at random: exact where the voxels allow."""
+"""Crystal -> maps -> crystal, on cubic crystals of 1 to 40 sites at random: exact if the voxels allow it."""
 
 import numpy as np
 import pytest
