@@ -46,7 +46,7 @@ def test_the_local_gaussian_of_a_single_atom_is_that_atom():
 
 
 def test_before_the_training_an_atom_is_occupied_up_to_its_radius():
-    """Near the atom: the part of the occupancy that needs no training is 0, a probability of 1/2, at the radius (F7)."""
+    """Near an atom: the part of the occupancy that needs no training is 0, a probability of 1/2, at the radius (F7)."""
     maps, offsets, _ = gold_atom()
     model = build_improved_unet(ImprovedUNetParameters(filters=2), RADII)
     inside = keras.Model(model.input, model.get_layer("inside").output)(maps[None], training=False)
