@@ -12,7 +12,7 @@ from data_prep.errors import InputError, sentence
 from repro.backend import start_backend
 from repro.locks import reading
 from repro.presets import PRESETS
-from repro.relaxation.calculation_options import add_options
+from repro.relaxation.calculation_options import add_options, chosen_options
 from repro.run import Run, default_name
 from repro.stages import STAGES, finished_folders, run_stage
 
@@ -180,7 +180,8 @@ def _run(options: argparse.Namespace) -> None:
         import_module("repro.generation.reconstruct").reconstruct_files(options)
         return
     if options.stage == "relax":
-        import_module("repro.relaxation.relax_files").relax_files(options)
+        relax_files = import_module("repro.relaxation.relax_files").relax_files
+        relax_files(options.path, options.out, chosen_options(options))
         return
     if options.stage == "generate" and (options.base or options.random) and not (options.preset or options.run):
         start_backend()

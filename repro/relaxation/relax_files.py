@@ -1,8 +1,7 @@
-"""python -m repro relax: the crystals of a folder relaxed, their energies, and what changed."""
+"""python -m repro relax: relaxes the crystals of a folder; writes their energies and what changed."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain, count
@@ -17,7 +16,7 @@ from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
 from data_prep.structures.cif import structure_of
-from repro.relaxation.calculation_options import add_options, calculator_of
+from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
 
 if TYPE_CHECKING:
@@ -26,23 +25,26 @@ if TYPE_CHECKING:
 TABLE, CIFS = "relaxed.csv", "relaxed"
 
 
-def relax_files(options: argparse.Namespace) -> None:
-    """Relax what ``options.path`` holds into ``options.out``; raises InputError where nothing can be."""
-    crystals, rejected = read_structures(options.path)
+def relax_files(path: Path, out: Path | None, options: CalculationOptions) -> None:
+    """Relax the structures of a file or folder into ``out``, by default beside them; raises InputError if none can be.
+
+    A structure that cannot be read or relaxed is named on standard error.
+    """
+    crystals, rejected = read_structures(path)
     print_rejected(rejected)
     if not crystals:
-        raise InputError(f"{options.path}: no structure can be read; see above.")
-    out = options.out or _beside(options.path)
+        raise InputError(f"{path}: no structure can be read; see above.")
+    out = out or _beside(path)
     names = distinct_names([crystal.id for crystal in crystals])
     structures = {name: crystal.structure() for name, crystal in zip(names, crystals, strict=True)}
-    found = relax_structures(structures, calculator_of(options), out)
+    found = relax_structures(structures, options.calculator(), out)
     if all(row["status"] != CONVERGED for row in found):
-        raise InputError(f"{options.path}: nothing could be relaxed; see above.")
+        raise InputError(f"{path}: nothing could be relaxed; see above.")
 
 
 def _beside(path: Path) -> Path:
-    """Return the folder beside the one that ``path`` is or lies in; raises InputError where that is the root."""
-    path = path.resolve()  # "." and "x.cif" say no folder's name
+    """Return ``<folder>-relaxed`` beside the folder of ``path``; raises InputError if that is the root."""
+    path = path.resolve()  # "." and "x.cif" have no folder in their names
     folder = path if path.is_dir() else path.parent
     if not folder.name:
         raise InputError(f"{path} has no folder to put the results beside: name one with --out FOLDER.")
@@ -50,7 +52,7 @@ def _beside(path: Path) -> Path:
 
 
 def distinct_names(ids: Sequence[str]) -> list[str]:
-    """Return a name for each id, no two of which share a file: without ``.cif``, else the id, else numbered."""
+    """Return a distinct file name for each id: without ``.cif``, or the id itself, or numbered."""
     names, taken = [], set()
     for id in ids:
         plain = id.removesuffix(".cif")
@@ -64,14 +66,12 @@ def distinct_names(ids: Sequence[str]) -> list[str]:
 
 
 def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
-    """Relax generated candidates (``id`` and ``cif``) with the surrogate into ``out``, as the command does."""
+    """Relax generated candidates (``id`` and ``cif``) with CHGNet into ``out``, as the command does."""
     crystals = {record["id"]: structure_of(record["cif"], primitive=True) for record in records if record["cif"]}
     if not crystals:
         print("No candidate is left to relax.")
         return []
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return relax_structures(crystals, calculator_of(parser.parse_args([])), out)
+    return relax_structures(crystals, CalculationOptions().calculator(), out)
 
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
