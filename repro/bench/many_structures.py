@@ -14,7 +14,6 @@ from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.presets import PAPER
 from repro.training.feeds import Exchange, SampleOrder, VAEFeed
 
-BATCH = 20
 DIFFERENT = 960  # crystals that are repeated
 
 
@@ -33,9 +32,10 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
     )  # fmt: skip
     size = sum(path.stat().st_size for path in folder.glob("shard-*.npz"))
     yield Amount(part, "shards on disk", size / 1e9, "GB", f"{size / count / 1e3:.0f} kB a structure")
+    batch = preset.vae.batch_size
     conditions = np.zeros((count, preset.vae.conditions), np.float32)
     feed = VAEFeed(
-        VoxelStore(folder), conditions, SampleOrder(range(count), preset.feed.rotations, BATCH, count // BATCH, seed=0),
+        VoxelStore(folder), conditions, SampleOrder(range(count), preset.feed.rotations, batch, count // batch, seed=0),
         0, Exchange(crystals),
     )  # fmt: skip
     yield from _watched(part, "feed the VAE, one thread", count, lambda: _consume(feed))
