@@ -1,7 +1,4 @@
-"""Figure 2: the latent dimensions, lines between pairs of crystals, and the A-site from CeCrO3 to YbCrO3.
-
-``python -m experiments.figure2 --preset P --source S --run RUN``.
-"""
+"""Figure 2: the latent dimensions, lines between pairs of crystals, and the A-site from CeCrO3 to YbCrO3."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,20 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from pymatgen.core import Element
 
-from experiments import interpolation, latent, style
-from experiments.command import stopping
+from experiments import interpolation, latent_space, style
 from experiments.interpolation import End, Networks
 from experiments.paper import TEXT
-from experiments.trained import Stored, command, identity_of_networks, obtain, read_by, run_of
+from experiments.stored import Stored, of_networks
 from models.decoding.atoms import Undecodable
-from repro.locks import reading
+from repro.evaluation.results import DECODERS_WAY, PAPERS_WAY
 from repro.run import Run
 
 NETWORKS = ("train-vae", "train-unet")
 POINTS = np.linspace(-4.0, 4.0, 161)  # of z, where the densities are drawn
 BETWEEN = 8  # maps along each line of (b), the two ends included
 SMOKE_STEPS = 40  # points along the line of (c) in the preset 'smoke'; 1,000 in all others
-WAYS = {"unet": "UNet's arg-max (the paper's way)", "fit": "fit of the map"}
+WAYS = {PAPERS_WAY: "UNet's arg-max (the paper's way)", DECODERS_WAY: "fit of the map"}
 CAPTION = (
     "(a) Gaussian kernel density of each latent dimension over the encoded training crystals, z sampled, and the mean "
     "divergence of each from N(0, 1), ranked. (b) Middle slices (the plane z = c/2) of decoded density along straight "
@@ -33,24 +29,32 @@ CAPTION = (
     "0.5 Å of the A-site along a line under the condition of its first end."
 )
 HEADER = ("compound", "Z of A", "points, UNet", "B and X right", "points, fit", "B and X right", "in the training set")
-_LOOKS = {"unet": {"color": style.BLUE, "marker": "o"}, "fit": {"color": style.VERMILION, "marker": "x"}}
+_LOOKS = {
+    PAPERS_WAY: {"color": style.BLUE, "marker": "o"},
+    DECODERS_WAY: {"color": style.VERMILION, "marker": "x"},
+}
+
+
+def from_run(run: Run) -> Stored:
+    """Return Figure 2 of a run's networks, computed if they are new and stored as ``figure2.json`` and .npz."""
+    return of_networks("figure2", run, NETWORKS, compute)
 
 
 def compute(run: Run) -> Stored:
     """Return the numbers and maps of all three parts; encodes, decodes and segments with the run's networks.
 
-    ``facts`` holds ``latent``, ``pairs`` and ``path`` (None where no two crystals fit); ``arrays`` the densities,
+    ``facts`` holds ``latent``, ``pairs`` and ``path`` (None if no two crystals fit); ``arrays`` the densities,
     the middle slices in electrons/Å^3 and the elements along the path.
     """
-    crystals = latent.encoded(run)
+    crystals = latent_space.encoded(run)
     mean, log_var = crystals.arrays["mean"], crystals.arrays["log_var"]
-    z = latent.draw(mean, log_var, run.preset.seed)
-    arrays = {"points": POINTS, "densities": latent.densities(z, POINTS)}
+    z = latent_space.sampled(mean, log_var, run.preset.seed)
+    arrays = {"points": POINTS, "densities": latent_space.densities(z, POINTS)}
     networks = interpolation.load_networks(run)
     pairs = interpolation.pairs_by_condition(networks.dataset, run.preset.seed)
     arrays |= interpolation.slices_between(networks, pairs, BETWEEN, run.preset.seed)
     facts = {
-        "latent": latent.moments(mean, log_var, z),
+        "latent": latent_space.moments(mean, log_var, z),
         "pairs": [_pair(networks, *pair) for pair in pairs],
         "path": None,
     }
@@ -152,7 +156,12 @@ def cells(found: Stored) -> list[tuple[str, ...]]:
     return rows
 
 
-def render(found: Stored, path: Path) -> None:
+def text(found: Stored) -> str:
+    """Return the numbers of the figure in sentences."""
+    return summary(found.facts)
+
+
+def render(found: Stored, path: Path) -> list[Path]:
     """Draw all three parts into ``path``.svg and .png; ``path`` has no suffix."""
     rows = len(found.facts["pairs"])
     heights = [1.9, 0.35 + 0.56 * max(rows, 1), 2.2]
@@ -164,7 +173,7 @@ def render(found: Stored, path: Path) -> None:
         _draw_path(below, found)
         for part, letter, height in zip((above, middle, below), "abc", heights, strict=True):
             part.text(0.005, 1 - 0.03 / height, f"({letter})", fontweight="bold", va="top")
-        style.save(figure, path)
+        return style.save(figure, path)
 
 
 def _draw_dimensions(part: SubFigure, found: Stored) -> None:
@@ -245,18 +254,3 @@ def _draw_path(part: SubFigure, found: Stored) -> None:
     axes.set_yticks(ticks, [f"{Element.from_Z(number).symbol} {number}" for number in ticks])
     axes.set(xlim=(-0.01, 1.01), xlabel=f"from {first['formula']} (0) to {last['formula']} (1)", ylabel="A-site")
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Compute Figure 2 of one run where its networks are new, and draw it."""
-    parser = command("figure2", "Figure 2 of one run.")
-    run = run_of(parser.parse_args(arguments))
-    with stopping(parser), reading(read_by(run, NETWORKS)):
-        identity = identity_of_networks(run, NETWORKS)
-        found = obtain(run.results / "figure2", identity, lambda: compute(run))
-        render(found, run.results / "figure2")
-        print(f"{summary(found.facts)}\nFigure 2: {run.results / 'figure2.svg'}")
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,7 @@ from data_prep.conditions import one_hot
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
-from experiments.latent import draw
+from experiments.latent_space import sampled
 from models.decoding.atoms import SPECIES_FROM, Decoded, Undecodable
 from models.decoding.fitted_species import candidate_elements
 from models.site_count_classifier import SiteCountClassifier
@@ -61,7 +61,7 @@ def pairs_by_condition(dataset: Dataset, seed: int) -> list[tuple[int, int, int]
     """Return one pair of training crystals for each condition: (condition, index, index), lowest energies first.
 
     The first is drawn at random, the second among those of the same family and another formula, as all pairs that
-    the paper names are; of any family where there is none. A condition with a single formula has no pair.
+    the paper names are; of any family if there is none. A condition with a single formula has no pair.
     """
     train = dataset.indices("train")
     pairs = []
@@ -145,7 +145,7 @@ def is_member(end: End, outcome: Decoded | Undecodable) -> bool:
 def members(elements: np.ndarray, whole: np.ndarray, end: End, known: set[str], trained: set[str]) -> list[dict]:
     """Return each element met on the A-site, from the lightest, with counts and whether its ABX3 is known.
 
-    ``elements`` (n,) along the line, 0 for none; ``whole`` (n,) tells where the rest of the structure is B and X3 too;
+    ``elements`` (n,) along the line, 0 for none; ``whole`` (n,) is true if the rest of the structure is B and X3;
     ``trained`` holds the formulas of the training part and ``known`` those of all data. ``first`` and ``last`` are
     where on the line, from 0 to 1, it is met.
     """
@@ -195,7 +195,9 @@ def load_networks(run: Run) -> Networks:
     return Networks(load_dataset(run), load_store(run), *vae, trained_unet(run), radii, counts)
 
 
-def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def sampled_ends(
+    networks: Networks, indices: Sequence[int], condition: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps (2, G, G, G, 4) of two crystals and a latent vector of each (2, L), under one condition."""
     from repro.decoding.latents import encode
     from repro.training.feeds import input_maps
@@ -204,7 +206,7 @@ def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed:
     maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in indices])
     given = one_hot(np.full(len(indices), condition), len(dataset.edges) + 1)
     mean, log_var = encode(networks.encoder, maps, given, [dataset.crystals[index].numbers for index in indices])
-    return maps, draw(mean, log_var, seed)
+    return maps, sampled(mean, log_var, seed)
 
 
 def slices_between(networks: Networks, pairs: Sequence[tuple[int, int, int]], steps: int, seed: int) -> dict:
@@ -213,7 +215,7 @@ def slices_between(networks: Networks, pairs: Sequence[tuple[int, int, int]], st
 
     middle, true, decoded = networks.store.grid // 2, [], []
     for condition, *indices in pairs:
-        maps, z = drawn_ends(networks, indices, condition, seed)
+        maps, z = sampled_ends(networks, indices, condition, seed)
         given = one_hot(np.full(steps, condition), len(networks.dataset.edges) + 1)
         between, _ = decode_latent(networks.decoder, line(*z, steps), given)
         true.append(maps[:, :, :, middle, 0])
@@ -229,7 +231,7 @@ def outcomes_between(
     train = [dataset.crystals[index] for index in dataset.indices("train")]
     allowed = candidate_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
     prior = fit_arrangements(train, fit_angle_rule(train))
-    _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
+    _, z = sampled_ends(networks, [end.index for end in ends], condition, seed)
     found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
     waiting: deque[list] = deque()
     with decoder_pool(len(SPECIES_FROM) * steps) as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
