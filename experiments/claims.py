@@ -14,8 +14,8 @@ from repro.evaluation.results import DECODERS_WAY, PAPERS_WAY, Evaluation
 NEAR = 0.05  # a number that is neither an error nor a share holds within this distance
 CHANCE = 0.1  # of hitting the decile of formation energy that was asked for
 NOTE = (
-    "An error holds if it is at most the paper's, a share or a count if it is at least the paper's; if the 95 % interval "
-    "(brackets) reaches the paper's number it holds as well. A mean or a variance of the latent space "
+    "An error holds if it is at most the paper's, a share or a count if it is at least the paper's; if the 95 % "
+    "interval (brackets) reaches the paper's number it holds as well. A mean or a variance of the latent space "
     f"holds within {NEAR}, an order of magnitude to the nearest power of ten. n: structures, samples, bases or voxels. "
     "Data, split and budget are not the paper's: the sections below say how."
 )

@@ -168,7 +168,7 @@ def facts(figure: dict) -> list[tuple[str, str, str]]:
         ("of these with the known structure", "–", f"{found['structure_matches']:,}"),
         ("MAE of Ef of these (eV/atom)", shown(paper["matches_energy_mae"], 1), mean_cell(found["energy"])),
         ("MAE of a, b, c of these (Å)", shown(paper["matches_length_mae"]), mean_cell(found["length"])),
-        ("the same if the cells are alike (Å)", "–", mean_cell(found["same_cell_length"])),
+        ("the same for like cells (Å)", "–", mean_cell(found["same_cell_length"])),
         ("Spearman's ρ of the decile asked for and the predicted Ef", "–", mean_cell(mean)),
         ("predicted Ef in the decile asked for (by chance 10 %)", "–", share_cell(figure["conditions"]["hits"])),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Generated crystals beside known ones of the same formula: which one, whether they match, and by how much they differ."""
+"""Generated crystals beside known ones of the same formula: which one, whether they match, how they differ."""
 
 from collections.abc import Sequence
 

@@ -64,7 +64,7 @@ def is_new(cell: Structure, known: Sequence[Structure]) -> bool:
 
 
 def first_of_their_kind(rows: Sequence[dict], cells: dict[str, Structure]) -> set[str]:
-    """Return the ids of the rows whose reduced cell matches that of no earlier row; rows without a cell are left out."""
+    """Return the ids of the rows whose reduced cell matches that of no earlier row; rows without a cell have none."""
     seen: dict[str, list[Structure]] = {}
     found = set()
     for row in _counted([row for row in rows if row["id"] in cells], "unique"):

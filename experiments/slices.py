@@ -1,4 +1,4 @@
-"""Middle slices of true and reconstructed density maps of a few held-out crystals, as in Figure 2b; beyond the paper."""
+"""Middle slices of true and reconstructed density maps of held-out crystals, as in Figure 2b; beyond the paper."""
 
 from pathlib import Path
 

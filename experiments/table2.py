@@ -1,4 +1,4 @@
-"""Table 2: samples around base compounds through the paper's six filters, and the candidates that are left (Table S1)."""
+"""Table 2: samples around base compounds through the paper's six filters, and the candidates left (Table S1)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict

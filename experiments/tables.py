@@ -29,9 +29,10 @@ def write_table(
     return files
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, the first column to the left and the others to the right."""
-    lines = [_line(header), "|---|" + "---:|" * (len(header) - 1), *(_line(row) for row in rows)]
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> str:
+    """Return a Markdown table, the first column to the left; the others to the right if they hold ``numbers``."""
+    rule = "|---|" + ("---:|" if numbers else "---|") * (len(header) - 1)
+    lines = [_line(header), rule, *(_line(row) for row in rows)]
     return "\n".join(lines)
 
 

@@ -153,7 +153,7 @@ COMMANDS = {
 _PUBLISHING = {
     "publish": "repro.properties.publish",
     "publish-generator": "repro.generation.publish",
-    "publish-report": "experiments.reporting.publish",
+    "publish-report": "experiments.reporting.publish_report",
 }
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 from repro.presets import PRESETS
+from repro.run import default_name
 
 TIMES = {
     "smoke": "about 3 minutes on 2 cores",
@@ -28,10 +29,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--source", required=True)
-    parser.add_argument("--run", required=True)
+    parser.add_argument("--run")
     parser.add_argument("--gpu", default="")
     options = parser.parse_args()
-    print(announcement(options.preset, options.source, options.run, bool(options.gpu)))
+    run = options.run or default_name(options.preset, options.source)
+    print(announcement(options.preset, options.source, run, bool(options.gpu)))
 
 
 if __name__ == "__main__":

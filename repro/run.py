@@ -51,7 +51,7 @@ class Run:
 
 
 def default_name(preset: str, source: str) -> str:
-    """Return the run's name, as the Makefile makes it too: ``laptop``, ``laptop-mp_cubic``, ``laptop-optimade``."""
+    """Return the run's name: ``laptop``, ``laptop-mp_cubic``, ``laptop-optimade``."""
     if source == "embedded":
         return preset
     if is_optimade(source):

@@ -1,7 +1,7 @@
 """What the stage ``evaluate`` left, by name instead of by the keys of its files.
 
-A *route* is how a structure was obtained: from a map, of a *source*, by a *way* from map to atoms. Its name in the files
-is made here and nowhere else.
+A *route* is how a structure was obtained: from a map, of a *source*, by a *way* from map to atoms. Its name in the
+files is made here and nowhere else.
 """
 
 from dataclasses import dataclass, field
