@@ -75,8 +75,8 @@ def render(panels: dict[str, dict], path: Path) -> list[Path]:
         )
         for place, (name, panel) in enumerate(panels.items(), start=1):
             axes = figure.add_subplot(rows, 4, place)
-            _draw(axes, panel["true"], panel["predicted"])
-            axes.set_title(f"{_title(name)}\n{_caption(panel)}", fontsize=6.5)
+            draw_parity(axes, panel["true"], panel["predicted"])
+            axes.set_title(f"{_title(name)}\n{caption(panel)}", fontsize=6.5)
             axes.set_xlabel("true")
             if place % 4 == 1:
                 axes.set_ylabel("predicted")
@@ -88,14 +88,16 @@ def _title(name: str) -> str:
     return PROPERTIES[name].title + (f" ({unit})" if unit else "")
 
 
-def _caption(panel: dict) -> str:
+def caption(panel: dict) -> str:
+    """Return a panel's MAE with its interval, its R^2 and its number of crystals."""
     r2 = "–" if panel["r2"] is None else f"{panel['r2']:.3f}"  # none if all true values are alike
     low, high = panel.get("mae_interval") or (None, None)
     interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
     return f"MAE {panel['mae']:.3f}{interval}\nR² {r2}, n = {len(panel['true']):,}"
 
 
-def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+def draw_parity(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+    """Draw predicted against true values (n,), as points if they are few, else as a density."""
     low, high = np.percentile(np.concatenate([true, predicted]), SHOWN)
     high = high if high > low else low + 1.0
     x, y = np.clip(true, low, high), np.clip(predicted, low, high)

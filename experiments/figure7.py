@@ -106,13 +106,13 @@ def render(figure: dict, path: Path) -> list[Path]:
 def _title(crystal: dict) -> str:
     facts = []
     if crystal["spacegroup"]:
-        facts.append(f"${_mathematical(sg_symbol_from_int_number(crystal['spacegroup']))}$")
+        facts.append(f"${mathematical(sg_symbol_from_int_number(crystal['spacegroup']))}$")
     if crystal[FORMATION_ENERGY] is not None:
         facts.append(f"{crystal[FORMATION_ENERGY]:.2f} eV/atom".replace("-", "−"))
     facts.append("known formula" if crystal["training_formula"] else "new formula")
     return f"{formula_text(crystal['formula'])}\n" + ", ".join(facts)
 
 
-def _mathematical(symbol: str) -> str:
+def mathematical(symbol: str) -> str:
     """Return a space group's symbol for mathtext: Fm-3m with a bar over the 3."""
     return re.sub(r"-(\d)", r"\\bar{\1}", symbol)

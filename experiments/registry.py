@@ -6,6 +6,7 @@ The modules are imported when they run, so that a list of the names starts no Te
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -93,7 +94,7 @@ EXPERIMENTS = {
             "table3",
             "Table 3: the candidates of Table 2 relaxed with CHGNet or pw.x",
             add_options=add_calculation_options,
-            arguments=lambda options: {"calculator": calculator_of(options)},
+            arguments=lambda options: {"make_calculator": partial(calculator_of, options)},
         ),
         Experiment(
             "table4",

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -47,9 +47,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def from_run(run: Run, calculator: Calculator) -> dict:
-    """Relax the selected candidates of a run's Table 2 and return Table 3; raises InputError without Table 2."""
-    table = compute(*selected(run.results), calculator)
+def from_run(run: Run, make_calculator: Callable[[], Calculator]) -> dict:
+    """Relax the selected candidates of a run's Table 2 and return Table 3; raises InputError without Table 2.
+
+    The calculator is made once the candidates are read: what it needs may not be installed yet.
+    """
+    candidates, structures = selected(run.results)
+    table = compute(candidates, structures, make_calculator())
     if table["surrogate"]:
         table["surrogate_error"] = surrogate_error(run.results)
     return table | {"identity": identity_of_generation(run.results)}

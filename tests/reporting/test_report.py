@@ -10,21 +10,21 @@ from html.parser import HTMLParser
 import keras
 import numpy as np
 import pytest
+from experiments.reporting.claims import in_one_sitting, which_claims_hold
+from experiments.reporting.facts import warnings
+from experiments.reporting.generated import choose, generated
+from experiments.reporting.results import paper_beside_us
 
 from data_prep.errors import InputError
 from experiments import table1
 from experiments.drawing import cell_edges, with_images
 from experiments.paper import FULL
 from experiments.reporting import slices
-from experiments.reporting.claims import in_one_sitting, which_claims_hold
 from experiments.reporting.document import Document, Link, Part, Section, Table, duration, number
-from experiments.reporting.facts import warnings
-from experiments.reporting.generated import choose, generated
 from experiments.reporting.losses import compute as loss_curves
 from experiments.reporting.markup import to_html, to_markdown
 from experiments.reporting.material import gather
 from experiments.reporting.report import report
-from experiments.reporting.results import paper_beside_us
 from repro import stamps
 from repro.presets import SMOKE
 from repro.run import Run

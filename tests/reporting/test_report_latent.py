@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from experiments.reporting.latent import figure_2, figure_3, table_5
+from experiments.trained import identity_of_networks, write
 
 from experiments import figure2, figure3, latent, table5
 from experiments.reporting.document import Figure, Table, Text
-from experiments.reporting.latent import figure_2, figure_3, table_5
 from experiments.reporting.material import gather
-from experiments.trained import identity_of_networks, write
 from tests.experiments.test_figure2 import made_up_figure
 from tests.experiments.test_figure3 import clusters
 from tests.experiments.test_table5 import as_printed

@@ -4,11 +4,11 @@ import importlib
 from dataclasses import replace
 
 import pytest
+from experiments.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 
 from experiments.reporting.markup import to_html, to_markdown
 from experiments.reporting.material import gather
 from experiments.reporting.report import compose
-from experiments.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
 from tests.support import made_up_generation, made_up_run
 
 SECTIONS = {"table2": table_2, "table4": table_4, "figure6": figure_6, "figure7": figure_7, "novelty": unlike}
