@@ -1,6 +1,6 @@
 """The trainings behind Table 5: which presets, through which stages, and what they share.
 
-A stage folder of an ablation is a link to another run's where that has finished the same work: the same
+A stage folder of an ablation is a link to another run's folder if that run has finished the same work: the same
 configuration on the same inputs, which is what the stamps of ``repro.stamps`` compare. They hold through a link as
 they do without one, and a link to a folder that is gone or was made anew is replaced.
 """
@@ -59,7 +59,7 @@ def ablation_runs(base: Run, seeds: int) -> list[tuple[str, int, Run]]:
 def measure(base: Run, seeds: int) -> dict[str, dict[int, dict]]:
     """Train and evaluate every ablation, as far as that is not done, and return ``evaluation.json`` of each.
 
-    Finished stages are not repeated. Raises InputError when a stage of another configuration is in the way.
+    Finished stages are not repeated. Raises InputError if a stage of another configuration is in the way.
     """
     runs = ablation_runs(base, seeds)
     donors = [base, *(run for _, _, run in runs)]

@@ -9,7 +9,7 @@ from experiments.means import mean_of
 from experiments.paper import FULL, TABLE1, TABLE2, TABLE4, TABLE4_MAE, TEXT
 from experiments.table5 import METRICS
 from experiments.tables import markdown, write_table
-from repro.evaluation.results import DECODERS_WAY, PAPERS_WAY, Evaluation
+from repro.evaluation.results import DECODERS_WAY, OURS, PAPERS_WAY, Evaluation
 
 NEAR = 0.05  # a number that is neither an error nor a share holds within this distance
 CHANCE = 0.1  # of hitting the decile of formation energy that was asked for
@@ -92,8 +92,8 @@ def _evaluation(found: dict[str, dict]) -> Evaluation:
 
 def _reconstruction(found: dict[str, dict]) -> list[dict]:
     measured = _evaluation(found)
-    vae, count = measured.vae("ours"), measured.vae("ours").get("count")
-    lattice = [entry["lattice_error"] for entry in measured.reconstructions("ours")]
+    vae, count = measured.vae(OURS), measured.vae(OURS).get("count")
+    lattice = [entry["lattice_error"] for entry in measured.reconstructions(OURS)]
     rows = [
         _row("VAE reconstruction, MSE", "Table 5", FULL.mse, _value(vae.get("mse"), vae.get("mse_interval"), count),
              _at_most),
@@ -109,7 +109,7 @@ def _reconstruction(found: dict[str, dict]) -> list[dict]:
 def _sites(found: dict[str, dict]) -> list[dict]:
     rows = []
     for way, described in ((PAPERS_WAY, "the UNet's arg-max"), (DECODERS_WAY, "a fit, our decoder")):
-        part = _evaluation(found).sites("ours", way)
+        part = _evaluation(found).sites(OURS, way)
         for key, name, paper in (("emd", "EMD of the sites (Å)", FULL.emd), ("delta_n", "|ΔN| per cell", FULL.delta_n)):
             value = _value(part.get(key), part.get(f"{key}_interval"), part.get("decoded"))
             rows.append(_row(f"{name}, species by {described}", "Table 5", paper, value, _at_most))

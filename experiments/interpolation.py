@@ -172,7 +172,7 @@ def members(elements: np.ndarray, whole: np.ndarray, end: End, known: set[str], 
 
 @dataclass(frozen=True)
 class Networks:
-    """A run's crystals and trained networks; ``site_counts`` of a VAE whose latent says the number of sites."""
+    """A run's crystals and trained networks; ``site_counts`` of a VAE whose latent holds the number of sites."""
 
     dataset: Dataset
     store: VoxelStore
@@ -251,7 +251,7 @@ def outcomes_between(
 
 
 def _segmented(networks: Networks, z: np.ndarray, condition: int) -> Iterator[list[Segmented]]:
-    """Yield the segmented maps of latent vectors (n, L) in batches, with what the latent says of their sites."""
+    """Yield the segmented maps of latent vectors (n, L) in batches, with the numbers of sites that the latent holds."""
     from repro.decoding.latents import decode_latent
 
     for part in batches(z, BATCH):

@@ -15,7 +15,7 @@ from data_prep.errors import InputError
 from experiments.ablation_runs import ABLATIONS, measure
 from experiments.paper import TABLE5, TEXT
 from experiments.tables import markdown, write_table
-from repro.evaluation.results import PAPERS_WAY, Evaluation
+from repro.evaluation.results import OURS, PAPERS_WAY, Evaluation
 from repro.run import Run
 
 METRICS = {  # fields of ``paper.Ablation``: as printed, digits shown
@@ -72,7 +72,7 @@ def compute(measured: dict[str, dict[int, dict]], preset: str, source: str) -> d
 def values_of(evaluation: dict) -> dict:
     """Return the numbers of Table 5 from one ``evaluation.json``: recall in %, EMD in Å, counts of structures."""
     found = Evaluation(evaluation)
-    vae, unet, sites = found.vae("ours"), found.unet, found.sites("ours", PAPERS_WAY)
+    vae, unet, sites = found.vae(OURS), found.unet, found.sites(OURS, PAPERS_WAY)
     return {
         "mse": vae["mse"],
         "recall": 100 * unet["nonzero_recall_argmax"],

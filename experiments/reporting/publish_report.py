@@ -23,7 +23,7 @@ _LINK = re.compile(r"\]\((?!#|https?:)([^)]+)\)")
 def publish_run(run: Run, to: Path | None) -> None:
     """Write ``report.html`` and ``report.md`` into ``to``, what they link to and the raw numbers into its RUN folder.
 
-    The published report stays as it is until all of the new one has been copied. Raises InputError when the report
+    The published report stays as it is until all of the new one has been copied. Raises InputError if the report
     has not been made, or when something that it links to is gone.
     """
     page = run.results / "report.md"

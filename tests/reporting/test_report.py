@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
@@ -28,6 +30,7 @@ from repro.evaluation.results import DECODERS_WAY, PAPERS_WAY, route
 from repro.presets import SMOKE
 from repro.run import Run
 from repro.training.prepare import data, voxelize
+from tests.conftest import ROOT
 from tests.support import made_up_run
 from tests.support.pipeline import small_source
 
@@ -198,6 +201,13 @@ def test_every_figure_of_the_markdown_is_there(whole):
     names = re.findall(r"!\[.+?\]\((.+?)\)", markdown)
     assert len(names) == 6
     assert all((run.results / name).stat().st_size > 5000 for name in names)
+
+
+def test_the_report_needs_no_library_of_networks():
+    libraries = ("keras", "tensorflow", "torch")
+    program = f"import sys, experiments.reporting.report; print([one for one in {libraries} if one in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_an_empty_run_is_reported_as_such(empty):
