@@ -5,7 +5,7 @@ arrangements of sites that occur.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +18,7 @@ from models.decoding.arrangements import Arrangements
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from repro.decoding.latents import Autoencoder
-from repro.training.dataset import Dataset
+from repro.training.dataset import Dataset, batches
 
 ENCODED_AT_ONCE = 50
 CLASSIFIED = 2000  # crystals of the training part that the numbers of sites are learned from
@@ -26,12 +26,6 @@ DRAWS = 3  # latents of each of them
 STRENGTH = 0.1  # inverse of the regularisation
 ROUNDED = 24  # fractional coordinates are told apart to 1/24
 SHARE = 0.01  # of the crystals, that an arrangement must have
-
-
-def batches(items: Sequence, size: int) -> Iterable[Sequence]:
-    """Yield ``items`` in pieces of at most ``size``."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def encode_crystals(
