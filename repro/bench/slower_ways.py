@@ -10,9 +10,9 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, coordinate_grid, voxel_centres
+from data_prep.voxelize import TIE
 
 RELEASED_COPIES = 11  # F9: a file for the structure and for each of its ten rotated copies
-_TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
 
 
 def per_voxel_maps(
@@ -42,7 +42,7 @@ def per_voxel_maps(
 def _nearest(squared, widths):
     """Return the index of the nearest site (last axis) within its width, the first listed of equally near ones."""
     inside = np.where(squared < widths**2, squared, np.inf)
-    return np.argmax(inside <= inside.min(axis=-1, keepdims=True) + _TIE, axis=-1)
+    return np.argmax(inside <= inside.min(axis=-1, keepdims=True) + TIE, axis=-1)
 
 
 def cdist_maps(
@@ -76,7 +76,7 @@ def separable_maps(
         window = np.ix_(*near)
         x2, y2, z2 = (part[site][inside] for part, inside in zip(squared, near, strict=True))
         found = x2[:, None, None] + y2[:, None] + z2
-        closer = (found < width**2) & (found < nearest[window] - _TIE)
+        closer = (found < width**2) & (found < nearest[window] - TIE)
         nearest[window] = np.where(closer, found, nearest[window])
         species[window] = np.where(closer, numbers[site], species[window])
     return density, species

@@ -14,6 +14,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.files.checksum import file_sha256
 from data_prep.quarantine import screen
+from data_prep.source_names import EMBEDDED
 from data_prep.sources import read_source
 from models.released.cgcnn_weights import released_cgcnn
 from models.released.vae_weights import load_released_unet, load_released_vae
@@ -28,7 +29,6 @@ from repro.released.released_errors import (
     released_graphs,
 )
 from repro.released.released_files import OPTIONAL, ReleasedFiles, read_oracle
-from repro.training.prepare import CACHE
 
 UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}
 _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
@@ -75,7 +75,7 @@ def _crystals(table: Path | None, role: str) -> list[Crystal]:
     """Return a table's crystals, or the embedded ones where there is no such table."""
     if table is None:
         print(f"There is no {OPTIONAL[role]}: the embedded crystals are measured instead.", flush=True)
-    return read_source(str(table or "embedded"), CACHE)[0]
+    return read_source(str(table or EMBEDDED))[0]
 
 
 def compare(
