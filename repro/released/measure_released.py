@@ -1,4 +1,4 @@
-"""Puts the authors' weights into our networks and gathers what ``metrics.json`` says of them."""
+"""The authors' weights in our networks, and the content of ``metrics.json`` about them."""
 
 import time
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
 
 @dataclass(frozen=True)
 class Sample:
-    """How much is measured: ``structures`` per family (VAE), ``crystals`` per property (CGCNN), and the seed."""
+    """The sizes of the samples: ``structures`` per family (VAE), ``crystals`` per property (CGCNN); and their seed."""
 
     structures: int
     crystals: int
@@ -44,10 +44,7 @@ class Sample:
 
 
 def measure(files: ReleasedFiles, sample: Sample) -> dict:
-    """Return everything that ``metrics.json`` holds, for the files that were found.
-
-    Raises InputError when one of them is damaged.
-    """
+    """Return the content of ``metrics.json`` for the files that were found; raises InputError if one is damaged."""
     vae = load_released_vae(files.vae)
     cgcnn = {name: released_cgcnn(path, files.atom_init) for name, path in files.cgcnn.items()}
     unet = load_released_unet(files.unet) if files.unet else None
@@ -72,7 +69,7 @@ def _source(table: Path | None) -> str:
 
 
 def _crystals(table: Path | None, role: str) -> list[Crystal]:
-    """Return a table's crystals, or the embedded ones where there is no such table."""
+    """Return a table's crystals, or the embedded ones if there is no such table."""
     if table is None:
         print(f"There is no {OPTIONAL[role]}: the embedded crystals are measured instead.", flush=True)
     return read_source(str(table or EMBEDDED))[0]
@@ -85,7 +82,7 @@ def compare(
     cubic: Sequence[Crystal],
     general: Sequence[Crystal],
 ) -> dict:
-    """Return how far our networks are from the reference outputs, or why they were not compared."""
+    """Return the deviations of our networks from the reference outputs, or the reason for not comparing them."""
     result = {"met": None, "reason": None, "tolerance": TOLERANCE, "quantities": []}
     lacking = [name for role, name in OPTIONAL.items() if getattr(files, role) is None]
     if lacking:
@@ -101,7 +98,7 @@ def compare(
 
 
 def measure_vae(vae: Vae, crystals: Sequence[Crystal], sample: Sample) -> dict:
-    """Return the VAE's errors on a seeded choice of each family, under deciles of all labelled rows (F17)."""
+    """Return the VAE's errors on a seeded sample of each family, with deciles of all labelled rows (F17)."""
     usable, _ = screen(crystals)
     energies = np.array([crystal.formation_energy_per_atom for crystal in usable])
     edges = decile_edges(energies)
