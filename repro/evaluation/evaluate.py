@@ -1,7 +1,7 @@
-"""The stage that measures every network on the held-out crystals (Results; Tables 5, Figure 4; F10 to F25).
+"""The stage that measures every network on the held-out crystals (Results; Table 5, Figure 4; F10 to F25).
 
-A *route* is how a structure was obtained: from the true map or from a reconstruction (``ours``, ``released``),
-and by which way its map became atoms (``vote``, ``fit``, ``composition``; see ``models.decoding``).
+A *route* is how a structure was obtained: the source of its map, which is the true one or a reconstruction (``ours``,
+``released``), and the way from that map to atoms (``vote``, ``fit``, ``composition``; see ``models.decoding``).
 """
 
 from collections import Counter, defaultdict
@@ -34,7 +34,7 @@ RELEASED_GRID = 32  # voxels of the authors' maps
 
 @dataclass
 class Records:
-    """What was measured, one entry per structure: VAE errors by model, decoded structures by route."""
+    """The measurements, one entry per structure: errors of reconstructions by VAE, and of structures by route."""
 
     reconstructions: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     routes: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
@@ -43,14 +43,14 @@ class Records:
 
 @dataclass(frozen=True)
 class Networks:
-    """What is measured: autoencoders by name, and the decoder from maps to atoms."""
+    """The networks that are measured: autoencoders by name, and the decoder from maps to atoms."""
 
     autoencoders: dict[str, Autoencoder]
     decoder: Decoder
 
 
 def evaluate(run: Run) -> dict:
-    """Measure the held-out part and write ``results/<run>/evaluation.json``, per structure and summed up."""
+    """Measure the held-out part; write ``evaluation.json`` and, per structure, ``evaluation_structures.json``."""
     dataset, store = load_dataset(run), load_store(run)
     test = dataset.indices("test", run.preset.evaluate.limit)
     generator = load_generator(run.folder("generator"))
@@ -73,7 +73,7 @@ def evaluate(run: Run) -> dict:
 def measure(
     records: Records, chunk: np.ndarray, dataset: Dataset, store: VoxelStore, networks: Networks, pool: Executor
 ) -> None:
-    """Add one batch of held-out structures to ``records``."""
+    """Add the measurements of one batch of held-out structures to ``records``."""
     crystals = [dataset.crystals[index] for index in chunk]
     true, species = store.maps(chunk), np.stack([store.species(index) for index in chunk])
     segmentation = networks.decoder.segment(true)
@@ -90,7 +90,7 @@ def measure(
 def _measure_maps(
     records: Records, source: str, crystals: Sequence[Crystal], found: LatentMaps, decoder: Decoder, pool: Executor
 ) -> None:
-    """Add what each way makes of a batch of maps."""
+    """Add the structures that each way finds in a batch of maps."""
     prepared = decoder.prepare(found, decoder.segment(found.maps))
     ways: tuple[Way, ...] = ("vote", "fit") if found.composition is None else ("vote", "fit", "composition")
     for way in ways:
@@ -99,7 +99,7 @@ def _measure_maps(
 
 
 def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:
-    """Return what the representation itself allows: components of the true species map (F11)."""
+    """Return the best structure that the representation allows: the components of the true species map (F11)."""
     regions = components_by_species(labels)
     edges = voxel_edges(crystal.lengths, len(labels))
     positions = voxel_positions(regions.centres, edges, len(labels))
@@ -124,7 +124,7 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
 
 
 def summarise(records: Records, run: Run) -> dict:
-    """Return all metrics overall and per family, with counts and failures by reason."""
+    """Return all metrics, overall and per family, with counts and failures by reason."""
     groups = {"all": None} | {family: family for family in FAMILIES}
     return {
         "run": run.name,
@@ -181,9 +181,9 @@ def _route_summary(entries: list[dict]) -> dict:
 
 
 def element_summary(entries: list[dict]) -> dict[str, dict]:
-    """Return per element how many held-out sites have it, how many of them are right, and the three commonest mistakes.
+    """Return for each element the number of held-out sites, how many are right, and the three commonest mistakes.
 
-    "none" is a site that no decoded one is near to.
+    "none" is a true site without a decoded site near it.
     """
     found: dict[int, Counter] = defaultdict(Counter)
     for entry in entries:

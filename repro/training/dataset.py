@@ -1,4 +1,4 @@
-"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, in one order."""
+"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, all in the same order."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,11 @@ CRYSTALS, SPLIT = "crystals.npz", "split.json"
 
 @dataclass(frozen=True)
 class Dataset:
-    """The crystals of a run; ``parts`` (n,) names each one's part, ``bins`` (n,) its condition."""
+    """The crystals of a run.
+
+    ``parts`` (n,) are the names of their parts, ``bins`` (n,) their conditions, counted from 0, and ``edges`` (9,) in
+    eV/atom the bounds between the conditions.
+    """
 
     crystals: list[Crystal]
     parts: np.ndarray
@@ -51,7 +55,7 @@ class Dataset:
 
 
 def load_dataset(run: Run) -> Dataset:
-    """Read what the data stage wrote."""
+    """Read what the data stage of a run wrote; raises as ``read_dataset``."""
     return read_dataset(run.folder("data"))
 
 
