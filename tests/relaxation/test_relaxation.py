@@ -33,7 +33,7 @@ from repro.relaxation.calculation_store import (
     structure_record,
 )
 from repro.relaxation.chgnet import Surrogate, relax
-from repro.relaxation.relax_files import relax_files, relax_structures
+from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
 
@@ -298,13 +298,12 @@ def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(t
     relax_structures(structures, calculator, tmp_path / "out")
 
 
-def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys, monkeypatch):
+def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     b2("Cu", "Na", 3.1).to(tmp_path / "in" / "salt.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
     with pytest.raises(InputError, match="in: nothing could be relaxed"):
-        relax_files(SimpleNamespace(path=tmp_path / "in", out=tmp_path / "out"))
+        relax_files(tmp_path / "in", tmp_path / "out", lambda: calculator)
     assert "EMT has no Na" in capsys.readouterr().err
     assert (tmp_path / "out" / "relaxed.csv").exists()
 
@@ -315,18 +314,17 @@ def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, pat
     monkeypatch.chdir(tmp_path / "in")
     b2("Al", "Ni", 2.95).to("x.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
-    relax_files(SimpleNamespace(path=Path(path), out=None))
+    relax_files(Path(path), None, lambda: calculator)
     assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
 
 
 def test_beside_the_root_there_is_no_folder(monkeypatch):
     monkeypatch.setattr("repro.relaxation.relax_files.read_structures", lambda path: ([None], []))
     with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
-        relax_files(SimpleNamespace(path=Path("/x.cif"), out=None))
+        relax_files(Path("/x.cif"), None, lambda: None)
 
 
-def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, capsys):
+def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()
     b2("Al", "Ni", 2.95).to(folder / "a.cif")
@@ -334,13 +332,22 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, caps
     table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
     (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
-    relax_files(SimpleNamespace(path=folder, out=tmp_path / "out"))
+    relax_files(folder, tmp_path / "out", lambda: calculator)
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
     assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
     assert len(list((tmp_path / "out" / "relaxed").iterdir())) == 5
     assert "a: listed as a-2, because a is the name of another structure" in capsys.readouterr().err
+
+
+def test_generated_candidates_are_relaxed_by_their_ids_with_the_usual_calculator(tmp_path, capsys, monkeypatch):
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.relaxation.relax_files.usual_calculator", lambda: calculator)
+    (row,) = relax_generated({"made-00001": b2("Al", "Ni", 2.95)}, tmp_path / "out")
+    assert (row["id"], row["status"]) == ("made-00001", CONVERGED)
+    assert (tmp_path / "out" / "relaxed" / "made-00001.cif").exists()
+    assert relax_generated({}, tmp_path / "none") == [] and not (tmp_path / "none").exists()
+    assert "No candidate is left to relax." in capsys.readouterr().out
 
 
 def test_a_missing_parsl_configuration_is_named(tmp_path):
