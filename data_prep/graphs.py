@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from pymatgen.core import Structure
@@ -20,7 +21,9 @@ RADIUS = 8.0  # Å, F26
 NEIGHBOURS = 12  # F26
 TIE = 1e-4  # Å: above what coordinates of six decimals blur
 OVERLAP = 0.01  # Å: closer sites are one site given twice
-TIE_RULES = ("species", "as_found")
+MAX_GRAPH_SITES = 50  # F26: larger cells are left out
+TieRule = Literal["species", "as_found"]
+TIE_RULES: tuple[TieRule, ...] = get_args(TieRule)
 _SITE_FIELDS = ("numbers", "neighbours", "distances", "mask")
 SITES_MULTIPLE = 64  # 2 % of a batch of 256 crystals
 _CHUNK = 64  # crystals sent to a worker at a time
@@ -57,7 +60,7 @@ def crystal_graph(
     crystal: Crystal | Structure,
     radius: float = RADIUS,
     n_neighbours: int = NEIGHBOURS,
-    ties: str = "species",
+    ties: TieRule = "species",
     id: str | None = None,
 ) -> Graph:
     """Return the graph of a crystal: for each site its nearest periodic neighbours within ``radius`` Å.
@@ -139,7 +142,7 @@ def build_graphs(
     processes: int | None = None,
     radius: float = RADIUS,
     n_neighbours: int = NEIGHBOURS,
-    ties: str = "species",
+    ties: TieRule = "species",
     scheduler: str | None = None,
 ) -> list[Graph]:
     """Return the graph of every crystal, in order.
@@ -159,7 +162,7 @@ def try_graphs(
     processes: int | None = None,
     radius: float = RADIUS,
     n_neighbours: int = NEIGHBOURS,
-    ties: str = "species",
+    ties: TieRule = "species",
     scheduler: str | None = None,
 ) -> list[Graph | InputError]:
     """Return, as ``build_graphs``, the graph of every crystal, or the error that says why it has none."""

@@ -12,9 +12,11 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tqdm import tqdm
 
 from data_prep.crystal import FAMILIES, Crystal
+from data_prep.elements import MAX_Z
 from data_prep.errors import InputError
 
 SYMPREC = 0.1  # Å, the tolerance with which the Materials Project assigns space groups
+MAX_SITES = 40  # of the cell that is used; Methods: "<= 40 atoms"
 CUBIC = range(195, 231)  # international numbers of the cubic space groups
 MIN_DISTANCE = 0.1  # Å; closer sites are one site written twice
 MIN_HEIGHT = 0.5  # Å between opposite faces; no crystal has a thinner cell
@@ -67,11 +69,11 @@ def require_some(crystals: Sequence[Crystal], rejected: Sequence[Rejected], sour
 def screen(
     crystals: Sequence[Crystal],
     *,
-    max_sites: int = 40,
+    max_sites: int = MAX_SITES,
     families: Sequence[str] | None = FAMILIES,
     require_label: bool = True,
     cubic: bool = True,
-    max_z: int = 94,
+    max_z: int = MAX_Z,
     may_be_empty: bool = False,
 ) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals that the paper's selection admits, in order, and the others with reasons.

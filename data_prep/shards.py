@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.crystal import Crystal
-from data_prep.elements import RADII
+from data_prep.elements import RadiusTable, radii_of
 from data_prep.errors import InputError
 from data_prep.files.atomic import remove_unfinished, replacing, write_json
 from data_prep.files.checksum import file_sha256
@@ -30,7 +30,7 @@ _MAPS = {"density": np.float16, "species": np.uint8}
 WORTH_SHARING = 16  # shards: fewer are drawn before other processes have started
 
 
-def fingerprint(crystals: Sequence[Crystal], grid: int, radii: str) -> str:
+def fingerprint(crystals: Sequence[Crystal], grid: int, radii: RadiusTable) -> str:
     """Return the sha256 of everything a shard is computed from."""
     digest = hashlib.sha256(f"voxels 1|{grid}|{radii}".encode())
     for crystal in crystals:
@@ -40,14 +40,14 @@ def fingerprint(crystals: Sequence[Crystal], grid: int, radii: str) -> str:
     return digest.hexdigest()
 
 
-def write_shard(path: Path, crystals: Sequence[Crystal], grid: int, radii: str) -> None:
+def write_shard(path: Path, crystals: Sequence[Crystal], grid: int, radii: RadiusTable) -> None:
     """Voxelise ``crystals`` and write them as one shard, atomically.
 
     float16 keeps a density to 4.9e-4 relative; its range (65,504) is far above any atom's peak.
     """
     shape = (len(crystals), grid, grid, grid)
     density, species = (np.empty(shape, dtype=_MAPS[name]) for name in ("density", "species"))
-    widths = RADII[radii]()
+    widths = radii_of(radii)
     for index, crystal in enumerate(crystals):
         density[index], species[index] = voxelize(crystal.numbers, crystal.fractional, crystal.lengths, widths, grid)
     with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -77,7 +77,7 @@ def build_shards(
     folder: Path,
     crystals: Sequence[Crystal],
     grid: int,
-    radii: str,
+    radii: RadiusTable,
     shard_size: int,
     processes: int | None = None,
     say: Callable[[str], None] = print,
@@ -107,7 +107,7 @@ def build_shards(
     return manifest
 
 
-def _ensured(task: tuple[Path, Sequence[Crystal]], grid: int, radii: str) -> tuple[str, bool]:
+def _ensured(task: tuple[Path, Sequence[Crystal]], grid: int, radii: RadiusTable) -> tuple[str, bool]:
     """Write a shard unless a good one is there; return its sha256 and whether there was a bad one."""
     path, crystals = task
     found = path.exists()

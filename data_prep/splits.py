@@ -1,6 +1,7 @@
 """Which crystals train, which choose the checkpoint, which are held out (Methods; FINDINGS F10)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -8,11 +9,12 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 
 PARTS = ("train", "validation", "test")
+SplitBy = Literal["formula", "id"]
 
 
 def split_crystals(
     crystals: Sequence[Crystal],
-    by: str,
+    by: SplitBy,
     test_fraction: float,
     validation_fraction: float,
     seed: int,

@@ -17,6 +17,7 @@ from repro.locks import reading
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
 from repro.presets import PRESETS
 from repro.relaxation.calculation_options import add_options as add_calculation_options
+from repro.relaxation.calculation_options import chosen_options
 from repro.run import Run, default_name
 from repro.stages import STAGES, earlier_stages, finished_folders, identity_of, run_stage
 
@@ -217,10 +218,8 @@ def _relax_options(command: argparse.ArgumentParser) -> None:
 
 
 def _relax(options: argparse.Namespace) -> None:
-    from repro.relaxation.calculation_options import calculator_of
-    from repro.relaxation.relax_files import relax_files
-
-    relax_files(options.path, options.out, lambda: calculator_of(options))
+    relax_files = import_module("repro.relaxation.relax_files").relax_files
+    relax_files(options.path, options.out, chosen_options(options))
 
 
 def _publish_options(command: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, require_some
 from data_prep.source_names import EMBEDDED, MATERIALS_PROJECT, is_optimade
-from data_prep.sources.cells import require_cell, to_conventional
+from data_prep.sources.cells import Cell, require_cell, to_conventional
 from data_prep.sources.cif_folder import read_cif_folder
 from data_prep.sources.embedded import read_embedded
 from data_prep.sources.materials_project import read_materials_project
@@ -14,7 +14,7 @@ from data_prep.sources.optimade import read_optimade
 from data_prep.sources.table import SUFFIXES, read_table
 
 
-def read_source(source: str, cache: Path, cell: str = "primitive") -> tuple[list[Crystal], list[Rejected]]:
+def read_source(source: str, cache: Path, cell: Cell = "primitive") -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of a source and what of it cannot be used, both in the source's order.
 
     ``source`` is ``embedded``, ``materials-project`` or ``optimade[:URL]`` (both kept under ``cache``),

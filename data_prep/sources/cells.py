@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal, get_args
 
 from pymatgen.core import Structure
 
@@ -10,7 +11,8 @@ from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, symmetry
 from data_prep.workers import on_all_cores
 
-CELLS = ("primitive", "conventional")
+Cell = Literal["primitive", "conventional"]
+CELLS: tuple[Cell, ...] = get_args(Cell)
 
 
 def require_cell(cell: str) -> None:
@@ -19,7 +21,7 @@ def require_cell(cell: str) -> None:
         raise InputError(f"cell is {cell!r}; choose {' or '.join(CELLS)}")
 
 
-def in_cell(structure: Structure, cell: str) -> tuple[Structure, int]:
+def in_cell(structure: Structure, cell: Cell) -> tuple[Structure, int]:
     """Return ``structure`` in the cell asked for, and its space group number.
 
     ``primitive``: as it is, order and coordinates untouched, when it is primitive already, else

@@ -15,12 +15,12 @@ from pymatgen.io.vasp.inputs import BadPoscarWarning
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
-from data_prep.sources.cells import in_cell
+from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.table import LABEL, number, properties, read_frame, require_columns
 from data_prep.workers import on_all_cores
 
 FILE_COLUMNS = ("file", "filename", "name", "id")
-MAX_SITES = 1000  # larger cells cost spglib minutes and are far beyond any selection
+MOST_SITES_READ = 1000  # larger cells take spglib minutes and exceed every selection
 # What pymatgen and spglib were seen or are documented to raise on damaged files. LinAlgError and
 # UnicodeDecodeError are ValueErrors, NotImplementedError and RecursionError are RuntimeErrors.
 PARSER_FAULTS = (
@@ -44,7 +44,7 @@ GROUPS = re.compile(r"[Ww]at|OH|O-H|NO3")
 Job = tuple[Path, float, dict[str, float]]
 
 
-def read_cif_folder(folder: Path, cell: str) -> tuple[list[Crystal], list[Rejected]]:
+def read_cif_folder(folder: Path, cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of ``*.cif`` in ``folder``, ids being the names without ``.cif``.
 
     The folder's one CSV (``properties.csv`` where there are several) has a column ``file``,
@@ -77,7 +77,7 @@ def read_cif_folder(folder: Path, cell: str) -> tuple[list[Crystal], list[Reject
     return crystals, rejected + [result for result in results if isinstance(result, Rejected)]
 
 
-def read_cif(job: Job, cell: str) -> Crystal | Rejected:
+def read_cif(job: Job, cell: Cell) -> Crystal | Rejected:
     """Return the crystal of one file, or why there is none; never raises on what the file holds."""
     path, label, values = job
     try:
@@ -106,8 +106,8 @@ def read_cif_structure(path: Path) -> Structure:
     _refuse_unknown_group(parser, block)
     refuse_species(structure)
     _refuse_composition(structure, str(block.get("_chemical_formula_sum", "")))
-    if len(structure) > MAX_SITES:
-        raise Unusable("too_many_sites", f"{len(structure)} sites, at most {MAX_SITES} are read")
+    if len(structure) > MOST_SITES_READ:
+        raise Unusable("too_many_sites", f"{len(structure)} sites, at most {MOST_SITES_READ} are read")
     return structure
 
 

@@ -15,9 +15,9 @@ from tqdm import tqdm
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
-from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
+from data_prep.quarantine import MAX_SITES, Rejected, Unusable, refuse_bad_geometry, refuse_species
 from data_prep.source_names import OPTIMADE, slug
-from data_prep.sources.cells import in_cell
+from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.downloads import MANIFEST, intact, read_compressed, read_manifest, today, write_compressed
 from data_prep.sources.optimade_client import Page, Provider, Refused
 from data_prep.sources.optimade_labels import Labels, labels_of
@@ -25,7 +25,6 @@ from data_prep.workers import on_all_cores
 
 FOLDER = "optimade"
 DEFAULT = "https://optimade.materialsproject.org"
-MAX_SITES = 40
 ANONYMOUS_FORMULAS = {"AB": "AB", "ABX2": "A2BC", "ABX3": "A3BC"}  # F31, in the order that OPTIMADE writes them
 SPACE_GROUP = "space_group_it_number"
 STRUCTURE_FIELDS = ("lattice_vectors", "cartesian_site_positions", "species", "species_at_sites")
@@ -46,7 +45,7 @@ def base_url(source: str) -> str:
 
 
 def read_optimade(
-    source: str, cache: Path, cell: str, sleep: Sleep = time.sleep
+    source: str, cache: Path, cell: Cell, sleep: Sleep = time.sleep
 ) -> tuple[list[Crystal], list[Rejected]]:
     """Return the cubic AB, ABX2 and ABX3 compounds of at most ``MAX_SITES`` sites of an OPTIMADE database.
 
@@ -91,7 +90,7 @@ def download(url: str, folder: Path, sleep: Sleep = time.sleep) -> dict[str, Any
     return manifest
 
 
-def crystal_of(entry: dict[str, Any], labels: Labels, cell: str) -> Crystal | Rejected:
+def crystal_of(entry: dict[str, Any], labels: Labels, cell: Cell) -> Crystal | Rejected:
     """Return the record of one OPTIMADE structure entry, or why there is none."""
     id = str(entry.get("id"))
     try:
@@ -132,7 +131,7 @@ def _occupation(kind: dict[str, Any] | None, name: str) -> dict[str, float]:
     return {symbol: float(share) for symbol, share in zip(symbols, shares, strict=True) if symbol != "vacancy"}
 
 
-def _read(folder: Path, manifest: dict[str, Any], cell: str) -> tuple[list[Crystal], list[Rejected]]:
+def _read(folder: Path, manifest: dict[str, Any], cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
     labels = labels_of({manifest["label"]: None}, manifest["source"])
     entries = [entry for name in manifest["pages"] for entry in read_compressed(folder / name)]
     found = on_all_cores(partial(crystal_of, labels=labels, cell=cell), entries, "OPTIMADE entries")

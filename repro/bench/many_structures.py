@@ -14,7 +14,6 @@ from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.presets import PAPER
 from repro.training.feeds import Exchange, SampleOrder, VAEFeed
 
-BATCH = 20
 DIFFERENT = 960  # crystals that are repeated
 
 
@@ -33,8 +32,9 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
     )  # fmt: skip
     size = sum(path.stat().st_size for path in folder.glob("shard-*.npz"))
     yield Amount(part, "shards on disk", size / 1e9, "GB", f"{size / count / 1e3:.0f} kB a structure")
+    batch = preset.vae.batch_size
     conditions = np.zeros((count, preset.vae.conditions), np.float32)
-    order = SampleOrder(range(count), preset.vae_training.rotations, BATCH, count // BATCH, seed=0)
+    order = SampleOrder(range(count), preset.vae_training.rotations, batch, count // batch, seed=0)
     feed = VAEFeed(VoxelStore(folder), conditions, order, 0, Exchange(crystals))
     yield from _watched(part, "feed the VAE, one thread", count, lambda: _consume(feed))
 

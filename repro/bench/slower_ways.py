@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from data_prep.box import box_positions, coordinate_grid, voxel_centres
+from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, coordinate_grid, voxel_centres
 
-_NORM = (2 * np.pi) ** 1.5
 RELEASED_COPIES = 11  # F9: a file for the structure and for each of its ten rotated copies
 _TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
 
@@ -36,7 +35,7 @@ def per_voxel_maps(
                     assigned[voxel, :] = only
                 else:
                     assigned[voxel, site] = 1
-    density = np.exp(-(distances**2) / (2 * widths**2)) @ (numbers / (_NORM * widths**3))
+    density = np.exp(-(distances**2) / (2 * widths**2)) @ (numbers / (GAUSSIAN_INTEGRAL * widths**3))
     return density.reshape((grid,) * 3), (assigned @ numbers).reshape((grid,) * 3).astype(np.uint8)
 
 
@@ -52,7 +51,7 @@ def cdist_maps(
     """All distances at once, and no Python loop: memory and time grow with voxels times sites."""
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     squared = cdist(_points(lengths, grid), positions, "sqeuclidean")  # (G^3, n)
-    density = np.exp(-squared / (2 * widths**2)) @ (numbers / (_NORM * widths**3))
+    density = np.exp(-squared / (2 * widths**2)) @ (numbers / (GAUSSIAN_INTEGRAL * widths**3))
     occupied = (squared < widths**2).any(axis=1)
     species = np.where(occupied, numbers[_nearest(squared, widths)], 0)
     return density.reshape((grid,) * 3), species.reshape((grid,) * 3).astype(np.uint8)
@@ -66,7 +65,7 @@ def separable_maps(
     centres = [voxel_centres(length, grid) for length in lengths]
     squared = [(centres[axis] - positions[:, axis, None]) ** 2 for axis in range(3)]  # 3 of (n, G)
     x, y, z = (np.exp(-part / (2 * widths[:, None] ** 2)) for part in squared)
-    x *= (numbers / (_NORM * widths**3))[:, None]
+    x *= (numbers / (GAUSSIAN_INTEGRAL * widths**3))[:, None]
     planes = (y[:, :, None] * z[:, None, :]).reshape(len(numbers), -1)
     density = (x.T @ planes).reshape((grid,) * 3)
 

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from data_prep.box import coordinate_grid
 from data_prep.crystal import Crystal
 from data_prep.element_features import element_features
-from data_prep.elements import ionic_radii
-from data_prep.graphs import SITES_MULTIPLE, crystal_graph, pack_batch
+from data_prep.elements import MAX_Z, ionic_radii
+from data_prep.graphs import MAX_GRAPH_SITES, SITES_MULTIPLE, crystal_graph, pack_batch
 from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
@@ -44,7 +44,6 @@ from repro.training.fit import Budget, compile_model
 GRID = LAPTOP.voxels.grid
 TRAINING_REPEATS = 5
 DECODED = 10  # structures
-RELEASED_SITES = 50  # F26: to which the release pads every crystal
 _RELEASED = 4  # structures kept in the release's files, 14 MB each
 
 
@@ -153,7 +152,10 @@ def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
 
 
 def _training_row(name: str, model: keras.Model, batch: tuple, size: int, forward: int, peak: float) -> Row:
-    heads = {"species": WeightedCategoricalCrossentropy(np.ones(95)), "occupied": keras.losses.BinaryCrossentropy()}
+    heads = {
+        "species": WeightedCategoricalCrossentropy(np.ones(MAX_Z + 1)),
+        "occupied": keras.losses.BinaryCrossentropy(),
+    }
     losses = {} if isinstance(model, CondDFCVAE) else {"loss": heads}
     compile_model(model, Budget(1, 1, 1e-4, "constant", 0), **losses)
     timing = time_in_turn({name: partial(model.train_on_batch, *batch)}, TRAINING_REPEATS, warm_up=2)[name]
@@ -189,8 +191,8 @@ def graph_rows(crystals: list[Crystal], peak: float) -> Iterable[Row]:
     yield row("CGCNN", "build graphs (2 to 5 sites)", built, len(crystals), "structure", note)
     mixed = [crystal_graph(crystal) for crystal in sized_crystals().values()]  # 2, 8 and 40 sites
     graphs = [mixed[index % 8 // 3] for index in range(LAPTOP.cgcnn.batch_size)]  # 14 on average
-    padded = RELEASED_SITES * len(graphs)
-    for what, multiple in (("packed", SITES_MULTIPLE), (f"padded to {RELEASED_SITES} sites as the release", padded)):
+    padded = MAX_GRAPH_SITES * len(graphs)  # F26: the release pads every crystal
+    for what, multiple in (("packed", SITES_MULTIPLE), (f"padded to {MAX_GRAPH_SITES} sites as the release", padded)):
         batch, targets = pack_batch(graphs, multiple), np.zeros((len(graphs), 1), np.float32)
         model = build_cgcnn(LAPTOP.cgcnn, element_features())
         compile_model(model, Budget(1, 1, 1e-3, "constant", 0), loss="mae")

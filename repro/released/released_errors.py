@@ -8,19 +8,17 @@ import numpy as np
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import ionic_radii
-from data_prep.graphs import Graph, build_graphs, pack_batch
+from data_prep.graphs import MAX_GRAPH_SITES, Graph, build_graphs, pack_batch
 from data_prep.property_labels import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
-from data_prep.sources.cells import CELLS, to_conventional
+from data_prep.sources.cells import CELLS, Cell, to_conventional
 from data_prep.voxelize import input_maps, voxelize
 from models.released.cgcnn_weights import predict_released
+from models.released.vae_weights import RELEASED_VAE
 from repro.decoding.latents import Autoencoder, Reconstruction
 
 GRID = 32  # of the released VAE
-VAE_BATCH = 20
 CGCNN_BATCHES = (1, 32, 256)  # F27: the answer depends on the batch
-MAX_SITES_VAE = 40  # Methods
-MAX_SITES_CGCNN = 50  # F26
 LATTICE_ERRORS = {"least_squares": "lattice_error", "release": "lattice_error_minmax"}  # F16
 
 
@@ -54,8 +52,8 @@ def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: 
     for cell in CELLS:
         used, rejected = _in_cell(crystals, cell)
         records = []
-        for start in range(0, len(used), VAE_BATCH):
-            chunk = used[start : start + VAE_BATCH]
+        for start in range(0, len(used), RELEASED_VAE.batch_size):
+            chunk = used[start : start + RELEASED_VAE.batch_size]
             found = reconstruct_crystals(autoencoder, chunk, [bin_of[crystal.id] for crystal in chunk])
             records += found.errors(chunk)
             tick(len(chunk))
@@ -65,11 +63,11 @@ def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: 
     return results
 
 
-def _in_cell(crystals: Sequence[Crystal], cell: str) -> tuple[list[Crystal], list[Rejected]]:
+def _in_cell(crystals: Sequence[Crystal], cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
     if cell == "primitive":
         return list(crystals), []
     converted, unconverted = to_conventional(crystals)
-    kept, unusable = screen(converted, max_sites=MAX_SITES_VAE)
+    kept, unusable = screen(converted)
     return kept, unconverted + unusable
 
 
@@ -98,7 +96,7 @@ def labelled_sample(
     if not len(order):
         return [], labels[order]
     drawn = [crystals[index] for index in order]
-    kept, _ = screen(drawn, max_sites=MAX_SITES_CGCNN, families=None, require_label=False, cubic=False)
+    kept, _ = screen(drawn, max_sites=MAX_GRAPH_SITES, families=None, require_label=False, cubic=False)
     by_id = dict(zip((crystal.id for crystal in drawn), labels[order], strict=True))
     return kept, np.array([by_id[crystal.id] for crystal in kept])
 

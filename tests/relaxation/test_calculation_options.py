@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.errors import InputError
-from repro.relaxation.calculation_options import STORE, add_options, calculator_of, usual_calculator
+from repro.relaxation.calculation_options import STORE, add_options, calculator_of
 from repro.relaxation.calculator import Calculator
 from repro.relaxation.chgnet import Surrogate
 from repro.relaxation.espresso import Dft
@@ -34,12 +34,6 @@ def test_without_dft_it_is_the_surrogate(with_chgnet):
     found = chosen("--seconds", "7", "--workers", "0", "--store", "elsewhere", "--parsl", "cluster.py")
     assert found.method == Surrogate(seconds=7.0) and found.store.root == Path("elsewhere")
     assert (found.workers, found.parsl) == (0, Path("cluster.py"))
-
-
-def test_the_usual_calculator_is_that_of_no_options(with_chgnet):
-    found, usual = usual_calculator(), chosen()
-    assert found.store.root == usual.store.root == STORE
-    assert (found.method, found.workers, found.parsl) == (usual.method, usual.workers, usual.parsl)
 
 
 def test_the_options_of_dft_reach_it(dft, tmp_path):

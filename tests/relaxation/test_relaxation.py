@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import signal
+import sys
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +25,7 @@ from repro.relaxation import calculator as calculators
 from repro.relaxation import fan_out
 from repro.relaxation import relaxation_changes as changes
 from repro.relaxation import relaxation_verdict as verdict
+from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import (
     CONVERGED,
     CRASHED,
@@ -212,6 +215,36 @@ def test_a_killed_worker_is_recorded_and_the_others_go_on(tmp_path):
     assert [found[f"k{n}"]["status"] for n in range(3)] == [CRASHED, CONVERGED, CONVERGED]
 
 
+def test_the_environment_of_the_workers_is_not_left_behind(tmp_path, monkeypatch):
+    seen = {}
+
+    def load(configuration):
+        seen.update(os.environ)
+        return SimpleNamespace(cleanup=lambda: None)
+
+    def job(function):
+        def app(*arguments, **options):
+            done = Future()
+            done.set_result(function(*arguments, **options))
+            return done
+
+        return app
+
+    settings = SimpleNamespace(WORKFLOW_ENGINE="parsl")
+    monkeypatch.setitem(sys.modules, "parsl", SimpleNamespace(load=load, clear=lambda: None))
+    monkeypatch.setitem(sys.modules, "quacc", SimpleNamespace(get_settings=lambda: settings, job=job))
+    monkeypatch.setattr(fan_out, "local_pool", lambda store, workers: None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    found = fan_out.fan_out({f"k{n}": (counting_job, (n,)) for n in range(2)}, Store(tmp_path))
+    assert [found[f"k{n}"]["number"] for n in range(2)] == [0, 1]
+    assert dict(os.environ) == before
+    assert seen["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert seen["PYTHONPATH"].split(os.pathsep)[0] == str(fan_out.ROOT)
+    assert (seen["QUACC_WORKFLOW_ENGINE"], seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"]) == ("parsl", "3", "1")
+
+
 def test_changes_of_a_uniform_strain_and_of_a_moved_atom():
     start = b2("Cu", "Au", 3.0)
     grown = changes.changes(start, b2("Cu", "Au", 3.03))
@@ -293,9 +326,14 @@ def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(t
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         row = next(csv.DictReader(file))
     assert relaxed.lattice.a == pytest.approx(float(row["a_relaxed"]), abs=1e-4)
-    monkeypatch.setattr("tests.relaxation.test_relaxation.emt_job", None)
-    monkeypatch.setattr("repro.relaxation.fan_out._in_process", None)  # nothing is left to run
+    monkeypatch.setattr("tests.relaxation.test_relaxation.emt_job", None)  # a job that ran would crash
     relax_structures(structures, calculator, tmp_path / "out")
+    assert "1 of 2 relaxed" in capsys.readouterr().out
+
+
+def with_calculator(calculator: calculators.Calculator) -> SimpleNamespace:
+    """Return options that choose a calculator of the test's own."""
+    return SimpleNamespace(calculator=lambda: calculator)
 
 
 def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys):
@@ -303,7 +341,7 @@ def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys)
     b2("Cu", "Na", 3.1).to(tmp_path / "in" / "salt.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
     with pytest.raises(InputError, match="in: nothing could be relaxed"):
-        relax_files(tmp_path / "in", tmp_path / "out", lambda: calculator)
+        relax_files(tmp_path / "in", tmp_path / "out", with_calculator(calculator))
     assert "EMT has no Na" in capsys.readouterr().err
     assert (tmp_path / "out" / "relaxed.csv").exists()
 
@@ -314,14 +352,14 @@ def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, pat
     monkeypatch.chdir(tmp_path / "in")
     b2("Al", "Ni", 2.95).to("x.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    relax_files(Path(path), None, lambda: calculator)
+    relax_files(Path(path), None, with_calculator(calculator))
     assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
 
 
 def test_beside_the_root_there_is_no_folder(monkeypatch):
     monkeypatch.setattr("repro.relaxation.relax_files.read_structures", lambda path: ([None], []))
     with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
-        relax_files(Path("/x.cif"), None, lambda: None)
+        relax_files(Path("/x.cif"), None, CalculationOptions())
 
 
 def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
@@ -332,7 +370,7 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
     (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    relax_files(folder, tmp_path / "out", lambda: calculator)
+    relax_files(folder, tmp_path / "out", with_calculator(calculator))
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
     assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
@@ -342,7 +380,7 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
 
 def test_generated_candidates_are_relaxed_by_their_ids_with_the_usual_calculator(tmp_path, capsys, monkeypatch):
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.usual_calculator", lambda: calculator)
+    monkeypatch.setattr("repro.relaxation.relax_files.CalculationOptions", lambda: with_calculator(calculator))
     (row,) = relax_generated({"made-00001": b2("Al", "Ni", 2.95)}, tmp_path / "out")
     assert (row["id"], row["status"]) == ("made-00001", CONVERGED)
     assert (tmp_path / "out" / "relaxed" / "made-00001.cif").exists()
