@@ -23,12 +23,12 @@ class Experiment:
     """One command of ``python -m experiments``.
 
     Its ``module`` (default: of the same name) holds ``from_run(run, ...) -> data``, which reads what the stages left
-    and calls ``compute``; ``render(data, path) -> files written``, ``path`` without suffix; and ``text(data)``, what the command
-    prints. ``needs`` are the stages whose folders it reads; they are locked for reading meanwhile. The files lie in
-    ``folder`` (default: results/RUN) under ``file_name`` (default: the module's name). ``arguments`` turns the options
-    that ``add_options`` added into the keyword arguments of ``from_run``. An experiment that ``redraws`` keeps its
-    data as JSON and can draw them again; one that ``publishes`` can write into results/published as well. ``failed``
-    tells from the data whether the command ends with exit code 1.
+    and calls ``compute``; ``render(data, path) -> files written``, ``path`` without suffix; and ``text(data)``, what
+    the command prints. ``needs`` are the stages whose folders it reads; they are locked for reading meanwhile. The
+    files lie in ``folder`` (default: results/RUN) under ``file_name`` (default: the module's name). ``arguments`` turns
+    the options that ``add_options`` added into the keyword arguments of ``from_run``. An experiment that ``redraws``
+    keeps its data as JSON and can draw them again; one that ``publishes`` can write into results/published as well.
+    ``failed`` tells from the data whether the command ends with exit code 1.
     """
 
     name: str

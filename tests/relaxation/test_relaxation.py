@@ -39,7 +39,7 @@ from repro.relaxation.calculation_store import (
     structure_record,
 )
 from repro.relaxation.chgnet import Surrogate, relax
-from repro.relaxation.relax_files import relax_files, relax_structures
+from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures
 from tests.support.made_up_run import made_up_run
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
@@ -380,6 +380,16 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
     assert len(list((tmp_path / "out" / "relaxed").iterdir())) == 5
     assert "a: listed as a-2, because a is the name of another structure" in capsys.readouterr().err
+
+
+def test_generated_candidates_are_relaxed_by_their_ids_with_the_usual_calculator(tmp_path, capsys, monkeypatch):
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.relaxation.relax_files.CalculationOptions", lambda: with_calculator(calculator))
+    (row,) = relax_generated({"made-00001": b2("Al", "Ni", 2.95)}, tmp_path / "out")
+    assert (row["id"], row["status"]) == ("made-00001", CONVERGED)
+    assert (tmp_path / "out" / "relaxed" / "made-00001.cif").exists()
+    assert relax_generated({}, tmp_path / "none") == [] and not (tmp_path / "none").exists()
+    assert "No candidate is left to relax." in capsys.readouterr().out
 
 
 def test_a_missing_parsl_configuration_is_named(tmp_path):
