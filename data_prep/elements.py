@@ -1,19 +1,21 @@
 """The element table behind the density maps: one radius per atomic number."""
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from pymatgen.core import Element
 
 MAX_Z = 94  # F7: species classes are 0..94
 DEFAULT_RADIUS = 1.2  # Å, F6: elements without an ionic radius
+RadiusTable = Literal["ionic", "unit"]
 
 
 @lru_cache(maxsize=1)
 def ionic_radii() -> np.ndarray:
     """Return the Gaussian width of each element in Å, shape (95,), indexed by Z; index 0 is NaN.
 
-    The mean of pymatgen's ``Element.ionic_radii`` over the oxidation states, 1.2 Å where there is
+    The mean of pymatgen's ``Element.ionic_radii`` over the oxidation states, 1.2 Å if an element has
     none (Methods, Eq. for M; FINDINGS F6).
     """
     radii = np.full(MAX_Z + 1, np.nan)
@@ -34,3 +36,8 @@ def unit_radii() -> np.ndarray:
 
 
 RADII = {"ionic": ionic_radii, "unit": unit_radii}
+
+
+def radii_of(table: RadiusTable) -> np.ndarray:
+    """Return the widths (95,) in Å of a table by its name, indexed by Z."""
+    return RADII[table]()

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.errors import InputError
+from repro.announce import announcement
 from repro.backend import start_backend
 from repro.locks import reading
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
 from repro.presets import PRESETS
 from repro.relaxation.calculation_options import add_options as add_calculation_options
+from repro.relaxation.calculation_options import chosen_options
 from repro.run import Run, default_name
 from repro.stages import STAGES, earlier_stages, finished_folders, identity_of, run_stage
 
@@ -217,10 +219,17 @@ def _relax_options(command: argparse.ArgumentParser) -> None:
 
 
 def _relax(options: argparse.Namespace) -> None:
-    from repro.relaxation.calculation_options import calculator_of
-    from repro.relaxation.relax_files import relax_files
+    relax_files = import_module("repro.relaxation.relax_files").relax_files
+    relax_files(options.path, options.out, chosen_options(options))
 
-    relax_files(options.path, options.out, lambda: calculator_of(options))
+
+def _announce_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("--gpu", action="store_true", help="a GPU is visible")
+
+
+def _announce(options: argparse.Namespace) -> None:
+    print(announcement(run_of(options), options.gpu))
 
 
 def _publish_options(command: argparse.ArgumentParser) -> None:
@@ -258,6 +267,11 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",
         _relax_options,
         _relax,
+    ),
+    "announce": Command(
+        "print what make reproduce is about to run, how long it takes, and how to choose otherwise",
+        _announce_options,
+        _announce,
     ),
     "publish-generator": Command(
         "copy a run's generator into weights/generator, and its evaluation into results/published",

@@ -1,4 +1,4 @@
-"""What ``python -m repro.bench`` measures, on crystals made for it and on the laptop preset's networks."""
+"""The measurements of ``python -m repro.bench``, on made crystals and the laptop preset's networks."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,8 +12,8 @@ from tqdm import tqdm
 from data_prep.box import coordinate_grid
 from data_prep.crystal import Crystal
 from data_prep.element_features import element_features
-from data_prep.elements import ionic_radii
-from data_prep.graphs import SITES_MULTIPLE, crystal_graph, pack_batch
+from data_prep.elements import MAX_Z, ionic_radii
+from data_prep.graphs import MAX_GRAPH_SITES, SITES_MULTIPLE, crystal_graph, pack_batch
 from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
@@ -44,14 +44,13 @@ from repro.training.fit import Budget, compile_model
 GRID = LAPTOP.voxels.grid
 TRAINING_REPEATS = 5
 DECODED = 10  # structures
-RELEASED_SITES = 50  # F26: to which the release pads every crystal
-_RELEASED = 4  # structures kept in the release's files, 14 MB each
+_RELEASED = 4  # structures stored as in the release, 14 MB each
 
 
 def measure_all(crystals: list[Crystal], folder: Path, scale: int = 0) -> tuple[float, list[Row | Amount]]:
     """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline, then peaks of memory.
 
-    ``folder`` holds the crystals' shards; it takes ``scale`` more structures, where these are asked for.
+    ``folder`` holds the crystals' shards; ``scale`` more structures are written into it.
     """
     peak, store = matmul_peak(), VoxelStore(folder)
     parts: dict[str, Callable[[], Iterable[Row | Amount]]] = {
@@ -75,7 +74,7 @@ def measure_all(crystals: list[Crystal], folder: Path, scale: int = 0) -> tuple[
 
 
 def voxel_rows() -> Iterable[Row]:
-    """Time the four ways to draw a crystal; the per-voxel loop once."""
+    """Time the four ways to voxelise a crystal; the per-voxel loop only once."""
     fast = {"this project (numba separable)": voxelize, "NumPy separable": separable_maps, "scipy cdist": cdist_maps}
     for n_sites, crystal in sized_crystals().items():
         arguments = (crystal.numbers, crystal.fractional, crystal.lengths, ionic_radii(), GRID)
@@ -88,7 +87,7 @@ def voxel_rows() -> Iterable[Row]:
 
 
 def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Iterable[Row]:
-    """Time writing shards (drawing included) and feeding the VAE with rotated copies from them."""
+    """Time writing shards (voxelising included) and feeding the VAE with rotated copies from them."""
     part, path = crystals[:96], folder / "written-again.npz"
     written = time_in_turn({"write": partial(write_shard, path, part, GRID, "ionic")}, repeats=5)["write"]
     rate = path.stat().st_size / written.wall / 1e6
@@ -111,7 +110,7 @@ def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Itera
 
 
 def _released_files(store: VoxelStore, folder: Path) -> float:
-    """Keep some structures as the release does; return the bytes of each."""
+    """Store some structures as the release does; return the bytes of each."""
     sizes = [
         write_released_files(folder, str(index), store.density(index), store.species(index), store.lengths[index])
         for index in range(_RELEASED)
@@ -142,7 +141,7 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
 
 
 def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
-    """The networks that are not the paper's, on the same batches."""
+    """Time the improved networks on the same batches."""
     vae, unet = replace(IMPROVED.vae, batch_size=LAPTOP.vae.batch_size), IMPROVED.unet
     improved = ImprovedVAE(vae, GRID, None, seed=0)
     flop = forward_flop([*improved.encoder.layers, *improved.decoder.layers])
@@ -153,7 +152,10 @@ def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
 
 
 def _training_row(name: str, model: keras.Model, batch: tuple, size: int, forward: int, peak: float) -> Row:
-    heads = {"species": WeightedCategoricalCrossentropy(np.ones(95)), "occupied": keras.losses.BinaryCrossentropy()}
+    heads = {
+        "species": WeightedCategoricalCrossentropy(np.ones(MAX_Z + 1)),
+        "occupied": keras.losses.BinaryCrossentropy(),
+    }
     losses = {} if isinstance(model, CondDFCVAE) else {"loss": heads}
     compile_model(model, Budget(1, 1, 1e-4, "constant", 0), **losses)
     timing = time_in_turn({name: partial(model.train_on_batch, *batch)}, TRAINING_REPEATS, warm_up=2)[name]
@@ -189,8 +191,8 @@ def graph_rows(crystals: list[Crystal], peak: float) -> Iterable[Row]:
     yield row("CGCNN", "build graphs (2 to 5 sites)", built, len(crystals), "structure", note)
     mixed = [crystal_graph(crystal) for crystal in sized_crystals().values()]  # 2, 8 and 40 sites
     graphs = [mixed[index % 8 // 3] for index in range(LAPTOP.cgcnn.batch_size)]  # 14 on average
-    padded = RELEASED_SITES * len(graphs)
-    for what, multiple in (("packed", SITES_MULTIPLE), (f"padded to {RELEASED_SITES} sites as the release", padded)):
+    padded = MAX_GRAPH_SITES * len(graphs)  # F26: the release pads every crystal
+    for what, multiple in (("packed", SITES_MULTIPLE), (f"padded to {MAX_GRAPH_SITES} sites as the release", padded)):
         batch, targets = pack_batch(graphs, multiple), np.zeros((len(graphs), 1), np.float32)
         model = build_cgcnn(LAPTOP.cgcnn, element_features())
         compile_model(model, Budget(1, 1, 1e-3, "constant", 0), loss="mae")

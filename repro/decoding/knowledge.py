@@ -4,7 +4,7 @@ The distribution of their latents, the number of sites that a latent encodes, an
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +17,7 @@ from models.decoding.arrangements import Arrangements
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from repro.decoding.latents import Autoencoder, sample_posteriors
-from repro.training.dataset import Dataset
+from repro.training.dataset import Dataset, batches
 
 ENCODED_AT_ONCE = 50
 CLASSIFIER_CRYSTALS = 2000  # at most so many crystals of the training part teach the numbers of sites
@@ -25,12 +25,6 @@ CLASSIFIER_SAMPLES = 3  # latents of each of them
 INVERSE_REGULARISATION = 0.1  # of the logistic regression
 COORDINATE_STEPS = 24  # fractional coordinates are rounded to 1/24
 COMMON = 0.01  # an arrangement is kept if this share of the crystals has it
-
-
-def batches(items: Sequence, size: int) -> Iterable[Sequence]:
-    """Yield ``items`` in pieces of at most ``size``."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def encode_crystals(

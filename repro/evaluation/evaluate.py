@@ -22,20 +22,14 @@ from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed import components_by_species
 from models.released.vae_weights import load_released_vae
 from repro.decoding.decoder import Decoder, decoding_pool
-from repro.decoding.knowledge import batches
 from repro.decoding.latents import Autoencoder, LatentMaps
 from repro.evaluation import metrics
+from repro.evaluation.results import OURS, RELEASED, STRUCTURES, SUMMARY, TRUE_MAP, TRUE_SPECIES, route
 from repro.generation.generator_folder import load_generator
 from repro.run import Run
-from repro.training.dataset import Dataset, load_dataset, load_store
+from repro.training.dataset import Dataset, batches, load_dataset, load_store
 
 RELEASED_GRID = 32  # voxels of the authors' maps
-TRUE_SPECIES = "true species"  # the route that shows the limit of the representation (F11)
-
-
-def route(source: str, way: Way) -> str:
-    """Return the name of a route: ``true map, vote``, ``ours, composition``."""
-    return f"{source}, {way}"
 
 
 @dataclass
@@ -60,9 +54,9 @@ def evaluate(run: Run) -> dict:
     dataset, store = load_dataset(run), load_store(run)
     test = dataset.indices("test", run.preset.evaluate.limit)
     generator = load_generator(run.folder("generator"))
-    networks = Networks({"ours": generator.autoencoder}, generator.decoder)
+    networks = Networks({OURS: generator.autoencoder}, generator.decoder)
     if run.released_vae and store.grid == RELEASED_GRID:
-        networks.autoencoders["released"] = Autoencoder(*load_released_vae(run.released_vae))
+        networks.autoencoders[RELEASED] = Autoencoder(*load_released_vae(run.released_vae))
     records = Records()
     maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
     with decoding_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
@@ -70,8 +64,8 @@ def evaluate(run: Run) -> dict:
             measure(records, chunk, dataset, store, networks, pool)
             bar.update(len(chunk))
     summary = summarise(records, run)
-    write_json(run.results / "evaluation.json", summary)
-    write_json(run.results / "evaluation_structures.json", {"vae": records.reconstructions, "routes": records.routes})
+    write_json(run.results / SUMMARY, summary)
+    write_json(run.results / STRUCTURES, {"vae": records.reconstructions, "routes": records.routes})
     _print(summary)
     return {"structures": len(test), "models": list(networks.autoencoders)}
 
@@ -84,7 +78,7 @@ def measure(
     true, species = store.maps(chunk), np.stack([store.species(index) for index in chunk])
     segmentation = networks.decoder.segment(true)
     records.voxels += metrics.voxel_counts(species, segmentation.probability)
-    _measure_maps(records, "true map", crystals, LatentMaps(true), networks.decoder, pool)
+    _measure_maps(records, TRUE_MAP, crystals, LatentMaps(true), networks.decoder, pool)
     for name, autoencoder in networks.autoencoders.items():
         found = autoencoder.reconstruct(true, dataset.condition(chunk), [crystal.numbers for crystal in crystals])
         records.reconstructions[name] += found.errors(crystals)

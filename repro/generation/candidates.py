@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from pymatgen.core import Structure
@@ -94,25 +94,24 @@ COLUMNS = ("rank",) + tuple(
     if one.name != "cif"
     for name in (PROPERTIES if one.name == "properties" else (one.name,))
 )
-_KINDS = {one.name: str(one.type).split(" |")[0] for one in fields(Candidate)} | {"rank": "int"}
+_KINDS = {one.name: (get_args(one.type) or (one.type,))[0] for one in fields(Candidate)} | {"rank": int}
 
 
 def parse_row(row: dict[str, str]) -> dict[str, str | bool | int | float | None]:
-    """Return a row of ``candidates.csv`` with its numbers as numbers and None for blanks; texts stay texts.
+    """Return a row of ``candidates.csv`` with its numbers as numbers.
 
-    Columns that are no candidate's are numbers. Raises ValueError for anything else.
+    A blank number is None, a blank flag False, a blank text stays one. Columns that are no candidate's are numbers.
+    Raises ValueError for anything else.
     """
-    return {name: _parse(_KINDS.get(name, "float"), text) for name, text in row.items()}
+    return {name: _parse(_KINDS.get(name, float), text) for name, text in row.items()}
 
 
-def _parse(kind: str, text: str) -> str | bool | int | float | None:
-    if kind == "str":
+def _parse(kind: type, text: str) -> str | bool | int | float | None:
+    if kind is str:
         return text
-    if kind == "bool":
+    if kind is bool:
         return text == "True"
-    if not text:
-        return None
-    return int(text) if kind == "int" else float(text)
+    return kind(text) if text else None
 
 
 def describe(

@@ -1,8 +1,9 @@
-"""The options that every command with calculations has; it imports the calculations only when they are asked for."""
+"""The options of every command that relaxes structures. The calculations are imported only if they are asked for."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,60 @@ if TYPE_CHECKING:
 STORE = Path("runs") / "calculations"
 
 
+@dataclass(frozen=True)
+class CalculationOptions:
+    """How structures are to be relaxed, by default with CHGNet on all cores; None takes a method's own default.
+
+    ``dft`` chooses Quantum ESPRESSO, for which ``pseudo_dir`` to ``pw`` are; ``cutoff`` in Ry, ``k_spacing`` in 1/Å;
+    ``usual_d2`` counts if ``d2`` is None. ``seconds`` limits each structure (CHGNet: CPU time). ``workers`` jobs run at
+    a time, 0 for this process; ``parsl`` is a configuration of Parsl; ``store`` keeps finished calculations.
+    """
+
+    dft: bool = False
+    pseudo_dir: Path | None = None
+    cutoff: float | None = None
+    d2: bool | None = None
+    usual_d2: bool = True
+    k_spacing: float | None = None
+    pw: str | None = None
+    seconds: float | None = None
+    workers: int | None = None
+    parsl: Path | None = None
+    store: Path = STORE
+
+    def calculator(self) -> Calculator:
+        """Return the method, pool and store; raises InputError if the options do not fit or a program is missing."""
+        from repro.relaxation.calculation_store import Store
+        from repro.relaxation.calculator import Calculator
+        from repro.relaxation.chgnet import Surrogate
+        from repro.relaxation.espresso import Dft
+
+        if self.workers is not None and self.workers < 0:
+            raise InputError(f"--workers {self.workers}: give the number of jobs at a time, 0 for this process.")
+        only_dft = {"cutoff": self.cutoff, "spacing": self.k_spacing, "command": self.pw, "d2": self.d2}
+        given = {name: value for name, value in only_dft.items() if value is not None}
+        seconds = {} if self.seconds is None else {"seconds": self.seconds}
+        if self.dft:
+            if self.pseudo_dir is None:
+                raise InputError("--dft needs --pseudo-dir FOLDER with a UPF pseudopotential for each element.")
+            method = Dft(str(self.pseudo_dir), **{"d2": self.usual_d2} | given, **seconds).ready()
+        else:
+            if given or self.pseudo_dir:
+                raise InputError(
+                    "--pseudo-dir, --cutoff, --k-spacing, --pw and --d2 are for DFT: add --dft, or leave them out."
+                )
+            method = Surrogate(**seconds)
+            method.method()  # raises if CHGNet is not installed
+        return Calculator(method, Store(self.store), self.workers, self.parsl)
+
+
 def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
-    """Add the options of method, pool and store; ``d2`` is the command's default."""
+    """Add the options of method, pool and store to a command; ``d2`` is the command's default."""
     usual = "with" if d2 else "without"
     group = parser.add_argument_group("calculations")
     group.add_argument("--dft", action="store_true", help="Quantum ESPRESSO instead of CHGNet; needs --pseudo-dir")
     group.add_argument("--pseudo-dir", type=Path, metavar="FOLDER", help="your UPF pseudopotentials, one per element")
-    group.add_argument("--cutoff", type=float, metavar="RY", help="for pseudopotentials that bring no hint")
+    group.add_argument("--cutoff", type=float, metavar="RY", help="for pseudopotentials without a known cutoff")
     group.add_argument(
         "--d2",
         action=argparse.BooleanOptionalAction,
@@ -35,34 +83,11 @@ def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
     group.add_argument("--store", type=Path, default=STORE, help=f"finished calculations (default: {STORE})")
 
 
-def calculator_of(options: argparse.Namespace) -> Calculator:
-    """Return the method, pool and store that the options name; raises InputError where they do not fit."""
-    from repro.relaxation.calculation_store import Store
-    from repro.relaxation.calculator import Calculator
-    from repro.relaxation.chgnet import Surrogate
-    from repro.relaxation.espresso import Dft
-
-    if options.workers is not None and options.workers < 0:
-        raise InputError(f"--workers {options.workers}: give the number of jobs at a time, 0 for this process.")
-    only_dft = {"cutoff": options.cutoff, "spacing": options.k_spacing, "command": options.pw, "d2": options.d2}
-    given = {name: value for name, value in only_dft.items() if value is not None}
-    seconds = {} if options.seconds is None else {"seconds": options.seconds}
-    if options.dft:
-        if options.pseudo_dir is None:
-            raise InputError("--dft needs --pseudo-dir FOLDER with a UPF pseudopotential for each element.")
-        method = Dft(str(options.pseudo_dir), **{"d2": options.usual_d2} | given, **seconds).ready()
-    else:
-        if given or options.pseudo_dir:
-            raise InputError(
-                "--pseudo-dir, --cutoff, --k-spacing, --pw and --d2 are for DFT: add --dft, or leave them out."
-            )
-        method = Surrogate(**seconds)
-        method.method()  # the extra is there
-    return Calculator(method, Store(options.store), options.workers, options.parsl)
+def chosen_options(parsed: argparse.Namespace) -> CalculationOptions:
+    """Return what a parser with ``add_options`` read."""
+    return CalculationOptions(**{field.name: getattr(parsed, field.name) for field in fields(CalculationOptions)})
 
 
-def usual_calculator() -> Calculator:
-    """Return the surrogate with every option at its default."""
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return calculator_of(parser.parse_args([]))
+def calculator_of(parsed: argparse.Namespace) -> Calculator:
+    """Return the calculator that a parser with ``add_options`` read; raises InputError as ``calculator`` does."""
+    return chosen_options(parsed).calculator()

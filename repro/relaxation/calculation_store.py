@@ -1,4 +1,4 @@
-"""Finished calculations, one JSON file each, found again by the structure and the settings they were made with."""
+"""Finished calculations, one JSON file each, found again by their structure and settings."""
 
 import hashlib
 import json
@@ -12,28 +12,28 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 
 CONVERGED = "converged"
-CRASHED = "crashed"  # an exception: of the machine as likely as of the structure, so it is tried again
+CRASHED = "crashed"  # an exception, as likely due to the machine as to the structure, so it is tried again
 TIME_LIMIT = "time limit"  # tried again with a larger one
-_DIGITS = 6  # of Å and of fractional coordinates: closer structures count as the same
+_DIGITS = 6  # decimals of Å and of fractional coordinates: closer structures count as the same
 
 
 class Store:
     """A folder of ``records`` and, for programs that write files, of their working ``folders``.
 
-    A record appears whole or not at all, and the job itself writes it: whatever is killed, finished work stays.
+    Each job writes its own record, whole or not at all, so that finished work survives a killed command.
     """
 
     def __init__(self, root: Path):
         self.root = Path(root)
 
     def folder(self, key: str) -> Path:
-        """Return where a calculation may write its files."""
+        """Return the folder into which a calculation may write its files."""
         return self.root / "folders" / key
 
     def get(self, key: str, seconds: float = 0.0) -> dict | None:
-        """Return a finished calculation, None where there is none; raises InputError if it is damaged.
+        """Return a finished calculation, None if there is none; raises InputError if it is damaged.
 
-        What crashed is not finished, nor is what ended at a time limit below ``seconds``.
+        A crash does not count as finished, nor does an end at a time limit below ``seconds``.
         """
         record = self.read(key)
         if record is None or record["status"] == CRASHED:
@@ -41,7 +41,7 @@ class Store:
         return None if record["status"] == TIME_LIMIT and _limit(record) < seconds else record
 
     def read(self, key: str) -> dict | None:
-        """Return whatever record there is, a crash included; raises InputError if it is damaged."""
+        """Return the record, also of a crash, None if there is none; raises InputError if it is damaged."""
         path = self._path(key)
         try:
             return json.loads(path.read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ class Store:
             raise InputError(f"{path} is damaged ({error}): remove it, and it will be calculated again.") from None
 
     def put(self, key: str, record: dict) -> dict:
-        """Write a record and return it as it can be read again; raises OSError when the disk is full."""
+        """Write a record and return it as it reads back; raises OSError if the disk is full."""
         write_json(self._path(key), record | {"key": key})
         return self.read(key)
 
@@ -60,12 +60,12 @@ class Store:
 
 
 def _limit(record: dict) -> float:
-    """Return the time limit in s that ended a relaxation: its own field or, in older records, what the reason says."""
+    """Return the time limit in s that ended a relaxation: its own field or, in older records, part of the reason."""
     return record["limit"] if "limit" in record else float(record["reason"].split(" within ")[1].split()[0])
 
 
 def key_of(structure: Structure, method: dict[str, Any]) -> str:
-    """Return the name of a calculation: a hash of cell (Å), species and sites, and of everything ``method`` names."""
+    """Return the name of a calculation: its formula, and a hash of cell (Å), species, sites and ``method``."""
     sites = structure_record(structure)
     rounded = {
         "lattice": (np.round(sites["lattice"], _DIGITS) + 0.0).tolist(),  # + 0.0: no minus zero
@@ -86,5 +86,5 @@ def structure_record(structure: Structure) -> dict:
 
 
 def structure_from(record: dict) -> Structure:
-    """Return the structure that ``structure_record`` described."""
+    """Return the structure of a ``structure_record``."""
     return Structure(Lattice(record["lattice"]), record["species"], record["fractional"])

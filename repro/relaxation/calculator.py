@@ -1,4 +1,4 @@
-"""Formation energies: the elements in their ground-state structures, calculated like the compounds and kept."""
+"""Relaxations of structures and of the elements they consist of, and the formation energies that follow."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ UNAVAILABLE = "not calculated"
 
 @dataclass(frozen=True)
 class Calculator:
-    """A method, where its results are kept, and who does the work: ``workers`` here or a ``parsl`` configuration."""
+    """A method, the store of its results, and who does the work: ``workers`` here or a ``parsl`` configuration."""
 
     method: Surrogate | Dft
     store: Store
@@ -32,8 +32,8 @@ class Calculator:
     ) -> dict[str, dict]:
         """Return the record of each structure's relaxation by its name; those named in ``rigid`` keep their cells.
 
-        A structure that the method cannot take (no pseudopotential of one of its elements) has the status
-        ``UNAVAILABLE``. Two names of one structure are calculated once.
+        A structure that the method cannot treat (no pseudopotential for one of its elements) has the status
+        ``UNAVAILABLE``. A structure that has two names is calculated once.
         """
         keys, jobs, found = {}, {}, {}
         for name, structure in structures.items():
@@ -49,9 +49,9 @@ class Calculator:
         return found | {name: records[key] for name, key in keys.items()}
 
     def with_elements(self, structures: Mapping[str, Structure], what: str = "crystals") -> tuple[dict, dict]:
-        """Return the record of each structure by its name, and of each of their elements' references by its symbol.
+        """Return the record of each structure by its name, and of each of their elements by its symbol.
 
-        A reference is the element's bulk, relaxed; of a gas the molecule in a box, whose cell stays.
+        An element is calculated in its relaxed bulk structure; a gas as the molecule in a box, whose cell stays.
         """
         symbols = sorted({one.symbol for structure in structures.values() for one in structure.composition.elements})
         bulk = {f"element {symbol}": known for symbol in symbols if (known := bulk_of(symbol)) is not None}
@@ -64,7 +64,7 @@ class Calculator:
 
 @cache
 def bulk_of(symbol: str) -> Structure | None:
-    """Return an element's reference structure before its relaxation (shared: copy it to change it), None if unknown."""
+    """Return an element's bulk structure before relaxation, None if unknown; it is cached: do not change it."""
     try:
         return elemental_structure(symbol)
     except KeyError:
@@ -74,7 +74,7 @@ def bulk_of(symbol: str) -> Structure | None:
 def formation_energy(record: dict, structure: Structure, elements: Mapping[str, dict]) -> tuple[float | None, str]:
     """Return the formation energy (eV/atom) of a relaxed structure, or None and the reason why there is none.
 
-    The paper's: total energy less that of the constituent elements in their bulk state, per atom.
+    Total energy less that of the constituent elements in their bulk state, per atom (Ab Initio Validation).
     """
     if record["status"] != CONVERGED:
         return None, record["reason"]

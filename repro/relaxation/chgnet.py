@@ -14,21 +14,20 @@ import numpy as np
 from ase.calculators.calculator import Calculator
 from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
-from ase.units import GPa
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.errors import InputError
 from repro.relaxation.calculation_store import TIME_LIMIT, Store, structure_from, structure_record
-from repro.relaxation.relaxation_verdict import EXPLODED, TOO_CLOSE, exploded, final_verdict, too_close
+from repro.relaxation.relaxation_verdict import EXPLODED, TOO_CLOSE, exploded, outcome, too_close
 
 NAME = "CHGNet"
-_KEYED_SECONDS = 120.0  # what the keys of stores hold in the place of any limit: the first default
+_KEYED_SECONDS = 120.0  # the first default; keys of stored results hold it whatever the limit is
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """How structures are relaxed: largest force in eV/Å (on the cell as well), steps, seconds of CPU time."""
+    """Settings of CHGNet relaxations: largest force left in eV/Å (on the cell too), most steps, seconds of CPU time."""
 
     force: float = 0.01
     steps: int = 1000
@@ -51,7 +50,7 @@ class Surrogate:
 def potential() -> Calculator:
     """Return CHGNet as an ASE calculator on the CPU, one thread, loaded once per process.
 
-    Raises InputError where the extra is not installed.
+    Raises InputError if CHGNet is not installed.
     """
     from data_prep.embedded.chgnet_model import load_model
 
@@ -66,7 +65,7 @@ def potential() -> Calculator:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions on which the surrogate's numbers depend; raises InputError where it is not installed."""
+    """Return the versions on which the surrogate's numbers depend; raises InputError if it is not installed."""
     from data_prep.embedded import chgnet_model
 
     return chgnet_model.versions(potential().model)
@@ -83,9 +82,8 @@ def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) 
 def relax(structure: Structure, calculator: Calculator, settings: Surrogate, relax_cell: bool = True) -> dict:
     """Relax sites and cell with an ASE ``calculator`` and return the record.
 
-    ``status`` and ``reason`` as in ``verdict``; ``final`` structure, ``energy_per_atom`` (eV/atom), ``forces``
-    (n, 3) in eV/Å, ``pressure`` in GPa (positive: the cell wants to grow), ``steps``, ``seconds`` and
-    ``cpu_seconds``. Nothing but status and reason for a structure whose atoms are too close.
+    It holds what ``relaxation_verdict.outcome`` returns, the ``final`` structure, ``steps``, ``seconds`` and
+    ``cpu_seconds``; for a structure whose atoms are too close nothing but status and reason.
     """
     if reason := too_close(structure):
         return {"status": TOO_CLOSE, "reason": reason}
@@ -104,22 +102,10 @@ def relax(structure: Structure, calculator: Calculator, settings: Surrogate, rel
             if ended:
                 break
     times = {"seconds": time.time() - began, "cpu_seconds": time.process_time() - cpu, "began": began}
-    return _record(atoms, ended, bool(converged), relax_cell) | {"steps": optimizer.nsteps} | times
-
-
-def _record(atoms, ended: tuple[str, str] | None, converged: bool, relax_cell: bool) -> dict:
-    pressure = -float(np.mean(atoms.get_stress()[:3])) / GPa
-    status, reason = ended or final_verdict(converged, pressure if relax_cell else 0.0)
-    return {
-        "status": status,
-        "reason": reason,
-        "final": structure_record(_structure(atoms)),
-        "energy": float(atoms.get_potential_energy()),
-        "energy_per_atom": float(atoms.get_potential_energy()) / len(atoms),
-        "forces": atoms.get_forces().tolist(),
-        "largest_force": float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
-        "pressure": pressure,
-    }
+    found = outcome(atoms, bool(converged), relax_cell) | {"final": structure_record(_structure(atoms))}
+    if ended:
+        found |= dict(zip(("status", "reason"), ended, strict=True))
+    return found | {"steps": optimizer.nsteps} | times
 
 
 def _structure(atoms) -> Structure:

@@ -1,4 +1,4 @@
-"""Relaxations by Quantum ESPRESSO's pw.x: inputs chosen per structure, results that are refused unless they converged.
+"""Relaxations by Quantum ESPRESSO's pw.x: inputs chosen per structure, results refused unless they converged.
 
 The paper's settings (Ab Initio Validation): PBE, norm-conserving pseudopotentials, Grimme's D2, Gaussian smearing,
 cells and positions; energies to 1e-4 Ry between steps, forces to 1e-3 Ry/Bohr.
@@ -20,7 +20,6 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed
 from ase.calculators.espresso import Espresso, EspressoProfile
-from ase.units import GPa
 from pymatgen.core import Structure
 
 from data_prep.errors import InputError
@@ -33,15 +32,15 @@ from repro.relaxation.relaxation_verdict import (
     PRESSURE,
     TOO_CLOSE,
     exploded,
-    final_verdict,
+    outcome,
     too_close,
 )
 
 NAME = "Quantum ESPRESSO"
 ENERGY, STEP, FORCE = 3.7e-6, 1e-4, 1e-3  # Ry/atom (5e-5 eV), Ry between steps, Ry/Bohr: the paper's
 RESTARTS = 4  # a cell that changed is relaxed again in the plane waves of the new cell until no pressure is left
-MOMENTS = {"Cr": 0.4, "Mn": 0.4, "Fe": 0.3, "Co": 0.25, "Ni": 0.2}  # a calculation starts from, of the valence
-IN_O2 = 0.34
+MOMENTS = {"Cr": 0.4, "Mn": 0.4, "Fe": 0.3, "Co": 0.25, "Ni": 0.2}  # initial, as shares of the valence electrons
+IN_O2 = 0.34  # the same, of oxygen in the molecule
 _OUTPUT = "espresso.pwo"
 _CONVERGED, _OUT_OF_TIME = "End of BFGS Geometry Optimization", "Maximum CPU time exceeded"
 _NO_DENSITY = "convergence NOT achieved"
@@ -50,9 +49,9 @@ _VERSION = re.compile(r"Program PWSCF v\.?\s*(\S+)")
 
 @dataclass(frozen=True)
 class Dft:
-    """How structures are calculated, the same for compounds and elements.
+    """Settings of pw.x, the same for compounds and elements.
 
-    ``pseudos`` is the folder of UPF files; ``cutoff`` in Ry counts for files that bring no hint; ``spacing`` of the
+    ``pseudos`` is the folder of UPF files; ``cutoff`` in Ry for files without a known one; ``spacing`` of the
     k-points in 1/Å (2 pi included); ``smearing`` in Ry; ``seconds`` a relaxation may take; ``command`` starts pw.x.
     """
 
@@ -72,7 +71,7 @@ class Dft:
         return {"name": NAME, **settings, "pseudopotentials": used}
 
     def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
-        """Return what a result depends on: its method, wherever the cutoffs are from."""
+        """Return what a result depends on: its method, whatever the source of the cutoffs."""
         method = self.method(elements)
         for used in method["pseudopotentials"].values():
             del used["cutoff_from"]
@@ -83,7 +82,7 @@ class Dft:
         return run_job, (structure_record(structure), relax_cell, asdict(self))
 
     def ready(self) -> "Dft":
-        """Return these settings with absolute paths; raises InputError where pw.x or the folder is missing."""
+        """Return these settings with absolute paths; raises InputError if pw.x or the folder is missing."""
         words = _words(self.command)
         if shutil.which(words[0]) is None:
             raise InputError(
@@ -95,17 +94,17 @@ class Dft:
 
 
 def _words(command: str) -> list[str]:
-    """Return the words of a command, its files with absolute paths: it is started in the folder of each calculation.
+    """Return the words of a command, files as absolute paths, because each calculation starts it in its own folder.
 
-    Raises InputError where there are no words, or their quotes do not close.
+    Raises InputError if there are no words, or their quotes do not close.
     """
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise InputError(f"--pw {command!r} cannot be read ({error}): close its quotes.") from error
     if not words:
-        raise InputError("--pw names no program: say how pw.x is started, or leave it out.")
-    # not resolved further: what a link leads to may ask for the link's name
+        raise InputError("--pw names no program: give the command that starts pw.x, or leave it out.")
+    # Links are not resolved: a program may depend on the name by which it is called.
     return [os.path.abspath(word) if Path(word).is_file() and not _on_path(word) else word for word in words]
 
 
@@ -114,9 +113,9 @@ def _on_path(word: str) -> bool:
 
 
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:
-    """Relax one structure with pw.x in the store's folder of this key and put its record there: one job of a pool.
+    """Relax one structure with pw.x in the store's folder of this key and store its record: one job of a pool.
 
-    Where another command calculates the same, this one waits for it and takes its record.
+    If another command calculates the same, this one waits for it and takes its record.
     """
     store, dft, structure = Store(Path(root)), Dft(**settings), structure_from(start)
     with waiting(store.folder(key)):
@@ -161,7 +160,7 @@ def parameters(structure: Structure, dft: Dft, chosen: Mapping[str, Pseudopotent
 
 
 def moments(structure: Structure, periodic: bool = True) -> list[float]:
-    """Return the share of its valence electrons that each site starts polarised with: parallel; O only in O2."""
+    """Return for each site the share of its valence electrons that starts polarised, all parallel; O only in O2."""
     known = MOMENTS if periodic or structure.composition.reduced_formula != "O2" else {"O": IN_O2}
     return [known.get(site.specie.symbol, 0.0) for site in structure]
 
@@ -173,10 +172,10 @@ def k_points(structure: Structure, spacing: float) -> tuple[int, int, int]:
 
 
 def relax(structure: Structure, dft: Dft, folder: Path, relax_cell: bool = True) -> dict:
-    """Relax a structure with pw.x in ``folder`` and return its record (units as ``surrogate.relax``).
+    """Relax a structure with pw.x in ``folder`` and return its record (as ``chgnet.relax`` does).
 
     A changed cell is relaxed again, in plane waves of the new cell, until a fresh calculation finds no pressure.
-    Raises CalculationFailed, its files left in the folder, when pw.x stops with an error.
+    Raises CalculationFailed if pw.x stops with an error; its files stay in the folder.
     """
     if reason := too_close(structure):
         return {"status": TOO_CLOSE, "reason": reason}
@@ -193,7 +192,7 @@ def relax(structure: Structure, dft: Dft, folder: Path, relax_cell: bool = True)
             break
         atoms = ase.io.read(folder / _OUTPUT, format="espresso-out", index=-1)
         now = Structure(np.array(atoms.cell), [site.specie for site in now], atoms.get_scaled_positions(wrap=False))
-        found = _record(atoms, _CONVERGED in text, relax_cell) | {"final": structure_record(now)}
+        found = outcome(atoms, _CONVERGED in text, relax_cell) | {"final": structure_record(now)}
         if reason := exploded(structure, now, atoms.get_forces()):
             found |= {"status": EXPLODED, "reason": reason}
             break
@@ -228,7 +227,7 @@ def _printed(folder: Path) -> str:
 
 
 def _unfinished(text: str, dft: Dft) -> tuple[str, str] | None:
-    """Return status and reason of a relaxation that pw.x broke off, None where it went to its end."""
+    """Return status and reason of a relaxation that pw.x broke off, None if it reached its end."""
     if _NO_DENSITY in text:
         return NOT_CONVERGED, "the electron density did not become self-consistent"
     if _OUT_OF_TIME in text:
@@ -237,21 +236,6 @@ def _unfinished(text: str, dft: Dft) -> tuple[str, str] | None:
 
 
 def _complaint(text: str) -> str:
-    """Return what pw.x printed between its lines of per cent signs, where it stopped with an error."""
+    """Return the error that pw.x printed between two lines of per cent signs."""
     match = re.search(r"%{20,}\n(.*?)%{20,}", text, re.DOTALL)
     return " ".join(match[1].split()) if match else ""
-
-
-def _record(atoms: Atoms, converged: bool, relax_cell: bool) -> dict:
-    pressure = -float(np.mean(atoms.get_stress()[:3])) / GPa
-    status, reason = final_verdict(converged, pressure if relax_cell else 0.0)
-    forces, energy = atoms.get_forces(), float(atoms.get_potential_energy())
-    return {
-        "status": status,
-        "reason": reason,
-        "energy": energy,
-        "energy_per_atom": energy / len(atoms),
-        "forces": forces.tolist(),
-        "largest_force": float(np.linalg.norm(forces, axis=1).max()),
-        "pressure": pressure,
-    }

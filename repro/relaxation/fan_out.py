@@ -1,6 +1,6 @@
-"""Many calculations at a time: jobs of quacc on Parsl, on this machine's cores or wherever a Parsl configuration says.
+"""Many calculations at a time: jobs of quacc on Parsl, on this machine's cores or as a Parsl configuration describes.
 
-A configuration is a Python file that sets ``config``; ``slurm.py`` beside this file is one. Without one the jobs
+A configuration is a Python file that sets ``config``, such as ``slurm.py`` beside this file. Without one the jobs
 run on this machine's cores; with ``workers=0`` in this process, one after the other, without quacc and Parsl.
 """
 
@@ -24,6 +24,7 @@ from repro.relaxation.calculation_store import CRASHED, Store
 
 Job = tuple[Callable, tuple]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # stop the run: no record could be kept
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,14 +36,12 @@ def fan_out(
     what: str = "jobs",
     seconds: float = 0.0,
 ) -> dict[str, dict]:
-    """Return the record of every job by its key, calculating those that the store does not hold.
+    """Return the record of every job by its key; only those that the store does not hold are calculated.
 
-    ``seconds`` is the jobs' time limit: those that ended at a smaller one are calculated again.
-
-    Each job is a function and its arguments; it is called with ``key`` and the store's ``root`` beside them and
-    puts its own record. A job that raises, or whose worker is killed twice, is recorded as crashed with its folder
-    and does not stop the others. Raises InputError where quacc and Parsl are missing, OSError when the store cannot
-    be written to.
+    Each job is a function and its arguments; it is called with ``key`` and the store's ``root`` as well and
+    puts its own record. ``seconds`` is the jobs' time limit: those that ended at a smaller one are calculated again.
+    A job that raises, or whose worker is killed twice, is recorded as crashed with its folder and does not stop the
+    others. Raises InputError if quacc or Parsl is missing, OSError if the store cannot be written to.
     """
     found = {key: record for key in jobs if (record := store.get(key, seconds)) is not None}
     missing = {key: job for key, job in jobs.items() if key not in found}
@@ -95,35 +94,56 @@ def _on_parsl(
 
 @contextmanager
 def _engine(store: Store, workers: int | None, configuration: Path | None) -> Iterator[Callable]:
-    """Start Parsl and yield quacc's decorator for jobs; stop Parsl at the end, jobs that still wait included."""
-    os.environ["QUACC_WORKFLOW_ENGINE"] = "parsl"  # quacc reads it when it is imported
-    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(path)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    """Start Parsl and yield quacc's decorator for jobs; at the end stop Parsl and the jobs that still wait."""
+    with _environment(_for_workers(share_cores=configuration is None)):
+        try:
+            import parsl
+            from quacc import get_settings, job
+        except ImportError as error:
+            remedy = "run 'make surrogate' once, or pass --workers 0 for one job at a time"
+            raise InputError(f"{error}: {remedy}.") from error
+        if get_settings().WORKFLOW_ENGINE != "parsl":  # imported before: jobs would run here, one after the other
+            raise InputError("quacc runs with another engine than parsl in this process: start the command by itself.")
+        logging.getLogger("parsl").setLevel(logging.WARNING)  # quacc lowers it to debug
+        kernel = parsl.load(read_configuration(configuration) if configuration else local_pool(store, workers))
+        try:
+            yield job
+        finally:
+            kernel.cleanup()
+            parsl.clear()
+
+
+def _for_workers(share_cores: bool) -> dict[str, str]:
+    """Return the environment in which workers find this clone and its programs; with one thread each if asked for."""
+    found = {
+        "QUACC_WORKFLOW_ENGINE": "parsl",  # quacc reads it when it is imported
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    return found | {name: os.environ.get(name, "1") for name in _THREADS if share_cores}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the processes that Parsl starts, and restore this process's own at the end."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
-        import parsl
-        from quacc import get_settings, job
-    except ImportError as error:
-        raise InputError(f"{error}: run 'make surrogate' once, or pass --workers 0 for one job at a time.") from error
-    if get_settings().WORKFLOW_ENGINE != "parsl":  # imported before: jobs would run here, one after the other
-        raise InputError("quacc runs with another engine than parsl in this process: start the command by itself.")
-    logging.getLogger("parsl").setLevel(logging.WARNING)  # quacc turns every remark on
-    kernel = parsl.load(read_configuration(configuration) if configuration else local_pool(store, workers))
-    try:
-        yield job
+        yield
     finally:
-        kernel.cleanup()
-        parsl.clear()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def local_pool(store: Store, workers: int | None = None) -> Any:
-    """Return the Parsl configuration of a pool of processes on this machine, one per core unless told otherwise."""
+    """Return the Parsl configuration of ``workers`` processes on this machine (None: one per core)."""
     from parsl.config import Config
     from parsl.executors import HighThroughputExecutor
     from parsl.providers import LocalProvider
 
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # the jobs share the cores, not the threads of one job
     executor = HighThroughputExecutor(
         label="local",
         address="127.0.0.1",
@@ -137,14 +157,14 @@ def local_pool(store: Store, workers: int | None = None) -> Any:
 
 
 def _ends_with_us() -> dict:
-    """Let Parsl's helper process end when this one is killed, where the system can; the workers follow it."""
-    if shutil.which("setpriv") is None:  # Linux
+    """Let Parsl's helper process end when this one is killed, and the workers after it; Linux alone can do that."""
+    if shutil.which("setpriv") is None:
         return {}
     return {"interchange_launch_cmd": ("setpriv", "--pdeathsig", "TERM", "interchange.py")}
 
 
 def read_configuration(path: Path) -> Any:
-    """Return the ``config`` of a Python file; raises InputError where it has none."""
+    """Return the ``config`` of a Python file; raises InputError if it has none."""
     if not Path(path).is_file():
         raise InputError(f"{path} is not there: give a Python file that sets 'config' to a parsl.Config.")
     try:

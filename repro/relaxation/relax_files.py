@@ -1,9 +1,9 @@
-"""python -m repro relax: the crystals of a folder relaxed, their energies, and what changed."""
+"""python -m repro relax: relaxes the crystals of a folder; writes their energies and what changed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
-from repro.relaxation.calculation_options import usual_calculator
+from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 TABLE, CIFS = "relaxed.csv", "relaxed"
 
 
-def relax_files(path: Path, out: Path | None, calculator: Callable[[], Calculator]) -> None:
-    """Relax what ``path`` holds into ``out``; raises InputError if nothing can be.
+def relax_files(path: Path, out: Path | None, options: CalculationOptions) -> None:
+    """Relax the structures of a file or folder into ``out``, by default beside them; raises InputError if none can be.
 
-    The ``calculator`` is made when the structures have been read.
+    A structure that cannot be read or relaxed is named on standard error.
     """
     crystals, rejected = read_structures(path)
     print_rejected(rejected)
@@ -36,14 +36,14 @@ def relax_files(path: Path, out: Path | None, calculator: Callable[[], Calculato
     out = out or _beside(path)
     names = distinct_names([crystal.id for crystal in crystals])
     structures = {name: crystal.structure() for name, crystal in zip(names, crystals, strict=True)}
-    found = relax_structures(structures, calculator(), out)
+    found = relax_structures(structures, options.calculator(), out)
     if all(row["status"] != CONVERGED for row in found):
         raise InputError(f"{path}: nothing could be relaxed; see above.")
 
 
 def _beside(path: Path) -> Path:
-    """Return the folder beside the one that ``path`` is or lies in; raises InputError where that is the root."""
-    path = path.resolve()  # "." and "x.cif" say no folder's name
+    """Return ``<folder>-relaxed`` beside the folder of ``path``; raises InputError if that is the root."""
+    path = path.resolve()  # "." and "x.cif" have no folder in their names
     folder = path if path.is_dir() else path.parent
     if not folder.name:
         raise InputError(f"{path} has no folder to put the results beside: name one with --out FOLDER.")
@@ -51,7 +51,7 @@ def _beside(path: Path) -> Path:
 
 
 def distinct_names(ids: Sequence[str]) -> list[str]:
-    """Return a name for each id, no two of which share a file: without ``.cif``, else the id, else numbered."""
+    """Return a distinct file name for each id: without ``.cif``, or the id itself, or numbered."""
     names, taken = [], set()
     for id in ids:
         plain = id.removesuffix(".cif")
@@ -65,11 +65,11 @@ def distinct_names(ids: Sequence[str]) -> list[str]:
 
 
 def relax_generated(structures: Mapping[str, Structure], out: Path) -> list[dict]:
-    """Relax generated candidates by their ids with the surrogate into ``out``, as the command does."""
+    """Relax generated candidates by their ids with CHGNet into ``out``, as the command does."""
     if not structures:
         print("No candidate is left to relax.")
         return []
-    return relax_structures(structures, usual_calculator(), out)
+    return relax_structures(structures, CalculationOptions().calculator(), out)
 
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:

@@ -1,4 +1,4 @@
-"""What a relaxation changed: bonds, cell, energy (the paper's Table 3), and the files of relaxed crystals."""
+"""The changes that a relaxation made to bonds, cell and energy (Table 3), and the files of relaxed crystals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,27 +25,26 @@ def bonds(structure: Structure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Neighbours up to ``SHELL`` times a site's shortest distance are bonded to it.
     """
-    shortest, reach = None, 3.0
-    while shortest is None or not np.isfinite(shortest).all():
+    reach, needed = 3.0, np.inf  # Å
+    while needed > reach:
         reach *= 1.5
         centres, neighbours, images, distances = structure.get_neighbor_list(reach)
         shortest = np.full(len(structure), np.inf)
         np.minimum.at(shortest, centres, distances)
-        if np.isfinite(shortest).all() and SHELL * shortest.max() > reach:
-            shortest = None
+        needed = SHELL * shortest.max()  # infinite if a site has no neighbour yet
     near = distances <= SHELL * shortest[centres]
     return centres[near], neighbours[near], images[near]
 
 
 def lengths(structure: Structure, found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return the lengths (n,) in Å that bonds, as ``bonds`` gives them, have in ``structure``."""
+    """Return the lengths (n,) in Å that the bonds ``found`` by ``bonds`` have in ``structure``."""
     centres, neighbours, images = found
     steps = structure.frac_coords[neighbours] + images - structure.frac_coords[centres]
     return np.linalg.norm(steps @ structure.lattice.matrix, axis=1)
 
 
 def changes(start: Structure, final: Structure) -> dict[str, float]:
-    """Return what relaxing ``start`` into ``final`` (same sites in the same order) changed.
+    """Return the changes from ``start`` to its relaxed form ``final``, of the same sites in the same order.
 
     ``bonds_percent_of_cell``: mean absolute change of the bond lengths in % of the mean cell length (the text's
     definition in Ab Initio Validation); ``bonds_percent``: in % of each bond; ``cell_percent``: mean absolute
@@ -67,7 +66,7 @@ def changes(start: Structure, final: Structure) -> dict[str, float]:
 def rows(
     structures: Mapping[str, Structure], records: Mapping[str, dict], elements: Mapping[str, dict]
 ) -> dict[str, dict]:
-    """Return for each structure's name its row under ``COLUMNS``: lengths in Å, energies in eV/atom, GPa, s."""
+    """Return the row under ``COLUMNS`` of each structure by its name: Å, degrees, eV/atom, eV/Å, GPa, s."""
     found = {}
     for name, start in structures.items():
         record = records[name]
@@ -85,7 +84,7 @@ def rows(
 
 
 def write_cifs(rows: Mapping[str, dict], records: Mapping[str, dict], folder: Path) -> None:
-    """Write the converged structures as CIF into ``folder``, and name each file in its row's ``relaxed``."""
+    """Write the converged structures as CIFs into ``folder``, and enter each file as ``relaxed`` in its row."""
     for name, row in rows.items():
         if row["status"] == CONVERGED:
             path = folder / f"{file_name(name)}.cif"

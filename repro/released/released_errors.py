@@ -1,4 +1,4 @@
-"""Measures the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
+"""The errors of the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,24 +8,22 @@ import numpy as np
 from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.elements import ionic_radii
-from data_prep.graphs import Graph, build_graphs, pack_batch
+from data_prep.graphs import MAX_GRAPH_SITES, Graph, build_graphs, pack_batch
 from data_prep.property_labels import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
-from data_prep.sources.cells import CELLS, to_conventional
+from data_prep.sources.cells import CELLS, Cell, to_conventional
 from data_prep.voxelize import input_maps, voxelize
 from models.released.cgcnn_weights import predict_released
+from models.released.vae_weights import RELEASED_VAE
 from repro.decoding.latents import Autoencoder, Reconstruction
 
 GRID = 32  # of the released VAE
-VAE_BATCH = 20
 CGCNN_BATCHES = (1, 32, 256)  # F27: the answer depends on the batch
-MAX_SITES_VAE = 40  # Methods
-MAX_SITES_CGCNN = 50  # F26
 LATTICE_ERRORS = {"least_squares": "lattice_error", "release": "lattice_error_minmax"}  # F16
 
 
 def reconstruct_crystals(autoencoder: Autoencoder, crystals: Sequence[Crystal], bins: Sequence[int]) -> Reconstruction:
-    """Draw, encode and decode crystals under the conditions ``bins`` (B,), without sampling."""
+    """Voxelise, encode and decode crystals with the conditions ``bins`` (B,), without sampling."""
     densities = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
     true = np.stack([input_maps(density, c.lengths) for density, c in zip(densities, crystals, strict=True)])
     n_conditions = autoencoder.encoder.input["condition"].shape[-1]
@@ -34,7 +32,7 @@ def reconstruct_crystals(autoencoder: Autoencoder, crystals: Sequence[Crystal], 
 
 
 def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
-    """Return ``count`` crystals of each family drawn with ``seed``, or all where there are fewer."""
+    """Return ``count`` random crystals of each family, or all if there are fewer."""
     rng = np.random.default_rng(seed)
     chosen = []
     for family in FAMILIES:
@@ -45,7 +43,7 @@ def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> lis
 
 
 def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: dict[str, int], tick: Callable) -> dict:
-    """Return, per cell choice and family, the errors of reconstructions; ``tick(n)`` is told of progress.
+    """Return the errors of reconstructions by cell and family; ``tick(n)`` is called after every n structures.
 
     MSE over all voxels and channels and of the density alone, divergence in nats, mean absolute error
     of (a, b, c) in Å by both formulas; means over structures, with median and standard error of the MSE.
@@ -54,8 +52,8 @@ def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: 
     for cell in CELLS:
         used, rejected = _in_cell(crystals, cell)
         records = []
-        for start in range(0, len(used), VAE_BATCH):
-            chunk = used[start : start + VAE_BATCH]
+        for start in range(0, len(used), RELEASED_VAE.batch_size):
+            chunk = used[start : start + RELEASED_VAE.batch_size]
             found = reconstruct_crystals(autoencoder, chunk, [bin_of[crystal.id] for crystal in chunk])
             records += found.errors(chunk)
             tick(len(chunk))
@@ -65,11 +63,11 @@ def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: 
     return results
 
 
-def _in_cell(crystals: Sequence[Crystal], cell: str) -> tuple[list[Crystal], list[Rejected]]:
+def _in_cell(crystals: Sequence[Crystal], cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
     if cell == "primitive":
         return list(crystals), []
     converted, unconverted = to_conventional(crystals)
-    kept, unusable = screen(converted, max_sites=MAX_SITES_VAE)
+    kept, unusable = screen(converted)
     return kept, unconverted + unusable
 
 
@@ -92,19 +90,19 @@ def _means(records: Sequence[dict]) -> dict:
 def labelled_sample(
     crystals: Sequence[Crystal], property: str, count: int, seed: int
 ) -> tuple[list[Crystal], np.ndarray]:
-    """Return at most ``count`` usable crystals that have a label, in a seeded random order, and the labels."""
+    """Return at most ``count`` usable crystals with a label, in a seeded random order, and the labels."""
     labels, _ = property_labels(crystals, property)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(labels)))[:count]
     if not len(order):
         return [], labels[order]
     drawn = [crystals[index] for index in order]
-    kept, _ = screen(drawn, max_sites=MAX_SITES_CGCNN, families=None, require_label=False, cubic=False)
+    kept, _ = screen(drawn, max_sites=MAX_GRAPH_SITES, families=None, require_label=False, cubic=False)
     by_id = dict(zip((crystal.id for crystal in drawn), labels[order], strict=True))
     return kept, np.array([by_id[crystal.id] for crystal in kept])
 
 
 def released_graphs(crystals: Sequence[Crystal]) -> list[Graph]:
-    """Return the graphs as the release builds them: equal distances in the order of the search."""
+    """Return graphs as the release builds them: equal distances in the order of the search."""
     return build_graphs(crystals, ties="as_found")
 
 

@@ -1,7 +1,7 @@
 """What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, all in the same order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -77,3 +77,9 @@ def read_dataset(folder: Path) -> Dataset:
 def load_store(run: Run) -> VoxelStore:
     """Open the maps that the voxelize stage wrote; its order is the order of the crystals."""
     return VoxelStore(run.folder("voxelize"))
+
+
+def batches(items: Sequence, size: int) -> Iterable[Sequence]:
+    """Yield ``items`` in pieces of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import signal
+import sys
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +21,14 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.errors import InputError
 from experiments import table3
+from experiments.__main__ import main as experiments
+from experiments.reporting.material import gather
+from experiments.reporting.stored_sections import table_3
 from repro.relaxation import calculator as calculators
 from repro.relaxation import fan_out
 from repro.relaxation import relaxation_changes as changes
 from repro.relaxation import relaxation_verdict as verdict
+from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import (
     CONVERGED,
     CRASHED,
@@ -33,7 +39,8 @@ from repro.relaxation.calculation_store import (
     structure_record,
 )
 from repro.relaxation.chgnet import Surrogate, relax
-from repro.relaxation.relax_files import relax_files, relax_structures
+from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures
+from tests.support.made_up_run import made_up_run
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
 
@@ -212,6 +219,36 @@ def test_a_killed_worker_is_recorded_and_the_others_go_on(tmp_path):
     assert [found[f"k{n}"]["status"] for n in range(3)] == [CRASHED, CONVERGED, CONVERGED]
 
 
+def test_the_environment_of_the_workers_is_not_left_behind(tmp_path, monkeypatch):
+    seen = {}
+
+    def load(configuration):
+        seen.update(os.environ)
+        return SimpleNamespace(cleanup=lambda: None)
+
+    def job(function):
+        def app(*arguments, **options):
+            done = Future()
+            done.set_result(function(*arguments, **options))
+            return done
+
+        return app
+
+    settings = SimpleNamespace(WORKFLOW_ENGINE="parsl")
+    monkeypatch.setitem(sys.modules, "parsl", SimpleNamespace(load=load, clear=lambda: None))
+    monkeypatch.setitem(sys.modules, "quacc", SimpleNamespace(get_settings=lambda: settings, job=job))
+    monkeypatch.setattr(fan_out, "local_pool", lambda store, workers: None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    found = fan_out.fan_out({f"k{n}": (counting_job, (n,)) for n in range(2)}, Store(tmp_path))
+    assert [found[f"k{n}"]["number"] for n in range(2)] == [0, 1]
+    assert dict(os.environ) == before
+    assert seen["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert seen["PYTHONPATH"].split(os.pathsep)[0] == str(fan_out.ROOT)
+    assert (seen["QUACC_WORKFLOW_ENGINE"], seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"]) == ("parsl", "3", "1")
+
+
 def test_changes_of_a_uniform_strain_and_of_a_moved_atom():
     start = b2("Cu", "Au", 3.0)
     grown = changes.changes(start, b2("Cu", "Au", 3.03))
@@ -266,7 +303,7 @@ def test_table3_counts_changes_and_names_what_was_not_relaxed(table):
 
 
 def test_table3_is_headed_as_surrogate_and_keeps_to_its_own_files(table, tmp_path):
-    table3.render(table, tmp_path)
+    table3.render(table, tmp_path / "table3")
     text = (tmp_path / "table3.md").read_text()
     assert text.startswith("**Surrogate numbers") and "not by DFT" in text
     assert "| perovskites (ABX3) | 30 | 5.23 | 0.57 | 0 | 0 of 0 |" in text and "2 of 4" in text
@@ -278,10 +315,10 @@ def test_table3_is_headed_as_surrogate_and_keeps_to_its_own_files(table, tmp_pat
     assert "records" not in json.loads((tmp_path / "table3.json").read_text())
 
 
-def test_table3_says_to_make_table2_first(tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
-        table3.main(["--results", str(tmp_path)])
-    assert stop.value.code == 2 and "make table2" in capsys.readouterr().err
+def test_table3_says_to_make_table2_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert experiments(["table3", "--run", "test"]) == 2
+    assert "make table2" in capsys.readouterr().err
 
 
 def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(tmp_path, capsys, monkeypatch):
@@ -293,18 +330,22 @@ def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(t
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         row = next(csv.DictReader(file))
     assert relaxed.lattice.a == pytest.approx(float(row["a_relaxed"]), abs=1e-4)
-    monkeypatch.setattr("tests.relaxation.test_relaxation.emt_job", None)
-    monkeypatch.setattr("repro.relaxation.fan_out._in_process", None)  # nothing is left to run
+    monkeypatch.setattr("tests.relaxation.test_relaxation.emt_job", None)  # a job that ran would crash
     relax_structures(structures, calculator, tmp_path / "out")
+    assert "1 of 2 relaxed" in capsys.readouterr().out
 
 
-def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys, monkeypatch):
+def with_calculator(calculator: calculators.Calculator) -> SimpleNamespace:
+    """Return options that choose a calculator of the test's own."""
+    return SimpleNamespace(calculator=lambda: calculator)
+
+
+def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     b2("Cu", "Na", 3.1).to(tmp_path / "in" / "salt.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
     with pytest.raises(InputError, match="in: nothing could be relaxed"):
-        relax_files(SimpleNamespace(path=tmp_path / "in", out=tmp_path / "out"))
+        relax_files(tmp_path / "in", tmp_path / "out", with_calculator(calculator))
     assert "EMT has no Na" in capsys.readouterr().err
     assert (tmp_path / "out" / "relaxed.csv").exists()
 
@@ -315,18 +356,17 @@ def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, pat
     monkeypatch.chdir(tmp_path / "in")
     b2("Al", "Ni", 2.95).to("x.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
-    relax_files(SimpleNamespace(path=Path(path), out=None))
+    relax_files(Path(path), None, with_calculator(calculator))
     assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
 
 
 def test_beside_the_root_there_is_no_folder(monkeypatch):
     monkeypatch.setattr("repro.relaxation.relax_files.read_structures", lambda path: ([None], []))
     with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
-        relax_files(SimpleNamespace(path=Path("/x.cif"), out=None))
+        relax_files(Path("/x.cif"), None, CalculationOptions())
 
 
-def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, capsys):
+def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()
     b2("Al", "Ni", 2.95).to(folder / "a.cif")
@@ -334,13 +374,22 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, monkeypatch, caps
     table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
     (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.calculator_of", lambda options: calculator)
-    relax_files(SimpleNamespace(path=folder, out=tmp_path / "out"))
+    relax_files(folder, tmp_path / "out", with_calculator(calculator))
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
     assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
     assert len(list((tmp_path / "out" / "relaxed").iterdir())) == 5
     assert "a: listed as a-2, because a is the name of another structure" in capsys.readouterr().err
+
+
+def test_generated_candidates_are_relaxed_by_their_ids_with_the_usual_calculator(tmp_path, capsys, monkeypatch):
+    calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
+    monkeypatch.setattr("repro.relaxation.relax_files.CalculationOptions", lambda: with_calculator(calculator))
+    (row,) = relax_generated({"made-00001": b2("Al", "Ni", 2.95)}, tmp_path / "out")
+    assert (row["id"], row["status"]) == ("made-00001", CONVERGED)
+    assert (tmp_path / "out" / "relaxed" / "made-00001.cif").exists()
+    assert relax_generated({}, tmp_path / "none") == [] and not (tmp_path / "none").exists()
+    assert "No candidate is left to relax." in capsys.readouterr().out
 
 
 def test_a_missing_parsl_configuration_is_named(tmp_path):
@@ -371,16 +420,15 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
         chgnet.versions()
 
 
-def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path):
-    from experiments.reporting.relaxed import table_3
-
-    material = SimpleNamespace(folder=tmp_path)
-    assert "make table3" in table_3(material).blocks[0].text
-    table3.render(table | {"identity": ""}, tmp_path)
-    section = table_3(material)
+def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = made_up_run()
+    assert "make table3" in table_3(gather(run)).blocks[0].text
+    table3.render(table | {"identity": ""}, run.results / "table3")
+    section = table_3(gather(run))
     shown, every = (block for block in section.blocks if block.kind == "table")
     assert shown.rows[2][:5] == ("binaries (AB)", "24", "10.88", "2.65", "0") and shown.rows[2][5] == "2 of 4"
     assert "not by DFT" in shown.caption and "not by DFT" in every.caption
     assert [row[-1] for row in every.rows] == ["converged", "converged", calculators.UNAVAILABLE, verdict.TOO_CLOSE]
-    table3.render(table | {"identity": "another generation"}, tmp_path)
-    assert "out of date" in table_3(material).blocks[0].text
+    table3.render(table | {"identity": "another generation"}, run.results / "table3")
+    assert "out of date" in table_3(gather(run)).blocks[0].text

@@ -230,7 +230,7 @@ def made_up():
 
 
 def run(monkeypatch, made_up, *arguments):
-    monkeypatch.setattr(measure_released, "read_source", lambda source, cache: (made_up, []))
+    monkeypatch.setattr(measure_released, "read_source", lambda source: (made_up, []))
     return released.main([str(argument) for argument in arguments])
 
 

@@ -15,8 +15,7 @@ import pytest
 
 from data_prep.errors import InputError
 from data_prep.quarantine import count_reasons
-from data_prep.sources import materials_project
-from data_prep.sources.embedded import read_embedded
+from data_prep.sources import materials_project, read_embedded
 from data_prep.sources.materials_project import SELECTION, read_materials_project
 from data_prep.sources.materials_project_client import find_ids
 from tests.conftest import ROOT

@@ -17,8 +17,7 @@ import pytest
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import count_reasons, screen
-from data_prep.sources import optimade_client, read_source
-from data_prep.sources.embedded import read_embedded
+from data_prep.sources import optimade_client, read_embedded, read_source
 from data_prep.sources.optimade import read_optimade
 from data_prep.sources.patience import ATTEMPTS
 from repro.__main__ import main

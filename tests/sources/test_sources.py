@@ -12,8 +12,7 @@ import pytest
 
 from data_prep.errors import InputError
 from data_prep.quarantine import count_reasons, screen
-from data_prep.sources import read_source
-from data_prep.sources.embedded import read_embedded
+from data_prep.sources import read_embedded, read_source
 
 HEADER = "mp_id,formula,a,b,c,alpha,beta,gamma,species,frac,formation_energy_per_atom,band_gap,ef_source"
 NACL = "mp-22862,NaCl,3.99,3.99,3.99,60,60,60,Na Cl,0 0 0 0.5 0.5 0.5,-2.1,5.0,mp_2020_by_id"

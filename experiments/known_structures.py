@@ -1,4 +1,4 @@
-"""Generated crystals beside known ones of the same formula: which one, whether they match, and how far they are off."""
+"""Generated crystals beside known ones of the same formula: which one, whether they match, how they differ."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ MATCHING = (
     "within one reduced formula."
 )
 COMPARED = (
-    "Lengths are of primitive cells. Cells are alike where both hold as many sites and ours has three lattice vectors "
-    "within 30 % and 10° of the known cell's: then these are compared, else the edges of two different cells, as some "
+    "Lengths are of primitive cells. Two cells are alike if both hold as many sites and ours has three lattice vectors "
+    "within 30 % and 10° of the known cell's. Then these are compared, else the edges of two different cells, as some "
     "of the paper's must be. Of several known crystals the one that matches counts, else the one of lowest energy."
 )
 
@@ -33,7 +33,7 @@ def reference(structure: Structure, crystals: Sequence[Crystal]) -> tuple[Crysta
 
 
 def standard(structure: Structure) -> Structure:
-    """Return the primitive standard cell, or the structure itself where spglib finds no symmetry."""
+    """Return the primitive standard cell, or the structure itself if spglib finds no symmetry."""
     try:
         return symmetry(structure).get_primitive_standard_structure()
     except Unusable:
@@ -41,10 +41,10 @@ def standard(structure: Structure) -> Structure:
 
 
 def errors(row: dict, structure: Structure, crystal: Crystal) -> dict:
-    """Return how far a candidate is from a known crystal: ``a``, ``b``, ``c`` in Å, ``volume`` in % per atom.
+    """Return the differences between a candidate and a known crystal.
 
-    ``same_cell`` tells whether the lengths are of like cells; properties in the units of ``PROPERTIES``, None where
-    there is no physical label or no prediction.
+    ``a``, ``b``, ``c`` in Å, ``volume`` in % per atom; ``same_cell`` says whether the lengths are of like cells;
+    properties in the units of ``PROPERTIES``, None without a physical label or without a prediction.
     """
     ours, known = standard(structure), standard(crystal.structure())
     alike = like_cell(ours.lattice, known.lattice) if len(ours) == len(known) else None
@@ -55,7 +55,7 @@ def errors(row: dict, structure: Structure, crystal: Crystal) -> dict:
 
 
 def like_cell(ours: Lattice, known: Lattice) -> Lattice | None:
-    """Return the primitive cell of ``ours`` whose edges are closest to those of ``known``, None where none is near."""
+    """Return the primitive cell of ``ours`` whose edges are closest to those of ``known``, None if none is near."""
     mappings = ours.find_all_mappings(known, TOLERANCES["ltol"], TOLERANCES["angle_tol"], skip_rotation_matrix=True)
     cells = [cell for cell, _, scale in mappings if abs(round(np.linalg.det(scale))) == 1]
     return min(cells, key=lambda cell: float(np.abs(np.array(cell.abc) - known.abc).sum()), default=None)

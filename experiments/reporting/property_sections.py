@@ -1,17 +1,14 @@
-"""The report's sections on the property networks: Table 1, Figure 5, and whether their spread tells their error.
+"""The report's sections on the property networks: Table 1, Figure 5, and whether their spread predicts their error.
 
 A run whose candidates are ranked by the networks that come with the project shows theirs, from ``results/published``.
 """
 
 from pathlib import Path
 
-from data_prep.property_labels import PROPERTIES
 from experiments import calibration, figure5, table1
-from experiments.generation import read_stored
 from experiments.reporting import differences
-from experiments.reporting.document import Block, Figure, Section, Table, Text, number
+from experiments.reporting.document import Block, Figure, Section, Table, Text, absent, number
 from experiments.reporting.material import Material
-from experiments.reporting.results import absent
 from repro.run import PUBLISHED
 
 _CAPTION = (
@@ -27,13 +24,12 @@ def table_1(material: Material) -> Section:
     blocks: list[Block] = []
     if material.properties:
         blocks += _table(table1.compute(material.properties), "Table 1, the networks of this run")
-    if material.published:
-        blocks += _table(material.published, "Table 1, the networks that come with the project and rank the candidates")
-    return (
-        Section(title, (*blocks, Text(table1.NOTE)), differences.PROPERTIES)
-        if blocks
-        else absent(title, "evaluate-properties")
-    )
+    if material.published.table1:
+        caption = "Table 1, the networks that come with the project and rank the candidates"
+        blocks += _table(material.published.table1, caption)
+    if not blocks:
+        return absent(title, "evaluate-properties")
+    return Section(title, (*blocks, Text(table1.NOTE)), differences.PROPERTIES)
 
 
 def _table(table: dict, caption: str) -> list[Block]:
@@ -42,37 +38,33 @@ def _table(table: dict, caption: str) -> list[Block]:
         f"Source {table['source']}, {table['data']['used']:,} crystals; preset {table['preset']}; split by "
         f"{table['split_by']}, seed {table['split_seed']}. {versions[:1].upper()}{versions[1:]}."
     )
-    blocks: list[Block] = [Table(caption, table1.HEADER, [table1.cells(row) for row in table["rows"]]), Text(origin)]
-    if table["missing"]:
-        names = ", ".join(PROPERTIES[name].title for name in table["missing"])
-        blocks.append(Text(f"Not trained, for want of labels in this source: {names}."))
-    return blocks
+    rows = [table1.cells(row) for row in table["rows"]]
+    missing = [Text(table1.untrained(table))] if table["missing"] else []
+    return [Table(caption, table1.HEADER, rows), Text(origin), *missing]
 
 
 def figure_5(material: Material) -> Section:
     """Predicted against true values."""
     title = "Figure 5: predicted against true properties"
     blocks: list[Block] = []
-    if material.properties:
-        path = material.folder / "figure5"
-        figure5.render(figure5.compute(material.properties, material.folder / "properties_test.npz"), path)
-        blocks.append(Figure(path, _CAPTION, _ALT))
+    if material.parity:
+        figure5.render(material.parity, material.folder / "figure5")
+        blocks.append(Figure(material.folder / "figure5", _CAPTION, _ALT))
     path = PUBLISHED / "figure5"
-    if material.published and path.with_suffix(".png").exists():
+    if material.published.table1 and path.with_suffix(".png").exists():
         blocks.append(Figure(path, f"{_CAPTION} The networks that come with the project.", _ALT))
     return Section(title, tuple(blocks), differences.PROPERTIES) if blocks else absent(title, "evaluate-properties")
 
 
 def calibrated(material: Material) -> Section:
-    """Whether the spread of the formation-energy networks tells their error."""
+    """Whether the spread of the formation-energy networks predicts their error."""
     title = "Spread and error of the formation-energy networks"
-    found, path = calibration.compute(material.properties), material.folder / "calibration"
+    found = calibration.compute(material.properties)
     if found["bins"]:
-        calibration.render(found, path)
-        return Section(title, _spread(found, path))
-    path = PUBLISHED / "calibration"
-    if material.published and path.with_suffix(".json").exists():
-        return Section(title, _spread(read_stored(path.with_suffix(".json")), path))
+        calibration.render(found, material.folder / "calibration")
+        return Section(title, _spread(found, material.folder / "calibration"))
+    if material.published.calibration:
+        return Section(title, _spread(material.published.calibration, PUBLISHED / "calibration"))
     if material.properties:
         return Section(title, (Text("This run has fewer than two such networks, so that there is no spread."),))
     return absent(title, "evaluate-properties")

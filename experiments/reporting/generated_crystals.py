@@ -1,26 +1,63 @@
-"""The report's section on generated crystals: counts beside the paper's, the best ones, pictures."""
+"""Generated crystals in the report: the viewers of them, and their section with counts, the best ones and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure as Drawing
 from pymatgen.core import Structure
+from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
+from data_prep.property_labels import FORMATION_ENERGY
 from experiments import style
-from experiments.drawing import draw, formula_text
-from experiments.generation import read_cif
+from experiments.drawing import draw, formula_text, scene
 from experiments.paper import TEXT
-from experiments.reporting.crystals import facts, viewer
-from experiments.reporting.document import Figure, Link, Section, Table, Text, number, percent
+from experiments.reporting.document import Crystal, Figure, Link, Section, Table, Text, Viewer, absent, number, percent
 from experiments.reporting.material import Material
-from experiments.reporting.results import absent
+from experiments.stored_generation import read_cif, valid_of
 
+MOST = 40  # crystals in one viewer, so that a report of many candidates stays small
 LISTED, DRAWN = 12, 6
+FACES = "Sites on a face are repeated on the opposite one; sizes follow the ionic radii; nothing is relaxed."
 _COLUMNS = {
-    "formula": "formula", "base": "around", "condition": "decile", "formation_energy_per_atom": "Ef (eV/atom)",
+    "formula": "formula", "base": "around", "condition": "decile", FORMATION_ENERGY: "Ef (eV/atom)",
     "spacegroup": "space group", "n_sites": "sites", "a": "a (Å)", "angle": "angle (°)",
     "min_distance": "closest sites (Å)", "known_formula": "formula in the data",
 }  # fmt: skip
+
+
+def viewer(folder: Path, rows: Iterable[tuple[str, str, str]], caption: str) -> tuple[Viewer, ...]:
+    """Return a viewer of up to 40 crystals, (name, facts, file in ``folder``) each; none if there is no crystal.
+
+    Raises InputError if a CIF cannot be read.
+    """
+    every = list(rows)
+    crystals = tuple(_crystal(folder, *row) for row in every[:MOST])
+    if not crystals:
+        return ()
+    count = f"{len(crystals)} of {len(every):,} crystals" if len(every) > MOST else f"{len(crystals)} crystals"
+    return (Viewer(f"{caption} ({count if len(crystals) > 1 else '1 crystal'}). {FACES}", crystals),)
+
+
+def _crystal(folder: Path, name: str, facts: str, file: str) -> Crystal:
+    structure = read_cif(folder / file)
+    lengths = ", ".join(f"{length:.2f}" for length in structure.lattice.abc)
+    angles = ", ".join(f"{angle:.0f}°" for angle in structure.lattice.angles)
+    cell = f"{len(structure)} sites; cell {lengths} Å, {angles}."
+    return Crystal(name, f"{facts} {cell}", file, (folder / file).read_text(encoding="utf-8"), scene(structure))
+
+
+def facts(row: Mapping) -> str:
+    """Return in words what a candidate's row holds: origin, predicted energy, space group, known or not."""
+    parts = [f"Around {row['base']}" if row.get("base") else "Random sample"]
+    if row.get(FORMATION_ENERGY) is not None:
+        parts.append(f"predicted formation energy {row[FORMATION_ENERGY]:.2f} eV/atom".replace("-", "−"))
+    if row.get("spacegroup") is not None:
+        symbol = sg_symbol_from_int_number(row["spacegroup"])
+        parts.append(f"space group {symbol}".replace("-", "\u2011"))  # not to be broken
+    known = row.get("training_formula", row.get("known_formula"))
+    if known is not None:
+        parts.append("formula of the training part" if known else "new formula")
+    return ", ".join(parts) + "."
 
 
 def generated(material: Material) -> Section:
@@ -29,16 +66,16 @@ def generated(material: Material) -> Section:
     if not material.generated:
         return absent(title, "generate")
     blocks = [*_counts(material.generated)]
-    valid = [row for row in material.candidates if row["valid"] == "True" and row["file"]]
+    valid = valid_of(material.candidates)
     if not valid:
         return Section(title, (*blocks, Text("None of the samples became a valid crystal.")))
     best = list(first_of_each_formula(valid).values())[:LISTED]
     blocks.append(_best(material.folder, best, len(valid)))
-    rows = ((row["formula"], facts(row), f"generate/{row['file']}") for row in best)
+    rows = ((row["formula"], facts(row), row["file"]) for row in best)
     blocks += viewer(material.folder, rows, "The same crystals")
     path = material.folder / "crystals"
     shown = choose(valid)
-    render([(row["formula"], read_cif(material.folder / "generate" / row["file"])) for row in shown], path)
+    render([(row["formula"], read_cif(material.folder / row["file"])) for row in shown], path)
     named = ", ".join(row["formula"] for row in shown)
     caption = (
         f"Cells of {named}, as generated, not relaxed. Sites on a face are repeated on the opposite one; colours hold "
@@ -89,38 +126,36 @@ def _group_cells(counts: dict) -> tuple[str, ...]:
     return tuple(shares[key] if key in shares else number(counts[key]) for key in _QUANTITIES)
 
 
-def _best(folder: Path, best: Sequence[dict[str, str]], valid: int) -> Table:
+def _best(folder: Path, best: Sequence[dict], valid: int) -> Table:
     shown = {key: label for key, label in _COLUMNS.items() if key in best[0]}
-    files = (f"generate/{row['file']}" for row in best)
-    links = [Link("CIF", file, (folder / file).read_text(encoding="utf-8")) for file in files]
-    rows = [(*(_shown(key, row[key]) for key in shown), link) for row, link in zip(best, links, strict=True)]
+    links = [Link("CIF", row["file"], (folder / row["file"]).read_text(encoding="utf-8")) for row in best]
+    rows = [(*(_cell(key, row[key]) for key in shown), link) for row, link in zip(best, links, strict=True)]
     caption = (
         f"The best candidate of each of the first {len(rows)} formulas; all {valid:,} are in generate/candidates.csv"
     )
     return Table(caption, (*shown.values(), "file"), rows)
 
 
-def _shown(column: str, value: str) -> str:
-    """Return a cell of the CSV as the report writes it."""
-    if column == "condition":
-        return str(int(value) + 1)  # the first decile is condition 0
-    if column in _MEASURED and value:
-        return number(float(value))
-    return {"True": "yes", "False": "no"}.get(value, value) or "–"
+def _cell(column: str, value: str | bool | int | float | None) -> str:
+    """Return a candidate's value as the report writes it."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    return str(value + 1) if column == "condition" else str(value)  # the first decile is condition 0
 
 
-_MEASURED = {"formation_energy_per_atom", "a", "angle", "min_distance"}
-
-
-def first_of_each_formula(valid: Sequence[dict[str, str]]) -> dict[str, dict[str, str]]:
+def first_of_each_formula(valid: Sequence[dict]) -> dict[str, dict]:
     """Return the first, the best, candidate of each formula, in their order."""
-    firsts: dict[str, dict[str, str]] = {}
+    firsts: dict[str, dict] = {}
     for row in valid:
         firsts.setdefault(row["formula"], row)
     return firsts
 
 
-def choose(valid: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+def choose(valid: Sequence[dict]) -> list[dict]:
     """Return up to six candidates of different formulas, those around bases and the random ones in turn."""
     firsts = first_of_each_formula(valid)
     around = [row for row in firsts.values() if row["base"]]

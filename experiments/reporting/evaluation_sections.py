@@ -1,35 +1,65 @@
-"""The report's sections on what was measured: the paper beside us, families, routes, ceiling."""
+"""The report's sections on what was measured: the claims, the paper beside us, Figure 4, families, routes, ceiling."""
 
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments.paper import FULL, TABLE1, TEXT, Stated
+from experiments import claims, figure4
+from experiments.paper import FULL, TABLE1, TEXT
 from experiments.reporting import differences
-from experiments.reporting.document import Section, Table, Text, number, percent, ranged
+from experiments.reporting.document import Figure, Section, Table, Text, absent, number, percent, ranged
 from experiments.reporting.material import Material
+from experiments.stored import Stored
+from repro import stamps
+from repro.evaluation.results import OURS, PAPERS_WAY, RELEASED, TRUE_SPECIES, Evaluation
 
-PAPERS_WAY = "unet"  # species from the UNet's arg-max
-NAMES = {"ours": "ours", "released": "released VAE"}
+NAMES = {OURS: "ours", RELEASED: "released VAE"}
+SLACK = 5  # seconds that one sitting's two stamps may lie farther apart than the work took
+_CLAIMED = ("table2", "table3", "table3_dft", "table4", "figure2", "figure3", "figure6")
 
 
-def absent(title: str, stage: str) -> Section:
-    """Return the section that says which stage has not been run."""
-    return Section(title, (Text(f"Not run yet: the stage {stage} has left no result for this run."),))
+def which_claims_hold(material: Material) -> Section:
+    """Every claim with the paper's number and ours, from what the run has stored; also written to ``claims.json``."""
+    results = {name: material.found.get(name) for name in _CLAIMED}
+    results = {name: found.facts if isinstance(found, Stored) else found for name, found in results.items()}
+    results |= {
+        "evaluation": material.evaluation.summary,
+        "structures": material.evaluation.structures,
+        "table1": material.ranking,
+        "table5": material.table5,
+        "generate": in_one_sitting(material.run.folder("generate"), material.stamps.get("generate")),
+    }
+    found = claims.compute({name: result for name, result in results.items() if result})
+    claims.render(found, material.folder / "claims")
+    table = Table("The paper's claims", claims.HEADER, claims.cells(found))
+    return Section("Which of the paper's claims hold", (Text(claims.summary(found)), table, Text(found["note"])))
+
+
+def in_one_sitting(folder: Path, stamp: dict | None) -> dict | None:
+    """Return a stage's stamp, None if the stage was resumed: its seconds are then those of the last sitting only.
+
+    Its other stamp was written when the first sitting began.
+    """
+    begun = folder / stamps.STARTED
+    if not stamp or not begun.exists():
+        return stamp
+    elapsed = datetime.fromisoformat(stamp["finished"]).timestamp() - begun.stat().st_mtime
+    return stamp if elapsed <= stamp["seconds"] + SLACK else None
 
 
 def paper_beside_us(material: Material) -> Section:
     """Every measured quantity in one row: the paper's value, ours, and that of the released weights."""
     title = "The paper beside us"
-    if not material.evaluation:
+    if not material.evaluation.summary:
         return absent(title, "evaluate")
-    models = list(material.evaluation["vae"])
     rows = [
-        *_rows_of_the_vae(material.evaluation["vae"], models),
-        *_rows_of_the_unet(material.evaluation["unet"], models),
-        *_rows_of_the_sites(material.evaluation["routes"], models),
-        *_rows_of_the_cgcnn(material, models),
+        *_rows_of_the_vae(material.evaluation),
+        *_rows_of_the_unet(material.evaluation),
+        *_rows_of_the_sites(material.evaluation),
+        *_rows_of_the_cgcnn(material),
     ]
-    columns = ("quantity, on held-out crystals", "paper", *(NAMES[model] for model in models))
+    columns = ("quantity, on held-out crystals", "paper", *(NAMES[model] for model in material.evaluation.models))
     note = (
         "Brackets hold 95 % bootstrap intervals over the structures. MSE is the mean over all voxels and the four "
         "channels; sites are those of the reconstructed maps with species from the UNet, the paper's way; EMD and "
@@ -45,12 +75,9 @@ def paper_beside_us(material: Material) -> Section:
     )
 
 
-def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:
+def _rows_of_the_vae(evaluation: Evaluation) -> list[tuple[str, ...]]:
     def row(name: str, printed: str, value: Callable[[dict], str]) -> tuple[str, ...]:
-        return name, printed, *(value(vae[model]["all"]) for model in models)
-
-    def stated(fact: Stated) -> str:
-        return f"{fact.value:.2f}"
+        return name, printed, *(value(evaluation.vae(model)) for model in evaluation.models)
 
     rows = [
         row("structures", f"{TEXT['validation_structures'].value:,}", lambda part: number(part["count"])),
@@ -59,7 +86,7 @@ def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:
         row("VAE, KLD (nats)", "O(10²)", lambda part: _with_interval(part, "kld")),
     ]
     for axis, name in enumerate("abc"):
-        printed = stated(TEXT[f"{name}_mae"])
+        printed = f"{TEXT[f'{name}_mae'].value:.2f}"
         rows.append(row(f"|Δ{name}| (Å)", printed, lambda part, axis=axis: _axis(part, "lattice_error", axis)))
     for axis, name in enumerate("abc"):
         formula = f"|Δ{name}| (Å), the release's formula"
@@ -67,19 +94,21 @@ def _rows_of_the_vae(vae: dict, models: list[str]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _rows_of_the_unet(unet: dict, models: list[str]) -> list[tuple[str, ...]]:
+def _rows_of_the_unet(evaluation: Evaluation) -> list[tuple[str, ...]]:
     """The UNet is ours in every column; it is measured on the true maps, so the others get a dash."""
+    unet = evaluation.unet
     values = {
         "UNet, non-zero recall (probability above 0.5)": (f"{FULL.recall} %", unet.get("nonzero_recall")),
         "UNet, non-zero recall (most probable element)": ("–", unet.get("nonzero_recall_argmax")),
         "UNet, F1 (all classes, weighted)": (f"{TEXT['unet_f1'].value} %", unet.get("f1_weighted")),
     }
-    blank = ("–",) * (len(models) - 1)
+    blank = ("–",) * (len(evaluation.models) - 1)
     return [(name, printed, percent(value), *blank) for name, (printed, value) in values.items()]
 
 
-def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]:
-    parts = [routes.get(f"{model}, {PAPERS_WAY}", {}).get("all", {"count": 0, "decoded": 0}) for model in models]
+def _rows_of_the_sites(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    nothing = {"count": 0, "decoded": 0}
+    parts = [evaluation.sites(model, PAPERS_WAY) or nothing for model in evaluation.models]
     return [
         ("structures decoded", "–", *(f"{part['decoded']:,} of {part['count']:,}" for part in parts)),
         ("EMD of the sites (Å)", f"{FULL.emd:.3f}", *(_with_interval(part, "emd") for part in parts)),
@@ -89,11 +118,11 @@ def _rows_of_the_sites(routes: dict, models: list[str]) -> list[tuple[str, ...]]
     ]
 
 
-def _rows_of_the_cgcnn(material: Material, models: list[str]) -> list[tuple[str, ...]]:
+def _rows_of_the_cgcnn(material: Material) -> list[tuple[str, ...]]:
     rows = material.ranking.get("rows", [])
     found = [row for row in rows if row["property"] == FORMATION_ENERGY]
     ours = f"{number(found[0]['mae'])} (guessing the mean: {number(found[0]['baseline_mae'])})" if found else "–"
-    blank = ("–",) * (len(models) - 1)
+    blank = ("–",) * (len(material.evaluation.models) - 1)
     return [("CGCNN, formation energy MAE (eV/atom)", f"{TABLE1[0].mae:g}", ours, *blank)]
 
 
@@ -112,17 +141,32 @@ def _axis(part: dict, name: str, axis: int) -> str:
     return ranged(part[name][axis], intervals[axis] if intervals else None)
 
 
+def figure_4(material: Material) -> Section:
+    """The errors of the cell lengths and of the sites."""
+    title = "Figure 4: errors of cell lengths and sites"
+    if not material.evaluation.structures:
+        return absent(title, "evaluate")
+    figure4.render(figure4.compute(material.evaluation), material.folder / "figure4")
+    caption = (
+        "Distributions of the absolute errors of (a to c) the cell lengths and (d) of the earth mover's distance "
+        "between predicted and true sites, on held-out crystals. Solid lines: measured means; dashed: the paper's. "
+        "The last bar holds whatever lies beyond the axis."
+    )
+    alt = "Histograms of the errors of a, b, c and of the sites"
+    figure = Figure(material.folder / "figure4", f"Figure 4: {caption}", alt)
+    return Section(title, (figure,), differences.reconstruction(material))
+
+
 def by_family(material: Material) -> Section:
     """The same errors for each family."""
-    title = "By family"
-    if not material.evaluation:
+    title, evaluation = "By family", material.evaluation
+    if not evaluation.summary:
         return absent(title, "evaluate")
-    rows = []
-    for model, groups in material.evaluation["vae"].items():
-        sites = material.evaluation["routes"].get(f"{model}, {PAPERS_WAY}", {})
-        rows += [
-            _family_row(f"{family}, {NAMES[model]}", part, sites.get(family, {})) for family, part in groups.items()
-        ]
+    rows = [
+        _family_row(f"{group}, {NAMES[model]}", part, evaluation.sites(model, PAPERS_WAY, group))
+        for model in evaluation.models
+        for group, part in evaluation.vae_groups(model).items()
+    ]
     columns = (
         "family", "structures", "decoded", "MSE", "density MSE", "KLD", "|Δa|", "|Δb|", "|Δc|", "EMD", "|ΔN|",
         "all right",
@@ -141,15 +185,15 @@ def _family_row(name: str, part: dict, sites: dict) -> tuple[str, ...]:
 def by_route(material: Material) -> Section:
     """Where the errors come from: each way from a map to atoms, with what could not be decoded and why."""
     title = "From maps to atoms, by route"
-    if not material.evaluation:
+    if not material.evaluation.summary:
         return absent(title, "evaluate")
     note = (
         "A route names the map and where the species come from. True map: the crystal's own density, so that only "
         "the decoding errs; ours, released: the reconstruction by that VAE. unet: the most probable element of each "
         "region, the paper's way; fit: one Gaussian per region, and the element whose amplitude and width agree best."
     )
-    routes = {name: groups["all"] for name, groups in material.evaluation["routes"].items() if name != "true species"}
-    rows = [(name, *_route_cells(part)) for name, part in routes.items()]
+    routes = material.evaluation.routes
+    rows = [(name, *_route_cells(groups["all"])) for name, groups in routes.items() if name != TRUE_SPECIES]
     columns = ("route", "decoded", "EMD (Å)", "|ΔN|", "species right", "all right", "not decoded because")
     return Section(title, (Text(note), Table("All held-out crystals measured", columns, rows)))
 
@@ -164,7 +208,7 @@ def _route_cells(part: dict) -> tuple[str, ...]:
 def ceiling(material: Material) -> Section:
     """What the representation itself allows, were every network perfect."""
     title = "Ceiling of the representation"
-    groups = material.evaluation.get("routes", {}).get("true species")
+    groups = material.evaluation.routes.get(TRUE_SPECIES)
     if not groups:
         return absent(title, "evaluate")
     note = (

@@ -4,40 +4,39 @@ import numpy as np
 from scipy.stats import gaussian_kde
 
 from experiments.paper import TEXT
-from experiments.trained import Stored, identity_of_networks, obtain
+from experiments.stored import Stored, of_networks
 from repro.backend import start_backend
 from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
 
-NETWORKS = ("train-vae",)
+NETWORKS = ("generator",)
 ENCODED = int(TEXT["tsne_structures"].value)  # at most so many structures of the training part
-INACTIVE = 0.01  # nats: a dimension with a smaller mean divergence tells the decoder nothing
+INACTIVE = 0.01  # nats: a dimension with a smaller mean divergence carries nothing
 _FEW = 3  # crystals below which no density is estimated
 
 
 def encoded(run: Run) -> Stored:
-    """Return the run's encoded training structures, from ``results/RUN/latent.npz`` where the VAE is the same.
+    """Return the run's encoded training structures, from ``results/RUN/latent.npz`` if the VAE is the same.
 
     ``arrays``: ``ids``, ``formulas``, ``families`` (n,), ``energies`` (n,) in eV/atom, ``conditions`` (n,), ``mean``
-    and ``log_var`` (n, L) float32. Raises InputError when the VAE has not been trained.
+    and ``log_var`` (n, L) float32. Raises InputError if the VAE has not been trained.
     """
-    identity = identity_of_networks(run, NETWORKS)
-    return obtain(run.results / "latent", identity, lambda: encode_training(run))
+    return of_networks("latent", run, NETWORKS, encode_training)
 
 
 def encode_training(run: Run) -> Stored:
     """Encode up to 5,000 structures of the training part, spread evenly, each under its own condition."""
     start_backend()
-    from repro.decoding.encodings import encode_crystals  # these import Keras, which only a new computation needs
-    from repro.training.train_vae import trained_vae
+    from repro.decoding.knowledge import encode_crystals  # these import Keras, which only a new computation needs
+    from repro.generation.generator_folder import load_generator
 
     dataset, store = load_dataset(run), load_store(run)
-    encoder, _ = trained_vae(run)
+    autoencoder = load_generator(run.folder("generator")).autoencoder
     chosen = dataset.indices("train", ENCODED)
-    mean, log_var = encode_crystals(encoder, dataset, store, chosen)
+    mean, log_var = encode_crystals(autoencoder, dataset, store, chosen)
     crystals = [dataset.crystals[index] for index in chosen]
     return Stored(
-        {"encoded": len(chosen), "training_part": len(dataset.indices("train"))},
+        {"encoded": len(chosen), "training_part": len(dataset.train)},
         {
             "ids": np.array([crystal.id for crystal in crystals]),
             "formulas": np.array([crystal.formula for crystal in crystals]),
@@ -50,7 +49,7 @@ def encode_training(run: Run) -> Stored:
     )
 
 
-def draw(mean: np.ndarray, log_var: np.ndarray, seed: int) -> np.ndarray:
+def sampled(mean: np.ndarray, log_var: np.ndarray, seed: int) -> np.ndarray:
     """Return one latent vector (n, L) for each crystal, z = mean + exp(log-variance / 2) epsilon (Methods)."""
     noise = np.random.default_rng(seed).standard_normal(mean.shape)
     return mean + np.exp(0.5 * np.asarray(log_var, dtype=np.float64)) * noise
@@ -87,7 +86,7 @@ def moments(mean: np.ndarray, log_var: np.ndarray, z: np.ndarray) -> dict:
 def densities(z: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return the Gaussian kernel density (L, P) of each dimension of ``z`` (n, L) at ``points`` (P,); Scott's width.
 
-    NaN where a dimension does not vary or there are fewer than three crystals.
+    NaN if a dimension does not vary or there are fewer than three crystals.
     """
     found = np.full((z.shape[1], len(points)), np.nan)
     for dimension, values in enumerate(z.T):

@@ -1,9 +1,5 @@
-"""What the surrogate's own error is: real crystals relaxed by CHGNet, against their DFT cells and labels.
+"""The surrogate's own error: real crystals relaxed by CHGNet, against their DFT cells and labels."""
 
-``python -m experiments.surrogate --source TABLE --out results/RUN``; 200 crystals, minutes on two cores.
-"""
-
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,19 +8,16 @@ from pymatgen.core import Element
 
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_json
-from data_prep.source_names import source_name
 from data_prep.sources import read_source
-from experiments.command import stopping
-from experiments.generation import mean_of
-from experiments.tables import markdown, mean_cell
+from experiments.means import mean_of
+from experiments.tables import markdown, mean_cell, write_data
 from repro.relaxation import relaxation_changes as changes
-from repro.relaxation.calculation_options import add_options, calculator_of
 from repro.relaxation.calculation_store import CONVERGED
 from repro.relaxation.calculator import Calculator, bulk_of
+from repro.run import Run
 from repro.training.prepare import CACHE
 
-COUNT, SEED, STRAIN = 200, 0, 0.05
+STRAIN = 0.05  # of the cell edges: relaxations start from cells up to this much too small or too large
 NOTE = (
     "Cells start up to 5 % too small or too large (seeded), so that a relaxation has work to do. Cell: mean absolute "
     "difference of a, b, c from the database's in %; formation energy against the label, elements relaxed by the same "
@@ -34,10 +27,19 @@ NOTE = (
 )
 
 
+def from_run(run: Run, calculator: Calculator, count: int, seed: int) -> dict:
+    """Relax ``count`` labelled crystals of the run's source and return the errors of cells and formation energies.
+
+    ``seed`` is that of the sample and of the strain. Raises InputError if the source has too few crystals.
+    """
+    crystals, _ = read_source(run.source, CACHE)
+    return compute(sample(crystals, count, seed), calculator, seed) | {"source": run.source_name}
+
+
 def sample(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
-    """Return ``count`` labelled crystals, drawn alike from each family, of elements that have a known structure."""
+    """Return ``count`` labelled crystals, as many of each family, of elements that have a known structure."""
     generator, chosen = np.random.default_rng(seed), []
-    usable = [crystal for crystal in crystals if np.isfinite(crystal.formation_energy_per_atom) and _known(crystal)]
+    usable = [crystal for crystal in crystals if np.isfinite(crystal.formation_energy_per_atom) and _has_bulk(crystal)]
     for place, family in enumerate(FAMILIES):
         members = sorted((crystal for crystal in usable if crystal.family == family), key=lambda crystal: crystal.id)
         share = count // len(FAMILIES) + (place < count % len(FAMILIES))
@@ -47,7 +49,8 @@ def sample(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
     return chosen
 
 
-def _known(crystal: Crystal) -> bool:
+def _has_bulk(crystal: Crystal) -> bool:
+    """Return whether the bulk structure of each of its elements is known."""
     return all(bulk_of(Element.from_Z(int(z)).symbol) is not None for z in set(crystal.numbers))
 
 
@@ -66,7 +69,7 @@ def compute(crystals: Sequence[Crystal], calculator: Calculator, seed: int) -> d
         "method": calculator.method.method(),
         "seed": seed,
         "strain": STRAIN,
-        "groups": {name: _group(members) for name, members in groups.items()},
+        "groups": {name: group(members) for name, members in groups.items()},
         "crystals": rows,
         "elements": {symbol: record.get("energy_per_atom") for symbol, record in elements.items()},
         "note": NOTE,
@@ -87,7 +90,8 @@ def _row(row: dict, crystal: Crystal) -> dict:
     return kept
 
 
-def _group(rows: Sequence[dict]) -> dict:
+def group(rows: Sequence[dict]) -> dict:
+    """Return how many crystals were relaxed, and means, medians and largest errors: cells in %, energies in eV/atom."""
     cell = [row["cell_percent"] for row in rows if "cell_percent" in row]
     energy = [row["formation_energy_error"] for row in rows if "formation_energy_error" in row]
     return {
@@ -119,24 +123,11 @@ def cells(found: dict) -> list[list[str]]:
 HEADER = ("crystals", "relaxed", "|Δcell| (%)", "|ΔEf| (eV/atom)", "cell: median / largest", "Ef: median / largest")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write ``surrogate.json`` and print it as a table."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.surrogate", description=__doc__.splitlines()[0])
-    parser.add_argument("--source", required=True, help="where the crystals and labels come from")
-    parser.add_argument("--out", type=Path, required=True, help="folder for surrogate.json")
-    parser.add_argument("--count", type=int, default=COUNT, help=f"crystals (default: {COUNT})")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of draw and strain (default: {SEED})")
-    add_options(parser)
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        if options.dft:
-            raise InputError("--dft is not for this command, which measures CHGNet's error: leave it out (DFT=).")
-        calculator = calculator_of(options)
-        crystals, _ = read_source(options.source, CACHE)
-        found = compute(sample(crystals, options.count, options.seed), calculator, options.seed)
-        write_json(options.out / "surrogate.json", found | {"source": source_name(options.source)})
-    print(markdown(HEADER, cells(found)) + f"\n\n{found['note']}\n\n{options.out / 'surrogate.json'}")
+def render(found: dict, path: Path) -> list[Path]:
+    """Write ``path``.json; ``path`` has no suffix."""
+    return write_data(path, found)
 
 
-if __name__ == "__main__":
-    main()
+def text(found: dict) -> str:
+    """Return the errors as a table in Markdown, with their note."""
+    return f"{markdown(HEADER, cells(found))}\n\n{found['note']}"

@@ -1,4 +1,4 @@
-"""python -m repro publish-report: a run's report, with its numbers, figures and crystals, into the project."""
+"""python -m experiments publish-report: a run's report, with its numbers, figures and crystals, into the project."""
 
 import re
 import shutil
@@ -20,10 +20,10 @@ TOP = ("table3.json",)  # beside table1.json, for those that compare
 _LINK = re.compile(r"\]\((?!#|https?:)([^)]+)\)")
 
 
-def publish_run(run: Run, to: Path | None) -> None:
+def from_run(run: Run, to: Path | None = None) -> str:
     """Write ``report.html`` and ``report.md`` into ``to``, what they link to and the raw numbers into its RUN folder.
 
-    The published report stays as it is until all of the new one has been copied. Raises InputError when the report
+    The published report stays as it is until all of the new one has been copied. Raises InputError if the report
     has not been made, or when something that it links to is gone.
     """
     page = run.results / "report.md"
@@ -41,7 +41,17 @@ def publish_run(run: Run, to: Path | None) -> None:
     for name in (*top, "report.html"):
         _copy(run.results / name, published / name)
     write_text(published / "report.md", _LINK.sub(lambda match: f"]({_moved(match[1], run.name)})", text))
-    print(f"Report: {published / 'report.html'} and report.md; {len(linked | numbers)} files in {published / run.name}")
+    return f"Report: {published / 'report.html'} and report.md; {len(linked | numbers)} files in {published / run.name}"
+
+
+def render(published: str, path: Path) -> list[Path]:
+    """Write nothing more: what is published is copied."""
+    return []
+
+
+def text(published: str) -> str:
+    """Return where the report is."""
+    return published
 
 
 def _replace_folder(source: Path, names: Sequence[str], target: Path) -> None:
