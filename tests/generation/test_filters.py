@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 
-from data_prep.formula_digests import FormulaDigests
 from repro.generation.filters import filters, select
 from tests.support.made_up_crystals import made_up_crystals
 
@@ -53,11 +52,3 @@ def test_a_crystal_seen_before_is_not_unique_in_whatever_cell_it_comes():
     unique = chosen(unique=True)
     assert [kept["id"] for kept in select(records, unique, counts)] == ["a", "c"]
     assert select(records, unique, counts) == []  # a second batch of the same crystals
-
-
-def test_formulas_are_known_by_their_digests():
-    known = FormulaDigests.of(["NaCl", "SrTiO3", "NaCl"])
-    assert len(known.digests) == 2
-    assert "NaCl" in known and "SrTiO3" in known
-    assert "KCl" not in known and "" not in known
-    assert "NaCl" not in FormulaDigests.of([])

@@ -1,0 +1,11 @@
+"""Formulas are known by their digests alone."""
+
+from data_prep.formula_digests import FormulaDigests
+
+
+def test_formulas_are_known_by_their_digests():
+    known = FormulaDigests.of(["NaCl", "SrTiO3", "NaCl"])
+    assert len(known.digests) == 2
+    assert "NaCl" in known and "SrTiO3" in known
+    assert "KCl" not in known and "" not in known
+    assert "NaCl" not in FormulaDigests.of([])
