@@ -32,6 +32,18 @@ class AngleRule:
     log_ratio: dict[int, tuple[float, float]]
     counts: dict[int, tuple[int, int]]
 
+    @classmethod
+    def from_json(cls, found: dict) -> "AngleRule":
+        """Return what ``to_json`` gave."""
+        log_ratio, counts = (
+            {int(number): tuple(pair) for number, pair in found[name].items()} for name in ("log_ratio", "counts")
+        )
+        return cls(np.array(found["volumes"]), log_ratio, counts)
+
+    def to_json(self) -> dict:
+        """Return the rule as plain data."""
+        return {"volumes": self.volumes, "log_ratio": self.log_ratio, "counts": self.counts}
+
     def choose(self, numbers: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
         """Return the angle in degrees of a cell with these species and lengths (Å), and its probability."""
         shift, spread = self.log_ratio.get(len(numbers), self.log_ratio[ANY])

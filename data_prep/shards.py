@@ -22,7 +22,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import remove_unfinished, replacing, write_json
 from data_prep.files.checksum import file_sha256
 from data_prep.files.npz import NPZ_FAULTS
-from data_prep.voxelize import voxelize
+from data_prep.voxelize import input_maps, voxelize
 from data_prep.workers import in_order
 
 MANIFEST = "manifest.json"
@@ -144,6 +144,10 @@ class VoxelStore:
     def species(self, index: int) -> np.ndarray:
         """Return one species map (G, G, G) uint8."""
         return self._read("species", index)
+
+    def maps(self, indices: Sequence[int]) -> np.ndarray:
+        """Return the networks' input (B, G, G, G, 4) float32 of several crystals (F8)."""
+        return np.stack([input_maps(self.density(index), self.lengths[index]) for index in indices])
 
     def _read(self, name: str, index: int) -> np.ndarray:
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1

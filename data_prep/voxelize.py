@@ -7,7 +7,7 @@ three exponentials per plane instead of one per voxel.
 import numpy as np
 from numba import njit
 
-from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, voxel_centres
+from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, coordinate_grid, voxel_centres
 
 TIE = 1e-9  # Å^2: a voxel equally near to two sites belongs to the one listed first
 
@@ -29,6 +29,14 @@ def voxelize(
     species = np.zeros((grid, grid, grid), dtype=np.uint8)
     _label_nearest(species, np.asarray(numbers, dtype=np.uint8), positions, widths, centres)
     return density, species
+
+
+def input_maps(density: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return the networks' input (G, G, G, 4) float32: density, Cx, Cy, Cz, not normalised (F8)."""
+    maps = np.empty((*density.shape, 4), dtype=np.float32)
+    maps[..., 0] = density
+    maps[..., 1:] = coordinate_grid(lengths, density.shape[0])
+    return maps
 
 
 def _density(numbers: np.ndarray, positions: np.ndarray, widths: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -105,25 +105,30 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
 
 
 @contextmanager
-def local_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of ``process_pool``; raises InputError where one of its workers dies."""
+def local_pool(workers: int, threads: int | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of ``process_pool``; raises InputError if one of its workers dies."""
     try:
-        with process_pool(workers) as pool:
+        with process_pool(workers, threads) as pool:
             yield pool
     except BrokenExecutor as error:
         raise InputError(_LOST) from error
 
 
-def process_pool(workers: int) -> ProcessPoolExecutor:
+def process_pool(workers: int, threads: int | None = None) -> ProcessPoolExecutor:
     """Return a pool of processes of this machine that end with this one, however it ends.
 
     They are spawned, not forked: a fork of a process that runs TensorFlow can hang. A worker whose parent was
-    killed would wait for the next task for ever.
+    killed would wait for the next task for ever. ``threads`` limits the linear algebra of each worker.
     """
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker, initargs=(threads,))
 
 
-def _end_with_parent() -> None:
+def _start_worker(threads: int | None) -> None:
+    if threads:
+        import scipy.linalg  # noqa: F401  (its libraries must be loaded to be limited)
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)
     threading.Thread(target=_wait_and_leave, daemon=True).start()
 
 

@@ -1,13 +1,12 @@
-"""Where encoded crystals lie in the latent space, to draw new ones from (not in the paper, which draws from N(0, 1)).
+"""Random latents distributed as the encoded training crystals (not in the paper, which samples N(0, 1)).
 
-An encoder that tells much, with a divergence of hundreds of nats, leaves most of N(0, 1) empty, and what a
-decoder makes of a point there is no crystal. So the distribution is estimated after the training (Ghosh et
-al., "From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian per decile of the formation
-energy and family, of the encodings of its training crystals. This also makes the condition count.
+If the latent carries much information, a divergence of hundreds of nats, most of N(0, 1) is empty, and a
+point there does not decode to a crystal. So the distribution is estimated after the training (Ghosh et al.,
+"From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian per decile of the formation energy
+and family, from the encodings of its training crystals. This also gives the condition an effect.
 """
 
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
@@ -25,10 +24,10 @@ class LatentSampler:
     noise: np.ndarray
 
     def draw(self, condition: int, scale: float, rng: np.random.Generator) -> np.ndarray:
-        """Return one latent vector (L,) of a condition, its distance from the family's middle times ``scale``.
+        """Return one latent vector (L,) of a condition, its distance from the mean of its family times ``scale``.
 
         A random combination of a group's deviations has the group's own covariance, whatever its rank.
-        Raises ValueError when no crystal was encoded under the condition.
+        Raises ValueError if no crystal was encoded under the condition.
         """
         under = np.flatnonzero(self.conditions == condition)
         family = self.families[rng.choice(under)]
@@ -38,24 +37,30 @@ class LatentSampler:
         noise = np.sqrt(self.noise[family]) * rng.standard_normal(group.shape[1])
         return middle + scale * (shares @ (group - middle) + noise)
 
-    def save(self, file: BinaryIO) -> None:
-        """Write the arrays to an open NPZ file, the latents as float16."""
-        np.savez_compressed(
-            file,
-            z_mean=self.z_mean.astype(np.float16),
-            conditions=self.conditions.astype(np.uint8),
-            families=self.families.astype(np.uint8),
-            noise=self.noise.astype(np.float32),
-        )
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name in the types in which they are stored, the latents as float16."""
+        return {
+            "z_mean": self.z_mean.astype(np.float16),
+            "conditions": self.conditions.astype(np.uint8),
+            "families": self.families.astype(np.uint8),
+            "noise": self.noise.astype(np.float32),
+        }
 
-    def check(self, latent: int) -> None:
-        """Raise ValueError where ``draw`` could not take the arrays, or not give vectors of L = ``latent`` numbers."""
-        z_mean, noise, families = self.z_mean, self.noise, self.families
-        numbers = (self.conditions, families)
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], latent: int) -> "LatentSampler":
+        """Return the sampler whose ``arrays`` these are.
+
+        Raises KeyError or ValueError if arrays are missing, do not fit each other, or are not of vectors of
+        L = ``latent`` numbers.
+        """
+        found = cls(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))
+        z_mean, noise, families = found.z_mean, found.noise, found.families
         if not (
             z_mean.ndim == noise.ndim == 2
             and z_mean.dtype.kind == noise.dtype.kind == "f"
-            and all(array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in numbers)
+            and all(
+                array.dtype.kind in "iu" and array.shape == z_mean.shape[:1] for array in (found.conditions, families)
+            )
             and len(z_mean) > 0
             and 0 <= families.min() <= families.max() < len(noise)
             and z_mean.shape[1] == noise.shape[1] == latent
@@ -64,3 +69,4 @@ class LatentSampler:
             and (noise >= 0).all()
         ):
             raise ValueError("its arrays do not fit together")
+        return found

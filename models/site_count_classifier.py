@@ -1,11 +1,10 @@
 """How many sites a crystal has, read from its latent by a linear classifier (not in the paper).
 
-It is fitted after the VAE's training, on latents with the noise of their posteriors: what a VAE with
-heads says of the composition's shares is soft, while the number of sites is plain to read.
+It is fitted after the VAE's training, on samples from the posteriors. The composition head gives blurred
+shares, from which the number of sites does not follow; the latent itself gives that number reliably.
 """
 
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
@@ -22,12 +21,19 @@ class SiteCountClassifier:
         """Return the likeliest number of sites (B,) of latent vectors (B, L)."""
         return self.classes[(z @ self.weights + self.bias).argmax(axis=1)]
 
-    def save(self, file: BinaryIO) -> None:
-        """Write the arrays to an open NPZ file."""
-        np.savez(file, classes=self.classes, weights=self.weights, bias=self.bias)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name."""
+        return {"classes": self.classes, "weights": self.weights, "bias": self.bias}
 
-    def check(self, latent: int) -> None:
-        """Raise ValueError where the arrays do not fit together, or latent vectors of L = ``latent`` numbers."""
-        alike = self.classes.shape == self.bias.shape and self.weights.shape == (latent, *self.bias.shape)
-        if not (alike and self.classes.dtype.kind == "i" and np.isfinite(self.weights @ self.bias).all()):
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], latent: int) -> "SiteCountClassifier":
+        """Return the classifier whose ``arrays`` these are.
+
+        Raises KeyError, ValueError or TypeError if arrays are missing, do not fit each other, or are not for
+        latent vectors of L = ``latent`` numbers.
+        """
+        found = cls(arrays["classes"], arrays["weights"], arrays["bias"])
+        same_size = found.classes.shape == found.bias.shape and found.weights.shape == (latent, *found.bias.shape)
+        if not (same_size and found.classes.dtype.kind == "i" and np.isfinite(found.weights @ found.bias).all()):
             raise ValueError("its arrays do not fit together")
+        return found

@@ -1,8 +1,14 @@
 """What is run: presets differ in sizes and budgets only and share all code. PAPER is the paper."""
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from models.beyond_paper import ImprovedCGCNNParameters, ImprovedUNetParameters, ImprovedVAEParameters
+from models.decoding import Way
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
+
+Schedule = Literal["constant", "cosine"]
+RandomFrom = Literal["normal", "encoded"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +33,31 @@ class VoxelParameters:
 
 
 @dataclass(frozen=True)
-class FeedParameters:
-    """How often a structure is seen, and how many of them make an epoch."""
+class TrainingParameters:
+    """How a network of maps is trained, beyond Table 6's learning rate, batch size and epochs."""
 
     rotations: int = 10  # F9: random rotated copies beside each original
     substituted: float = 0.0  # not in the paper: share of samples whose elements are exchanged (F36)
     noise: float = 0.0  # not in the paper: size of the errors that the UNet's maps get, as a decoder makes them
+    crop: int = 0  # edge of the UNet's training crops in voxels; 0 trains on whole maps
     steps_per_epoch: int = 0  # 0: an epoch is one pass over the data
     validation_limit: int = 0  # structures measured after each epoch, 0 for the whole validation part
+    schedule: Schedule = "constant"  # learning rate over the steps
+    warmup_steps: int = 0  # linear rise before the schedule
+    start_from_statistics: bool = False  # not in the paper: see ``start_from_statistics`` in models/vae.py
+
+
+@dataclass(frozen=True)
+class PropertyTrainingParameters:
+    """How the property networks are trained; the paper gives none of it."""
+
+    epochs: int = 500  # an upper bound, early stopping decides
+    patience: int = 40  # epochs without improvement before stopping, 0 for never
+    schedule: Schedule = "constant"
+    steps_per_epoch: int = 30  # a property with fewer batches passes over them several times
+    transfer_epochs: int = 500  # as ``epochs``, for the properties that start from formation energy
+    head_epochs: int = 10  # transfer: epochs in which only the head is trained, before the fine-tuning (SI)
+    members: int = 5  # networks for formation energy, whose spread is the uncertainty
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,7 @@ class EvaluateParameters:
 
     limit: int = 0  # at most so many held-out structures are decoded, 0 for all
     batch_size: int = 20
+    path_points: int = 0  # latent vectors along the path of Figure 2c, 0 for the paper's 1,000
 
 
 @dataclass(frozen=True)
@@ -53,10 +77,10 @@ class GenerateParameters:
     samples_per_base: int = 1000
     random_per_condition: int = 100  # Generation: "100 samples per formation energy condition"
     spread: float = 0.5  # F18: the standard deviation around a base
-    random_from: str = "normal"  # Methods: z from N(0, 1); "encoded": as the training crystals' latents lie
+    random_from: RandomFrom = "normal"  # Methods: z from N(0, 1); "encoded": as the training crystals' latents lie
     random_spread: float = 1.0  # factor of a random draw's distance from the middle
-    networks: str = "run"  # whose property networks rank the candidates: the run's, or "published" with the project
-    species_from: str = "unet"  # "unet": the paper's arg-max; "fit": a Gaussian fit of the map (F33)
+    networks: Literal["run", "published"] = "run"  # whose property networks rank the candidates
+    way: Way = "vote"  # from maps to atoms: the paper's, "fit" (F33) or "composition", for a VAE that gives it
 
 
 @dataclass(frozen=True)
@@ -70,11 +94,12 @@ class Preset:
         max_sites=50, test_fraction=0.16, validation_fraction=0.08
     )  # Table 1: 6,700 of 42,434
     voxels: VoxelParameters = field(default_factory=VoxelParameters)
-    feed: FeedParameters = field(default_factory=FeedParameters)
-    unet_feed: FeedParameters = field(default_factory=FeedParameters)
     vae: VAEParameters = field(default_factory=VAEParameters)
+    vae_training: TrainingParameters = field(default_factory=TrainingParameters)
     unet: UNetParameters = field(default_factory=UNetParameters)
+    unet_training: TrainingParameters = field(default_factory=TrainingParameters)
     cgcnn: CGCNNParameters = field(default_factory=CGCNNParameters)
+    cgcnn_training: PropertyTrainingParameters = field(default_factory=PropertyTrainingParameters)
     evaluate: EvaluateParameters = field(default_factory=EvaluateParameters)
     generate: GenerateParameters = field(default_factory=GenerateParameters)
 
@@ -84,73 +109,51 @@ PAPER = Preset(name="paper")
 LAPTOP = replace(
     PAPER,
     name="laptop",
-    feed=FeedParameters(rotations=0, steps_per_epoch=60, validation_limit=40),
-    unet_feed=FeedParameters(rotations=10, steps_per_epoch=40, validation_limit=96),
     # A short training needs larger rates than Table 6's, a schedule that ends it, and more, smaller steps.
-    vae=replace(
-        PAPER.vae,
-        learning_rate=2e-3,
-        batch_size=5,
-        epochs=15,
+    vae=replace(PAPER.vae, learning_rate=2e-3, batch_size=5, epochs=15, norm_momentum=0.9),
+    vae_training=TrainingParameters(
+        rotations=0,
+        steps_per_epoch=60,
+        validation_limit=40,
         schedule="cosine",
         warmup_steps=20,
-        norm_momentum=0.9,
         start_from_statistics=True,
     ),
-    unet=replace(
-        PAPER.unet,
-        filters=4,
-        crop=16,
-        batch_size=24,
-        learning_rate=2e-3,
-        epochs=12,
-        schedule="cosine",
-        warmup_steps=20,
-        norm_momentum=0.9,
+    unet=replace(PAPER.unet, filters=4, batch_size=24, learning_rate=2e-3, epochs=12, norm_momentum=0.9),
+    unet_training=TrainingParameters(
+        rotations=10, crop=16, steps_per_epoch=40, validation_limit=96, schedule="cosine", warmup_steps=20
     ),
-    cgcnn=replace(PAPER.cgcnn, epochs=40, transfer_epochs=100, patience=20, schedule="cosine"),
+    cgcnn_training=replace(PAPER.cgcnn_training, epochs=40, transfer_epochs=100, patience=20, schedule="cosine"),
     evaluate=EvaluateParameters(limit=150),
-    generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, species_from="fit"),
+    generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, way="fit"),
 )
 
 # The best networks of hours on two cores (property networks: minutes on a GPU): not the paper's, nor under its name.
 IMPROVED = replace(
     LAPTOP,
     name="improved",
-    feed=FeedParameters(rotations=0, substituted=0.5, steps_per_epoch=250, validation_limit=100),
+    vae=ImprovedVAEParameters(
+        alpha=0.0, composition_weight=1.0, learning_rate=2e-3, batch_size=10, epochs=28, norm_momentum=0.95
+    ),
+    vae_training=replace(
+        LAPTOP.vae_training, substituted=0.5, steps_per_epoch=250, validation_limit=100, warmup_steps=100
+    ),
+    unet=ImprovedUNetParameters(filters=4, batch_size=24, learning_rate=3e-3, epochs=12, norm_momentum=0.95),
+    unet_training=replace(
+        LAPTOP.unet_training, substituted=0.5, noise=0.5, steps_per_epoch=200, validation_limit=96, warmup_steps=50
+    ),
+    cgcnn=ImprovedCGCNNParameters(
+        convolutions=4, atom_features=128, hidden=256, learned_elements=True, readout="attention", batch_size=128
+    ),
+    cgcnn_training=replace(LAPTOP.cgcnn_training, epochs=130, transfer_epochs=80, patience=0, members=1),
     evaluate=EvaluateParameters(limit=450),
     generate=GenerateParameters(
         samples_per_base=200,
         random_per_condition=100,
         random_from="encoded",
         random_spread=0.8,
-        species_from="fit",
+        way="composition",
         networks="published",
-    ),
-    unet_feed=FeedParameters(rotations=10, substituted=0.5, noise=0.5, steps_per_epoch=200, validation_limit=96),
-    unet=replace(LAPTOP.unet, gaussian=True, learning_rate=3e-3, epochs=12, warmup_steps=50, norm_momentum=0.95),
-    vae=replace(
-        LAPTOP.vae,
-        alpha=0.0,
-        heads=True,
-        composition_weight=1.0,
-        batch_size=10,
-        epochs=28,
-        warmup_steps=100,
-        norm_momentum=0.95,
-    ),
-    cgcnn=replace(
-        LAPTOP.cgcnn,
-        convolutions=4,
-        atom_features=128,
-        hidden=256,
-        learned_elements=True,
-        readout="attention",
-        batch_size=128,
-        epochs=130,
-        transfer_epochs=80,
-        patience=0,
-        members=1,
     ),
 )
 
@@ -160,15 +163,18 @@ SMOKE = replace(
     data=DataParameters(limit=60),
     property_data=replace(PAPER.property_data, limit=60),
     voxels=VoxelParameters(grid=16, shard_size=32),
-    feed=FeedParameters(rotations=0, steps_per_epoch=10),
-    unet_feed=FeedParameters(rotations=1, steps_per_epoch=10),
-    vae=replace(LAPTOP.vae, epochs=2, batch_size=4, warmup_steps=2),
-    unet=replace(LAPTOP.unet, filters=2, crop=8, epochs=2, batch_size=8, warmup_steps=2),
-    cgcnn=replace(
-        LAPTOP.cgcnn, epochs=3, transfer_epochs=3, batch_size=32, steps_per_epoch=1, head_epochs=1, members=2
+    vae=replace(LAPTOP.vae, epochs=2, batch_size=4),
+    vae_training=replace(LAPTOP.vae_training, steps_per_epoch=10, validation_limit=0, warmup_steps=2),
+    unet=replace(LAPTOP.unet, filters=2, epochs=2, batch_size=8),
+    unet_training=replace(
+        LAPTOP.unet_training, rotations=1, crop=8, steps_per_epoch=10, validation_limit=0, warmup_steps=2
     ),
-    evaluate=EvaluateParameters(limit=8, batch_size=8),
-    generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, species_from="fit"),
+    cgcnn=replace(LAPTOP.cgcnn, batch_size=32),
+    cgcnn_training=replace(
+        LAPTOP.cgcnn_training, epochs=3, transfer_epochs=3, steps_per_epoch=1, head_epochs=1, members=2
+    ),
+    evaluate=EvaluateParameters(limit=8, batch_size=8, path_points=40),
+    generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, way="fit"),
 )
 
 PRESETS = {preset.name: preset for preset in (SMOKE, LAPTOP, IMPROVED, PAPER)}

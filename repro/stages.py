@@ -1,7 +1,6 @@
 """The stages by name: what each reads, what its result depends on, and how it is run once."""
 
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -14,6 +13,8 @@ from data_prep.files.checksum import file_sha256
 from repro import stamps
 from repro.backend import start_backend
 from repro.locks import making, reading
+from repro.network_folders import PROPERTY_NETWORKS, identity_of_networks
+from repro.released.released_files import identity_of_released
 from repro.run import Run
 
 
@@ -21,12 +22,10 @@ from repro.run import Run
 class Stage:
     """One leg of the way.
 
-    ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow);
-    ``needs`` are the stages it reads; ``config`` gives what of the run it depends on besides them.
-    ``spares`` names those that a run does not read after all. A ``verified`` stage is run again even
-    when it is done, because it checks and mends its own files; one without ``networks`` does not start
-    Keras. ``on_demand`` tells from the options that the user wants something of his own: it is made on
-    top of the finished stages and leaves no stamp.
+    ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow); ``needs`` are the
+    stages it reads; ``config`` gives what else of the run its result depends on, files outside the run by their
+    checksums. ``spares`` names the stages that a run does not read after all. A ``verified`` stage is run again even
+    when it is done, because it checks and mends its own files; one without ``networks`` does not start Keras.
     """
 
     function: str
@@ -36,37 +35,44 @@ class Stage:
     spares: Callable[[Run], tuple[str, ...]] = lambda run: ()
     verified: bool = False
     networks: bool = True
-    on_demand: Callable[[Namespace], bool] = lambda options: False
 
     def reads(self, run: Run) -> tuple[str, ...]:
         """Return the stages whose results this one depends on in ``run``."""
         return tuple(name for name in self.needs if name not in self.spares(run))
 
-    def run(self, run: Run, options: Namespace) -> dict:
+    def run(self, run: Run) -> dict:
         """Call the stage's function and return its counts."""
         module, name = self.function.split(":")
         if self.networks:
             start_backend()
-        return getattr(import_module(module), name)(run, options)
+        return getattr(import_module(module), name)(run)
 
 
-def _source_identity(run: Run) -> str:
+def _source(run: Run) -> dict:
+    return {"source": run.source, "content": _source_identity(run.source), "seed": run.preset.seed}
+
+
+def _source_identity(source: str) -> str:
     """A source file counts by its content, a folder by its listing, a service by its name."""
-    path = EMBEDDED if run.source == "embedded" else Path(run.source)
+    path = EMBEDDED if source == "embedded" else Path(source)
     if path.is_file():
         return file_sha256(path)
     if path.is_dir():
         return " ".join(f"{item.name}:{item.stat().st_size}" for item in sorted(path.iterdir()))
-    return run.source
+    return source
+
+
+def _ranking(run: Run) -> dict:
+    """Published property networks count by their checksums: replaced ones make a generation stale."""
+    published = run.preset.generate.networks == "published"
+    return {"property_networks": identity_of_networks(PROPERTY_NETWORKS)} if published else {}
 
 
 STAGES = {
     "data": Stage(
         "repro.training.prepare:data",
         (),
-        lambda run: (
-            asdict(run.preset.data) | {"source": run.source, "content": _source_identity(run), "seed": run.preset.seed}
-        ),
+        lambda run: asdict(run.preset.data) | {"conditions": run.preset.vae.conditions} | _source(run),
         "read the crystals of a source, quarantine what cannot be used, split",
         networks=False,
     ),
@@ -81,98 +87,98 @@ STAGES = {
     "train-unet": Stage(
         "repro.training.train_unet:train_unet",
         ("voxelize",),
-        lambda run: asdict(run.preset.unet) | asdict(run.preset.unet_feed) | {"seed": run.preset.seed},
+        lambda run: asdict(run.preset.unet) | asdict(run.preset.unet_training) | {"seed": run.preset.seed},
         "train the UNet that finds elements and atoms in a map",
     ),
     "train-vae": Stage(
         "repro.training.train_vae:train_vae",
         ("voxelize", "train-unet"),
-        lambda run: asdict(run.preset.vae) | asdict(run.preset.feed) | {"seed": run.preset.seed},
+        lambda run: asdict(run.preset.vae) | asdict(run.preset.vae_training) | {"seed": run.preset.seed},
         "train the Cond-DFC-VAE, with the UNet as its perceptual model",
         spares=lambda run: () if run.preset.vae.alpha else ("train-unet",),
     ),
+    "generator": Stage(
+        "repro.generation.gather_generator:gather_generator",
+        ("train-unet", "train-vae"),
+        lambda run: asdict(run.preset.generate),
+        "gather the VAE, the UNet and what the training crystals teach into one folder",
+    ),
     "graphs": Stage(
-        "repro.properties.data:graphs",
+        "repro.properties.property_data:graphs",
         (),
         lambda run: (
             asdict(run.preset.property_data)
             | {"radius": run.preset.cgcnn.radius, "neighbours": run.preset.cgcnn.neighbours}
-            | {"source": run.source, "content": _source_identity(run), "seed": run.preset.seed}
+            | _source(run)
         ),
-        "read crystals of every kind, draw their graphs, gather the labels of eight properties, split",
+        "read crystals of every kind, build their graphs, gather the labels of eight properties, split",
         networks=False,
     ),
     "train-cgcnn": Stage(
-        "repro.properties.train:train_cgcnn",
+        "repro.properties.train_properties:train_cgcnn",
         ("graphs",),
-        lambda run: asdict(run.preset.cgcnn) | {"seed": run.preset.seed},
+        lambda run: asdict(run.preset.cgcnn) | asdict(run.preset.cgcnn_training) | {"seed": run.preset.seed},
         "train the crystal graph networks on every property that the source has labels for",
     ),
-    "evaluate-properties": Stage(
-        "repro.properties.evaluate:evaluate_properties",
+    "properties": Stage(
+        "repro.properties.train_properties:gather_properties",
         ("train-cgcnn",),
         lambda run: {},
+        "gather the property networks and what they saw in training into one folder",
+    ),
+    "evaluate-properties": Stage(
+        "repro.properties.evaluate_properties:evaluate_properties",
+        ("properties",),
+        lambda run: {"released": identity_of_released(run.shared)},
         "measure the property networks, and the released ones, on the held-out crystals",
     ),
     "evaluate": Stage(
         "repro.evaluation.evaluate:evaluate",
-        ("train-unet", "train-vae"),
-        lambda run: asdict(run.preset.evaluate),
+        ("generator",),
+        lambda run: asdict(run.preset.evaluate) | {"released": identity_of_released(run.shared)},
         "measure the networks on the held-out crystals",
     ),
     "generate": Stage(
         "repro.generation.generate:generate",
-        ("train-unet", "train-vae", "train-cgcnn"),
-        lambda run: asdict(run.preset.generate) | {"seed": run.preset.seed},
+        ("generator", "properties"),
+        lambda run: asdict(run.preset.generate) | {"seed": run.preset.seed} | _ranking(run),
         "sample new crystals around a base compound or at random: CIFs and a ranked CSV",
-        spares=lambda run: ("train-cgcnn",) if run.preset.generate.networks == "published" else (),
-        on_demand=lambda options: bool(options.base or options.random),
-    ),
-    "report": Stage(
-        "experiments.reporting.report:report",
-        (),  # it says itself which part has not been run
-        lambda run: {},
-        "write results/RUN/report.html and report.md from what has been measured",
-        verified=True,
-        networks=False,
+        spares=lambda run: ("properties",) if run.preset.generate.networks == "published" else (),
     ),
 }
 
 
-def run_stage(name: str, run: Run, options: Namespace) -> None:
-    """Run one stage unless it is done.
+def run_stage(name: str, run: Run, again: bool = False) -> None:
+    """Run one stage unless it is done; ``again`` makes it anew.
 
     Raises InputError when an earlier stage is missing or stale, or when another process makes or uses the folder.
     """
     stage, folder = STAGES[name], run.folder(name)
-    with reading([run.folder(earlier) for earlier in _earlier(name, run)]):
+    with reading([run.folder(earlier) for earlier in earlier_stages(name, run)]):
         inputs = {needed: identity_of(needed, run) for needed in stage.reads(run)}
-        if stage.on_demand(options):
-            stage.run(run, options)
-            return
         config = stage.config(run)
-        if not (options.again or stage.verified) and stamps.read(folder):
+        if not (again or stage.verified) and stamps.read(folder):
             stamps.begin(folder, config, inputs)
             print(f"{name}: up to date in {folder} (--again makes it anew).")
             return
         with making(folder):
-            if options.again:
+            if again:
                 stamps.withdraw(folder, config, inputs)
             remove_unfinished(folder)
             stamps.begin(folder, config, inputs)
             print(f"{name}: {stage.help}; output in {folder}", flush=True)
             started = time.perf_counter()
-            counts = stage.run(run, options)
+            counts = stage.run(run)
             seconds = time.perf_counter() - started
             stamps.finish(folder, config, inputs, seconds, counts)
             print(f"{name}: done in {seconds:.0f} s.", flush=True)
 
 
-def _earlier(name: str, run: Run) -> list[str]:
-    """Return every stage that ``name`` depends on, directly or not."""
+def earlier_stages(name: str, run: Run) -> list[str]:
+    """Return every stage that ``name`` depends on, directly or not, in the order in which they are made."""
     found: dict[str, None] = {}
     for needed in STAGES[name].reads(run):
-        found |= dict.fromkeys([*_earlier(needed, run), needed])
+        found |= dict.fromkeys([*earlier_stages(needed, run), needed])
     return list(found)
 
 

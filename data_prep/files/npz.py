@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.files.atomic import replacing
+
 # Raised by zipfile and NumPy on damaged files, as observed. SyntaxError and TokenError: a header that is not
 # Python; MemoryError and OverflowError: a shape beyond reason; RuntimeError: an encrypted or unknown member;
 # TypeError and AttributeError: an NPY or plain pickle of this name.
@@ -55,6 +57,12 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise
     except NPZ_FAULTS as error:
         raise DamagedNpz(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray], compressed: bool = False) -> None:
+    """Write arrays by name to ``path`` atomically."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
 def _refuse_lost_members(path: Path, found: int) -> None:

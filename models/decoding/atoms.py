@@ -1,4 +1,4 @@
-"""A segmented map becomes atoms in a cell, or a reason why not (Methods: Multiclass Atom Segmentation)."""
+"""A map becomes atoms in a cell, or a reason why not (Methods: Multiclass Atom Segmentation)."""
 
 from dataclasses import dataclass, field
 
@@ -6,13 +6,11 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
 from data_prep.box import voxel_edges, voxel_positions
-from models.decoding.arrangements import Arrangements, fit_told, snapped
-from models.decoding.fitted_species import Candidates, assign_species, identify
+from models.decoding.arrangements import Arrangements, fit_composition, snapped
 from models.decoding.gaussian_fit import FitParameters, fit_gaussians
 from models.decoding.lattice import lattice_least_squares
+from models.decoding.species import AllowedElements, assign_species, identify
 from models.decoding.watershed import Regions, WatershedParameters, find_regions
-
-SPECIES_FROM = ("unet", "fit")
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class DecodeParameters:
     watershed: WatershedParameters = field(default_factory=WatershedParameters)
     fit: FitParameters = field(default_factory=FitParameters)
     max_sites: int = 60  # more regions than this are noise: the paper's cells hold at most 40 atoms
-    min_length: float = 1.0  # Å, a shorter cell edge is not a crystal's
+    min_length: float = 1.0  # Å: no crystal has a shorter cell edge
 
 
 @dataclass(frozen=True)
@@ -43,66 +41,74 @@ class Undecodable:
     reason: str
 
 
-def decode_atoms(
+def decode_by_vote(
     density: np.ndarray,
     coordinates: np.ndarray,
-    species: np.ndarray | None,
+    species: np.ndarray,
     occupied: np.ndarray,
-    *,
-    species_from: str = "unet",
     parameters: DecodeParameters = DecodeParameters(),
-    candidates: Candidates | None = None,
 ) -> Decoded | Undecodable:
-    """Return the atoms of one map.
+    """Return the atoms of one map by the paper's way: a region is an atom of its commonest label (F24).
 
-    ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``species`` (G, G, G)
-    the most probable atomic number of each voxel, or None; ``occupied`` (G, G, G) a probability or a
-    mask. The lattice is the least-squares slope of the coordinates (F16). Regions of occupied voxels
-    are atoms (F24). ``species_from="unet"`` takes the majority label of each region, the paper's way;
-    ``"fit"`` fits one Gaussian per region to the density and takes the element among ``candidates``
-    whose amplitude and width agree best (F33); it may add or drop atoms, and starts at the highest
-    voxel where nothing is occupied.
-
-    Raises ValueError where ``species_from`` is unknown or what it needs was not given. A map that
-    cannot be decoded is no error: it returns ``Undecodable``.
+    ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``species`` (G, G, G) the most
+    probable atomic number of each voxel; ``occupied`` (G, G, G) a probability or a mask. The lattice is the
+    least-squares slope of the coordinates (F16). A region without a labelled voxel is dropped.
     """
-    _check(species_from, species, candidates)
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
         return lengths
     regions = find_regions(occupied, species, parameters.watershed)
     if len(regions) > parameters.max_sites:
         return Undecodable("too many regions")
-    if len(regions) == 0 and species_from == "unet":
+    if len(regions) == 0:
         return Undecodable("no occupied voxels")
-    if species_from == "fit" and np.max(density) <= 0:
+    named = regions.species > 0
+    sites = _centres(regions, density, lengths)[named]
+    return _decoded(regions.species[named].astype(np.int64), sites, lengths)
+
+
+def decode_by_fit(
+    density: np.ndarray,
+    coordinates: np.ndarray,
+    occupied: np.ndarray,
+    elements: AllowedElements,
+    species: np.ndarray | None = None,
+    parameters: DecodeParameters = DecodeParameters(),
+) -> Decoded | Undecodable:
+    """Return the atoms of one map by Gaussians fitted to its density from the regions' centres (F33).
+
+    Arguments as ``decode_by_vote``, but ``species`` may be unknown. An atom's element is the one among ``elements``
+    whose amplitude and width agree best. The fit may add or drop atoms; it starts at the highest voxel if no voxel
+    is occupied.
+    """
+    lengths = _lengths(density, coordinates, parameters)
+    if isinstance(lengths, Undecodable):
+        return lengths
+    regions = find_regions(occupied, species, parameters.watershed)
+    if len(regions) > parameters.max_sites:
+        return Undecodable("too many regions")
+    if np.max(density) <= 0:
         return Undecodable("no density")
-    grid = len(density)
-    edges = voxel_edges(lengths, grid)
-    sites = voxel_positions(regions.centres if len(regions) else _highest_voxel(density), edges, grid)
-    numbers, sites = (
-        _by_vote(regions, sites) if species_from == "unet" else _by_fit(density, edges, sites, parameters, candidates)
-    )
-    if len(numbers) == 0:
-        return Undecodable("no species in any region")
-    return Decoded(numbers, sites, sites / lengths, lengths)
+    edges = voxel_edges(lengths, len(density))
+    gaussians = fit_gaussians(density, edges, _centres(regions, density, lengths), parameters.fit)
+    return _decoded(identify(gaussians, elements, parameters.fit), gaussians.positions, lengths)
 
 
-def decode_told(
+def decode_by_composition(
     density: np.ndarray,
     coordinates: np.ndarray,
     composition: np.ndarray,
-    candidates: Candidates,
-    prior: Arrangements,
-    parameters: DecodeParameters = DecodeParameters(),
+    elements: AllowedElements,
+    arrangements: Arrangements,
     count: int | None = None,
+    parameters: DecodeParameters = DecodeParameters(),
 ) -> Decoded | Undecodable:
-    """Return the atoms of one map whose composition the decoder has told: no segmentation is needed.
+    """Return the atoms of one map whose composition is known from the latent: no segmentation is needed.
 
     ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``composition`` (95,) the share of
-    each species among the sites, those outside ``candidates`` not counting. ``count``, the number of sites,
-    is told or follows from ``prior``, as does where the fit starts. The species are the told ones, at the
-    least total misfit; sites near to a known arrangement are put into it.
+    each species among the sites, of which only those in ``elements`` count. ``count``, the number of sites, follows
+    from ``arrangements`` if it is not given; the fit also starts from them. The species are assigned to the sites
+    with the least total misfit; sites near a known arrangement are moved into it.
     """
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
@@ -110,13 +116,12 @@ def decode_told(
     if np.max(density) <= 0:
         return Undecodable("no density")
     allowed = np.zeros_like(composition)
-    allowed[candidates.numbers] = composition[candidates.numbers] + 1e-9
+    allowed[elements.numbers] = composition[elements.numbers] + 1e-9
     shares = allowed / allowed.sum()
-    gaussians = fit_told(density, lengths, shares, prior, parameters.fit, count)
-    told = prior.species(shares, len(gaussians.rows))
-    numbers = assign_species(gaussians, told, candidates, parameters.fit)
-    sites = snapped(gaussians.positions, lengths, prior)
-    return Decoded(numbers, sites, sites / lengths, lengths)
+    gaussians = fit_composition(density, lengths, shares, arrangements, parameters.fit, count)
+    expected = arrangements.species(shares, len(gaussians.rows))
+    numbers = assign_species(gaussians, expected, elements, parameters.fit)
+    return _decoded(numbers, snapped(gaussians.positions, lengths, arrangements), lengths)
 
 
 def _lengths(density, coordinates, parameters: DecodeParameters) -> np.ndarray | Undecodable:
@@ -126,31 +131,17 @@ def _lengths(density, coordinates, parameters: DecodeParameters) -> np.ndarray |
     return lengths if np.all(lengths > parameters.min_length) else Undecodable("no lattice")
 
 
-def _highest_voxel(density: np.ndarray) -> np.ndarray:
-    return np.array([np.unravel_index(np.argmax(density), density.shape)], dtype=np.float64)
+def _centres(regions: Regions, density: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return the regions' centres (n, 3) in Å in the boxed frame, or the highest voxel if there is no region."""
+    highest = np.array([np.unravel_index(np.argmax(density), density.shape)], dtype=np.float64)
+    grid = len(density)
+    return voxel_positions(regions.centres if len(regions) else highest, voxel_edges(lengths, grid), grid)
 
 
-def _check(species_from: str, species: np.ndarray | None, candidates: Candidates | None) -> None:
-    if species_from not in SPECIES_FROM:
-        raise ValueError(f"species_from is {species_from!r}: give one of {', '.join(SPECIES_FROM)}")
-    if species_from == "unet" and species is None:
-        raise ValueError('species_from="unet" needs the species map: give it, or choose "fit"')
-    if species_from == "fit" and candidates is None:
-        raise ValueError('species_from="fit" needs candidate elements: give candidate_elements(radii)')
-
-
-def _by_vote(regions: Regions, sites: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drop regions without a labelled voxel: they have no element."""
-    named = regions.species > 0
-    return regions.species[named].astype(np.int64), sites[named]
-
-
-def _by_fit(
-    density, edges, sites, parameters: DecodeParameters, candidates: Candidates
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the density from the regions' centres and name each Gaussian."""
-    gaussians = fit_gaussians(density, edges, sites, parameters.fit)
-    return identify(gaussians, candidates, parameters.fit), gaussians.positions
+def _decoded(numbers: np.ndarray, sites: np.ndarray, lengths: np.ndarray) -> Decoded | Undecodable:
+    if len(numbers) == 0:
+        return Undecodable("no species in any region")
+    return Decoded(numbers, sites, sites / lengths, lengths)
 
 
 def to_structure(decoded: Decoded, angles: np.ndarray) -> Structure:

@@ -39,7 +39,7 @@ def load_released_vae(path: Path) -> tuple[keras.Model, keras.Model]:
 
 
 def load_released_unet(path: Path, parameters: UNetParameters = RELEASED_UNET) -> keras.Model:
-    """Return the full UNet with the authors' weights, for the user who has the lost file (F20).
+    """Return the full UNet with the authors' weights, for a user who still has the lost file (F20).
 
     The file may be a whole saved model (group ``model_weights``) or weights alone. Raises InputError
     if it is unreadable or an array does not fit.

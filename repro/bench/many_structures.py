@@ -34,10 +34,8 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
     yield Amount(part, "shards on disk", size / 1e9, "GB", f"{size / count / 1e3:.0f} kB a structure")
     batch = preset.vae.batch_size
     conditions = np.zeros((count, preset.vae.conditions), np.float32)
-    feed = VAEFeed(
-        VoxelStore(folder), conditions, SampleOrder(range(count), preset.feed.rotations, batch, count // batch, seed=0),
-        0, Exchange(crystals),
-    )  # fmt: skip
+    order = SampleOrder(range(count), preset.vae_training.rotations, batch, count // batch, seed=0)
+    feed = VAEFeed(VoxelStore(folder), conditions, order, 0, Exchange(crystals))
     yield from _watched(part, "feed the VAE, one thread", count, lambda: _consume(feed))
 
 

@@ -17,8 +17,8 @@ from data_prep.graphs import MAX_GRAPH_SITES, SITES_MULTIPLE, crystal_graph, pac
 from data_prep.shards import VoxelStore, write_shard
 from data_prep.voxelize import voxelize
 from models.cgcnn import build_cgcnn
-from models.decoding.atoms import decode_atoms
-from models.decoding.fitted_species import candidate_elements
+from models.decoding.atoms import decode_by_fit, decode_by_vote
+from models.decoding.species import allowed_elements
 from models.improved_unet import build_improved_unet
 from models.improved_vae import ImprovedVAE
 from models.unet import WeightedCategoricalCrossentropy, build_unet, perceptual_features
@@ -37,7 +37,7 @@ from repro.bench.slower_ways import (
 )
 from repro.bench.time_generation import generation_rows
 from repro.bench.timing import Amount, Row, row, time_in_turn
-from repro.presets import LAPTOP
+from repro.presets import IMPROVED, LAPTOP
 from repro.training.feeds import Exchange, SampleOrder, UNetFeed, VAEFeed
 from repro.training.fit import Budget, compile_model
 
@@ -133,22 +133,22 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
     name = f"VAE + DFC (UNet of {unet.filters} filters)"
     yield _training_row(name, consistent, maps, vae.batch_size, flop, peak)
     order = SampleOrder(indices, 0, unet.batch_size, 1, seed=0)
-    crops = UNetFeed(store, order, unet.crop, 0, Exchange(crystals))[0]
-    flop = forward_flop(build_unet(unet, unet.crop).layers)
-    name = f"UNet of {unet.filters} filters, crops of {unet.crop}^3"
+    crops = UNetFeed(store, order, LAPTOP.unet_training.crop, 0, Exchange(crystals))[0]
+    flop = forward_flop(build_unet(unet, LAPTOP.unet_training.crop).layers)
+    name = f"UNet of {unet.filters} filters, crops of {LAPTOP.unet_training.crop}^3"
     yield _training_row(name, build_unet(unet), crops, unet.batch_size, flop, peak)
     yield from _improved_rows(maps, crops, peak)
 
 
 def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
     """Time the improved networks on the same batches."""
-    vae, unet = replace(LAPTOP.vae, heads=True, alpha=0.0), replace(LAPTOP.unet, gaussian=True)
-    heads = ImprovedVAE(vae, GRID, None, seed=0)
-    flop = forward_flop([*heads.encoder.layers, *heads.decoder.layers])
-    yield _training_row("VAE with heads", heads, maps, vae.batch_size, flop, peak)
-    gaussian = build_improved_unet(unet, ionic_radii(), unet.crop)
-    name = f"UNet told of Gaussians, crops of {unet.crop}^3"
-    yield _training_row(name, gaussian, crops, unet.batch_size, forward_flop(gaussian.layers), peak)
+    vae, unet = replace(IMPROVED.vae, batch_size=LAPTOP.vae.batch_size), IMPROVED.unet
+    improved = ImprovedVAE(vae, GRID, None, seed=0)
+    flop = forward_flop([*improved.encoder.layers, *improved.decoder.layers])
+    yield _training_row("VAE with heads", improved, maps, vae.batch_size, flop, peak)
+    told = build_improved_unet(unet, ionic_radii(), LAPTOP.unet_training.crop)
+    name = f"UNet told of Gaussians, crops of {LAPTOP.unet_training.crop}^3"
+    yield _training_row(name, told, crops, unet.batch_size, forward_flop(told.layers), peak)
 
 
 def _training_row(name: str, model: keras.Model, batch: tuple, size: int, forward: int, peak: float) -> Row:
@@ -168,15 +168,18 @@ def decode_rows(store: VoxelStore) -> Iterable[Row]:
     """Time voxels to atoms on true maps, the species by vote or by fit."""
     chosen = range(min(DECODED, len(store)))
     maps = [(store.density(i), coordinate_grid(store.lengths[i], store.grid), store.species(i)) for i in chosen]
-    elements = candidate_elements(ionic_radii())
+    elements = allowed_elements(ionic_radii())
 
-    def decode(species_from: str) -> None:
+    def decode(way: str) -> None:
         for density, coordinates, species in maps:
             occupied = (species > 0).astype(np.float32)
-            decode_atoms(density, coordinates, species, occupied, species_from=species_from, candidates=elements)
+            if way == "vote":
+                decode_by_vote(density, coordinates, species, occupied)
+            else:
+                decode_by_fit(density, coordinates, occupied, elements, species)
 
-    timings = time_in_turn({way: partial(decode, way) for way in ("unet", "fit")}, repeats=3)
-    names = {"unet": "watershed, species by vote", "fit": "watershed, species by fit"}
+    timings = time_in_turn({way: partial(decode, way) for way in ("vote", "fit")}, repeats=3)
+    names = {"vote": "watershed, species by vote", "fit": "watershed, species by fit"}
     for way, timing in timings.items():
         yield row("voxels to atoms", names[way], timing, len(chosen), "structure")
 

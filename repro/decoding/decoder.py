@@ -1,128 +1,137 @@
-"""Many maps to atoms at once: the UNet in batches, watershed and fit on all cores.
+"""From maps to atoms, many at once: the UNet in batches, watershed and fits on all cores.
 
 This module does not import Keras: its workers would each start TensorFlow.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_prep.workers import local_pool
+from models.decoding import Way
 from models.decoding.arrangements import Arrangements
-from models.decoding.atoms import Decoded, Undecodable, decode_atoms, decode_told
-from models.decoding.fitted_species import Candidates
+from models.decoding.atoms import (
+    Decoded,
+    Undecodable,
+    decode_by_composition,
+    decode_by_fit,
+    decode_by_vote,
+)
+from models.decoding.species import AllowedElements
+from models.site_count_classifier import SiteCountClassifier
 
 if TYPE_CHECKING:
     import keras
 
-WORTH_SHARING = 24  # maps: about what one process decodes while others start
+    from repro.decoding.latents import LatentMaps
+
+WORTH_SHARING = 24  # maps: about as many as one process decodes before others have started
+NEEDS: dict[Way, str] = {"vote": "species", "fit": "occupied", "composition": "composition"}  # of ``MapToDecode``
 
 
 @dataclass(frozen=True)
-class Segmented:
-    """What is known of one map, small enough to send to another process.
+class Segmentation:
+    """The UNet's output for B maps.
 
-    ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each
-    voxel; ``occupied`` (G, G, G) float32 probability; ``composition`` (95,) and ``count`` of
-    sites what the latent says of it.
+    ``probability`` (B, G, G, G, 95) of each species, and ``occupied`` (B, G, G, G), the probability that a voxel
+    belongs to an atom.
+    """
+
+    probability: np.ndarray
+    occupied: np.ndarray
+
+
+@dataclass(frozen=True)
+class MapToDecode:
+    """One map with what is known about it, small enough to send to another process.
+
+    ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each voxel, and
+    ``occupied`` (G, G, G) float32, a probability, if the map was segmented; ``composition`` (95,) and ``n_sites``,
+    the number of sites, if the latent gives them.
     """
 
     maps: np.ndarray
     species: np.ndarray | None
     occupied: np.ndarray | None
-    composition: np.ndarray | None = None
-    count: int | None = None
+    composition: np.ndarray | None
+    n_sites: int | None
 
 
-def segment(
-    unet: "keras.Model",
-    maps: np.ndarray,
-    compositions: np.ndarray | None = None,
-    counts: np.ndarray | None = None,
-) -> tuple[list[Segmented], np.ndarray]:
-    """Return the segmentation of each of ``maps`` (B, G, G, G, 4), and the probabilities (B, G, G, G, C).
+@dataclass(frozen=True)
+class Decoder:
+    """Turns maps into atoms by one of three ways (see ``models.decoding``).
 
-    ``compositions`` (B, 95) and ``counts`` (B,) travel with the maps of a latent that says them.
+    An atom is one of ``elements``. The way ``composition`` uses the ``arrangements`` of the training crystals' sites
+    and ``site_counts``, which reads the number of sites from the latent.
     """
-    output = unet.predict_on_batch(maps)
-    probability, occupied = np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0]
-    species = probability.argmax(axis=-1).astype(np.uint8)
-    parts = zip(np.asarray(maps), species, occupied, *_told(len(species), compositions, counts), strict=True)
-    return [Segmented(*part) for part in parts], probability
+
+    unet: "keras.Model"
+    elements: AllowedElements
+    arrangements: Arrangements
+    site_counts: SiteCountClassifier | None = None
+
+    def among(self, elements: AllowedElements) -> "Decoder":
+        """Return the decoder whose atoms are of ``elements`` only."""
+        return replace(self, elements=elements)
+
+    def segment(self, maps: np.ndarray) -> Segmentation:
+        """Return the UNet's segmentation of maps (B, G, G, G, 4)."""
+        output = self.unet.predict_on_batch(maps)
+        return Segmentation(np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0])
+
+    def prepare(self, found: "LatentMaps", segmentation: Segmentation | None = None) -> list[MapToDecode]:
+        """Return each map with all that is known about it; ``vote`` and ``fit`` need the ``segmentation``."""
+        nothing = [None] * len(found.maps)
+        species, occupied = nothing, nothing
+        if segmentation is not None:
+            species = segmentation.probability.argmax(axis=-1).astype(np.uint8)
+            occupied = segmentation.occupied
+        composition = nothing if found.composition is None else found.composition
+        counts = nothing
+        if self.site_counts is not None and found.composition is not None and found.z is not None:
+            counts = [int(count) for count in self.site_counts.choose(found.z)]
+        parts = zip(found.maps, species, occupied, composition, counts, strict=True)
+        return [MapToDecode(*part) for part in parts]
+
+    def decode(self, pool: Executor, prepared: Sequence[MapToDecode], way: Way) -> Iterator[Decoded | Undecodable]:
+        """Yield in order the atoms of each prepared map, or the reason why it has none; ``pool`` does the work.
+
+        Raises ValueError if the way is unknown, or if a map lacks what the way needs.
+        """
+        if way not in NEEDS:
+            raise ValueError(f"The way is {way!r}: give one of {', '.join(NEEDS)}.")
+        if any(getattr(one, NEEDS[way]) is None for one in prepared):
+            raise ValueError(f"The way {way!r} needs each map's {NEEDS[way]}: give it, or choose another way.")
+        decode = partial(_decode, way=way, elements=self.elements, arrangements=self.arrangements)
+        return pool.map(decode, prepared, chunksize=2)
+
+    def atoms(self, pool: Executor, found: "LatentMaps", way: Way) -> list[Decoded | Undecodable]:
+        """Return the atoms of maps by one way; the UNet runs only if the way needs it."""
+        segmentation = None if way == "composition" else self.segment(found.maps)
+        return list(self.decode(pool, self.prepare(found, segmentation), way))
 
 
-def decoder_pool(count: int, processes: int | None = None) -> AbstractContextManager[Executor]:
-    """Return a pool of workers for ``decode_all`` of ``count`` maps, one thread of linear algebra each.
+def _decode(one: MapToDecode, way: Way, elements: AllowedElements, arrangements: Arrangements) -> Decoded | Undecodable:
+    density, coordinates = one.maps[..., 0], one.maps[..., 1:]
+    if way == "composition":
+        return decode_by_composition(density, coordinates, one.composition, elements, arrangements, one.n_sites)
+    if way == "fit":
+        return decode_by_fit(density, coordinates, one.occupied, elements, one.species)
+    return decode_by_vote(density, coordinates, one.species, one.occupied)
 
-    A worker reads the number of threads when it imports NumPy, before any initializer could run: it has to
-    inherit it. A few maps are decoded in this process before another has started. To be entered; what runs
-    inside raises InputError where a worker dies.
+
+def decoding_pool(count: int, processes: int | None = None) -> AbstractContextManager[Executor]:
+    """Return a context of a pool that decodes ``count`` maps, with one thread of linear algebra per worker.
+
+    A few maps are decoded in this process, in less time than others need to start. The context raises InputError if
+    a worker dies.
     """
     if count < WORTH_SHARING and processes is None:
         return ThreadPoolExecutor(1)
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    return local_pool(processes or os.cpu_count() or 1)
-
-
-def decode_all(
-    pool: Executor,
-    segmented: Iterable[Segmented],
-    species_from: str,
-    candidates: Candidates,
-    prior: Arrangements | None = None,
-) -> Iterable[Decoded | Undecodable]:
-    """Yield the atoms of each segmented map, or why there are none, in order.
-
-    A fit of a map whose composition is told uses it and the ``prior`` (see ``decode_told``), else what the
-    UNet says (see ``decode_atoms``).
-    """
-    decode = partial(_decode, species_from=species_from, candidates=candidates, prior=prior)
-    return pool.map(decode, segmented, chunksize=2)
-
-
-def needs_segmentation(species_from: str, compositions: np.ndarray | None) -> bool:
-    """Return whether maps are decoded by what the UNet says of them: not those whose composition is told."""
-    return species_from != "fit" or compositions is None
-
-
-def unsegmented(maps: np.ndarray, compositions: np.ndarray, counts: np.ndarray | None = None) -> list[Segmented]:
-    """Return maps (B, G, G, G, 4) with their compositions (B, 95) and ``counts`` (B,): a fit needs no more."""
-    return [
-        Segmented(one, None, None, *told)
-        for one, *told in zip(maps, *_told(len(maps), compositions, counts), strict=True)
-    ]
-
-
-def _told(size: int, compositions: np.ndarray | None, counts: np.ndarray | None) -> tuple[Sequence, Sequence]:
-    """Return what the latent says of each of ``size`` maps, None where it says nothing."""
-    nothing = [None] * size
-    numbers = nothing if counts is None else [int(count) for count in counts]
-    return (nothing if compositions is None else compositions), numbers
-
-
-def _decode(
-    segmented: Segmented, species_from: str, candidates: Candidates, prior: Arrangements | None
-) -> Decoded | Undecodable:
-    density, coordinates = segmented.maps[..., 0], segmented.maps[..., 1:]
-    if not needs_segmentation(species_from, segmented.composition):
-        return decode_told(density, coordinates, segmented.composition, candidates, prior, count=segmented.count)
-    return decode_atoms(
-        density,
-        coordinates,
-        segmented.species,
-        segmented.occupied,
-        species_from=species_from,
-        candidates=candidates,
-    )
-
-
-def batches(items: Sequence, size: int) -> Iterable[Sequence]:
-    """Yield ``items`` in pieces of at most ``size``."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    return local_pool(processes or os.cpu_count() or 1, threads=1)

@@ -1,115 +1,105 @@
-"""The stage that measures every network on the held-out crystals (Results; Tables 5, Figure 4; F10 to F25).
+"""The stage that measures every network on the held-out crystals (Results; Table 5, Figure 4; F10 to F25).
 
-A *route* is how a structure was obtained: from the true map or from a reconstruction (``ours``,
-``released``), its species from the UNet's arg-max (the paper's way) or from a fit of the map.
+A *route* is how a structure was obtained: the source of its map, which is the true one or a reconstruction (``ours``,
+``released``), and the way from that map to atoms (``vote``, ``fit``, ``composition``; see ``models.decoding``).
 """
 
-from argparse import Namespace
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 from pymatgen.core import Element
 from tqdm import tqdm
 
 from data_prep.box import box_positions, voxel_edges, voxel_positions
-from data_prep.cell_angles import fit_angle_rule
-from data_prep.conditions import one_hot
 from data_prep.crystal import FAMILIES, Crystal
-from data_prep.elements import RADII
 from data_prep.files.atomic import write_json
 from data_prep.shards import VoxelStore
-from models.decoding.atoms import SPECIES_FROM, Decoded, Undecodable
-from models.decoding.fitted_species import candidate_elements
+from models.decoding import Way
+from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed import components_by_species
 from models.released.vae_weights import load_released_vae
-from models.site_count_classifier import SiteCountClassifier
-from repro.decoding.arrangements import fit_arrangements
-from repro.decoding.decoder import Segmented, batches, decode_all, decoder_pool, segment
-from repro.decoding.latents import Vae, reconstruct, reconstruction_errors
-from repro.decoding.site_counts import trained_site_counts
+from repro.decoding.decoder import Decoder, decoding_pool
+from repro.decoding.latents import Autoencoder, LatentMaps
 from repro.evaluation import metrics
+from repro.evaluation.results import OURS, RELEASED, STRUCTURES, SUMMARY, TRUE_MAP, TRUE_SPECIES, route
+from repro.generation.generator_folder import load_generator
 from repro.run import Run
-from repro.training.dataset import Dataset, load_dataset, load_store
-from repro.training.feeds import input_maps
-from repro.training.train_unet import trained_unet
-from repro.training.train_vae import trained_vae
+from repro.training.dataset import Dataset, batches, load_dataset, load_store
+
+RELEASED_GRID = 32  # voxels of the authors' maps
 
 
 @dataclass
 class Records:
-    """What was measured, one entry per structure: VAE errors by model, decoded structures by route."""
+    """The measurements, one entry per structure: errors of reconstructions by VAE, and of structures by route."""
 
     reconstructions: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     routes: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     voxels: metrics.VoxelCounts = field(default_factory=metrics.VoxelCounts)
 
 
-def evaluate(run: Run, options: Namespace) -> dict:
-    """Measure the held-out part and write ``results/<run>/evaluation.json``, per structure and summed up."""
+@dataclass(frozen=True)
+class Networks:
+    """The networks that are measured: autoencoders by name, and the decoder from maps to atoms."""
+
+    autoencoders: dict[str, Autoencoder]
+    decoder: Decoder
+
+
+def evaluate(run: Run) -> dict:
+    """Measure the held-out part; write ``evaluation.json`` and, per structure, ``evaluation_structures.json``."""
     dataset, store = load_dataset(run), load_store(run)
     test = dataset.indices("test", run.preset.evaluate.limit)
-    vaes = {"ours": trained_vae(run)}
-    if run.released_vae and store.grid == 32:
-        vaes["released"] = load_released_vae(run.released_vae)
-    unet = trained_unet(run)
-    radii = RADII[run.preset.voxels.radii]()
-    train = [dataset.crystals[index] for index in dataset.indices("train")]
-    seen = np.unique(np.concatenate([crystal.numbers for crystal in train]))
-    elements, prior = candidate_elements(radii, seen), fit_arrangements(train, fit_angle_rule(train))
-    records, counts = Records(), trained_site_counts(run)
-    maps = len(test) * (2 * len(vaes) + 3)  # each VAE's and the true ones by two ways, and the true species
-    with decoder_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
-
-        def decode(segmented: list[Segmented], species_from: str) -> list[Decoded | Undecodable]:
-            return list(decode_all(pool, segmented, species_from, elements, prior))
-
+    generator = load_generator(run.folder("generator"))
+    networks = Networks({OURS: generator.autoencoder}, generator.decoder)
+    if run.released_vae and store.grid == RELEASED_GRID:
+        networks.autoencoders[RELEASED] = Autoencoder(*load_released_vae(run.released_vae))
+    records = Records()
+    maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
+    with decoding_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
         for chunk in batches(test, run.preset.evaluate.batch_size):
-            measure(records, chunk, dataset, store, vaes, unet, decode, counts)
+            measure(records, chunk, dataset, store, networks, pool)
             bar.update(len(chunk))
     summary = summarise(records, run)
-    write_json(run.results / "evaluation.json", summary)
-    write_json(run.results / "evaluation_structures.json", {"vae": records.reconstructions, "routes": records.routes})
-    _tell(summary)
-    return {"structures": len(test), "models": list(vaes)}
+    write_json(run.results / SUMMARY, summary)
+    write_json(run.results / STRUCTURES, {"vae": records.reconstructions, "routes": records.routes})
+    _print(summary)
+    return {"structures": len(test), "models": list(networks.autoencoders)}
 
 
 def measure(
-    records: Records,
-    chunk: np.ndarray,
-    dataset: Dataset,
-    store: VoxelStore,
-    vaes: dict[str, Vae],
-    unet: keras.Model,
-    decode: Callable[[list[Segmented], str], list[Decoded | Undecodable]],
-    counts: SiteCountClassifier | None,
+    records: Records, chunk: np.ndarray, dataset: Dataset, store: VoxelStore, networks: Networks, pool: Executor
 ) -> None:
-    """Add one batch of held-out structures to ``records``; ``counts`` reads our latents' numbers of sites."""
+    """Add the measurements of one batch of held-out structures to ``records``."""
     crystals = [dataset.crystals[index] for index in chunk]
-    true = np.stack([input_maps(store.density(index), store.lengths[index]) for index in chunk])
-    species = np.stack([store.species(index) for index in chunk])
-    condition = one_hot(dataset.bins[chunk], len(dataset.edges) + 1)
-    segmented, probability = segment(unet, true)
-    records.voxels += metrics.voxel_counts(species, probability)
-    sources = {"true map": segmented}
-    for name, vae in vaes.items():
-        found = reconstruct(vae, true, condition, [crystal.numbers for crystal in crystals])
-        records.reconstructions[name] += reconstruction_errors(crystals, found)
-        numbers = counts.choose(found.z_mean) if name == "ours" and counts else None
-        sources[name] = segment(unet, found.maps, found.composition, numbers)[0]
-    for name, maps in sources.items():
-        for species_from in SPECIES_FROM:
-            outcomes = decode(maps, species_from)
-            pairs = zip(crystals, outcomes, strict=True)
-            records.routes[f"{name}, {species_from}"] += [compare(crystal, outcome) for crystal, outcome in pairs]
+    true, species = store.maps(chunk), np.stack([store.species(index) for index in chunk])
+    segmentation = networks.decoder.segment(true)
+    records.voxels += metrics.voxel_counts(species, segmentation.probability)
+    _measure_maps(records, TRUE_MAP, crystals, LatentMaps(true), networks.decoder, pool)
+    for name, autoencoder in networks.autoencoders.items():
+        found = autoencoder.reconstruct(true, dataset.condition(chunk), [crystal.numbers for crystal in crystals])
+        records.reconstructions[name] += found.errors(crystals)
+        _measure_maps(records, name, crystals, found.decoded, networks.decoder, pool)
     ceiling = [_from_true_species(crystal, labels) for crystal, labels in zip(crystals, species, strict=True)]
-    records.routes["true species"] += [compare(c, outcome) for c, outcome in zip(crystals, ceiling, strict=True)]
+    records.routes[TRUE_SPECIES] += [compare(c, outcome) for c, outcome in zip(crystals, ceiling, strict=True)]
+
+
+def _measure_maps(
+    records: Records, source: str, crystals: Sequence[Crystal], found: LatentMaps, decoder: Decoder, pool: Executor
+) -> None:
+    """Add the structures that each way finds in a batch of maps."""
+    prepared = decoder.prepare(found, decoder.segment(found.maps))
+    ways: tuple[Way, ...] = ("vote", "fit") if found.composition is None else ("vote", "fit", "composition")
+    for way in ways:
+        pairs = zip(crystals, decoder.decode(pool, prepared, way), strict=True)
+        records.routes[route(source, way)] += [compare(crystal, outcome) for crystal, outcome in pairs]
 
 
 def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:
-    """Return what the representation itself allows: components of the true species map (F11)."""
+    """Return the best structure that the representation allows: the components of the true species map (F11)."""
     regions = components_by_species(labels)
     edges = voxel_edges(crystal.lengths, len(labels))
     positions = voxel_positions(regions.centres, edges, len(labels))
@@ -129,12 +119,12 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
         "species_right": metrics.species_right_per_site(*arguments),
         "exact": bool(metrics.exact_match(*arguments)),
         "numbers": crystal.numbers,
-        "told": metrics.elements_told(*arguments),
+        "found": metrics.elements_found(*arguments),
     }
 
 
 def summarise(records: Records, run: Run) -> dict:
-    """Return all metrics overall and per family, with counts and failures by reason."""
+    """Return all metrics, overall and per family, with counts and failures by reason."""
     groups = {"all": None} | {family: family for family in FAMILIES}
     return {
         "run": run.name,
@@ -145,7 +135,11 @@ def summarise(records: Records, run: Run) -> dict:
             for name, entries in records.reconstructions.items()
         },
         "unet": records.voxels.summary(),
-        "elements": {name: element_summary(entries) for name, entries in records.routes.items() if "fit" in name},
+        "elements": {
+            name: element_summary(entries)
+            for name, entries in records.routes.items()
+            if name.endswith(("fit", "composition"))
+        },
         "routes": {
             name: {group: _route_summary(_of_family(entries, family)) for group, family in groups.items()}
             for name, entries in records.routes.items()
@@ -187,14 +181,14 @@ def _route_summary(entries: list[dict]) -> dict:
 
 
 def element_summary(entries: list[dict]) -> dict[str, dict]:
-    """Return per element how many held-out sites have it, how many are told right, and the three commonest mistakes.
+    """Return for each element the number of held-out sites, how many are right, and the three commonest mistakes.
 
-    "none" is a site that no decoded one is near to.
+    "none" is a true site without a decoded site near it.
     """
-    told: dict[int, Counter] = defaultdict(Counter)
+    found: dict[int, Counter] = defaultdict(Counter)
     for entry in entries:
-        for true, other in zip(entry.get("numbers", ()), entry.get("told", ()), strict=True):
-            told[int(true)][int(other)] += 1
+        for true, other in zip(entry.get("numbers", ()), entry.get("found", ()), strict=True):
+            found[int(true)][int(other)] += 1
     name = {0: "none"} | {number: Element.from_Z(number).symbol for number in range(1, 119)}
     return {
         name[number]: {
@@ -202,11 +196,11 @@ def element_summary(entries: list[dict]) -> dict[str, dict]:
             "right": counts[number],
             "mistakes": {name[other]: n for other, n in (counts - Counter({number: counts[number]})).most_common(3)},
         }
-        for number, counts in sorted(told.items())
+        for number, counts in sorted(found.items())
     }
 
 
-def _tell(summary: dict) -> None:
+def _print(summary: dict) -> None:
     for name, groups in summary["vae"].items():
         lattice = " ".join(f"{value:.3f}" for value in groups["all"]["lattice_error"])
         print(f"VAE {name}: MSE {groups['all']['mse']:.4f}, KLD {groups['all']['kld']:.1f}, lattice MAE {lattice} Å")

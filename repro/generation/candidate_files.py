@@ -2,28 +2,19 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
+from ase import Atoms
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.files.atomic import replacing, write_csv, write_text
-from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
+from data_prep.property_labels import PROPERTIES
 from data_prep.structures.cif import structure_of
-from data_prep.structures.validity import CROWDED
-from repro.generation.candidates import COLUMNS
+from repro.generation.candidates import COLUMNS, Candidate
 
-
-def rank(record: dict) -> tuple:
-    """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
-
-    A crystal of one element stands below the compounds: its formation energy is zero by definition,
-    whatever the network says. So does one whose atoms are closer than ``CROWDED``: no network has seen such.
-    """
-    energy = record.get(FORMATION_ENERGY)
-    element, other = record.get("n_elements") == 1, not record.get("same_stoichiometry")
-    crowded = record.get("closeness", 1.0) < CROWDED
-    return not record["valid"], element, crowded, other, energy is None, energy or 0.0, record["id"]
+TABLE = "candidates.csv"
 
 
 class CandidateFiles:
@@ -33,29 +24,32 @@ class CandidateFiles:
         self.out = out
         shutil.rmtree(out / "cifs", ignore_errors=True)
 
-    def add(self, records: Sequence[dict]) -> None:
-        """Write the CIFs of records and note each one's file."""
-        for record in records:
-            if record["cif"]:
-                record["file"] = f"cifs/{record['id']}-{record['formula']}.cif"
-                write_text(self.out / record["file"], record["cif"])
+    def add(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Write the CIFs of candidates and return them with their files' names."""
+        return [self._written(candidate) if candidate.cif else candidate for candidate in candidates]
 
-    def finish(self, ranked: Sequence[dict]) -> None:
-        """Write ``candidates.csv`` and ``candidates.extxyz`` of records in their order."""
+    def _written(self, candidate: Candidate) -> Candidate:
+        file = f"cifs/{candidate.id}-{candidate.formula}.cif"
+        write_text(self.out / file, candidate.cif)
+        return replace(candidate, file=file)
+
+    def finish(self, candidates: Sequence[Candidate]) -> None:
+        """Write ``candidates.csv`` and ``candidates.extxyz``, the best candidate first."""
+        ranked = sorted(candidates, key=lambda candidate: candidate.rank)
         rows = []
-        for place, record in enumerate(ranked, start=1):
-            row = {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in record.items()}
+        for place, candidate in enumerate(ranked, start=1):
+            row = {n: f"{v:.5g}" if isinstance(v, float) else v for n, v in candidate.to_row().items()}
             rows.append(row | {"rank": place})
-        write_csv(self.out / "candidates.csv", rows, COLUMNS)
-        atoms = [_atoms(record) for record in ranked if record["cif"]]
+        write_csv(self.out / TABLE, rows, COLUMNS)
+        atoms = [_atoms(candidate) for candidate in ranked if candidate.cif]
         if atoms:
             with replacing(self.out / "candidates.extxyz") as temporary:
                 ase.io.write(temporary, atoms, format="extxyz")
 
 
-def _atoms(record: dict):
+def _atoms(candidate: Candidate) -> Atoms:
     """Return the crystal for ASE, its name and predicted properties beside it."""
-    atoms = AseAtomsAdaptor.get_atoms(structure_of(record["cif"], primitive=True), msonable=False)
-    told = ("id", "formula", "spacegroup", *PROPERTIES)
-    atoms.info = {name: record[name] for name in told if record.get(name) is not None}
+    atoms = AseAtomsAdaptor.get_atoms(structure_of(candidate.cif, primitive=True), msonable=False)
+    row = candidate.to_row()
+    atoms.info = {name: row[name] for name in ("id", "formula", "spacegroup", *PROPERTIES) if row[name] is not None}
     return atoms

@@ -1,93 +1,176 @@
-"""Decoded atoms become candidates: crystals, their facts and predicted properties."""
+"""A candidate: a crystal that was generated, its facts and predicted properties; the columns of ``candidates.csv``."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from pymatgen.core import Structure
 
-from data_prep.cell_angles import AngleRule
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.graphs import crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
+from data_prep.structures.cif import structure_of
 from data_prep.structures.idealise import IdealCrystal, idealise
+from data_prep.structures.validity import CROWDED
 from models.decoding.atoms import Decoded, Undecodable, to_structure
-from repro.generation.generator import Generator
-from repro.generation.targets import Target
-from repro.properties.networks import SPREAD, predict_properties
 
-COLUMNS = (
-    "rank", "id", "target", "base", "condition", "formula", "valid", *PROPERTIES, SPREAD, "spacegroup", "n_sites",
-    "n_elements", "a", "b", "c", "angle", "beta", "gamma", "angle_probability", "min_distance", "closeness",
-    "same_stoichiometry", "charge_balanced", "known_formula", "training_formula", "file", "reason",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from repro.generation.generator import Generator
+    from repro.generation.targets import Target
+
+SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
 
 
-def candidates(
-    target: Target, start: int, outcomes: Iterable[Decoded | Undecodable], generator: Generator, pool: Executor
-) -> list[dict]:
-    """Return one record per latent vector, numbered from ``start``, each with its ``cif`` text where valid.
+@dataclass(frozen=True)
+class Candidate:
+    """One sample of a target, decoded or not.
 
-    What needs no network is done by ``pool``.
+    The facts of the crystal are None if the map could not be decoded (then ``reason`` says why). Lengths and distances
+    in Å, angles in degrees; ``properties`` by name in the units of ``PROPERTIES``; ``cif`` of a valid crystal.
     """
+
+    id: str
+    target: str
+    base: str
+    condition: int
+    formula: str | None = None
+    valid: bool = False
+    properties: dict[str, float | None] = field(default_factory=dict)
+    formation_energy_spread: float | None = None
+    spacegroup: int | None = None
+    n_sites: int | None = None
+    n_elements: int | None = None
+    a: float | None = None
+    b: float | None = None
+    c: float | None = None
+    angle: float | None = None  # alpha
+    beta: float | None = None
+    gamma: float | None = None
+    angle_probability: float | None = None
+    min_distance: float | None = None
+    closeness: float | None = None  # smallest distance over the sum of the two atomic radii
+    same_stoichiometry: bool | None = None
+    charge_balanced: bool | None = None
+    known_formula: bool | None = None
+    training_formula: bool | None = None
+    file: str | None = None
+    reason: str | None = None
+    cif: str | None = None
+
+    @property
+    def formation_energy_per_atom(self) -> float | None:
+        """The predicted formation energy in eV/atom."""
+        return self.properties.get(FORMATION_ENERGY)
+
+    @cached_property
+    def structure(self) -> Structure | None:
+        """The crystal as its CIF has it; None if it is not valid."""
+        return structure_of(self.cif) if self.cif else None
+
+    @property
+    def rank(self) -> tuple:
+        """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
+
+        A crystal of one element stands below the compounds: its formation energy is zero by definition, whatever
+        the network says. So does one whose atoms are closer than ``CROWDED``: no network has seen such.
+        """
+        energy, closeness = self.formation_energy_per_atom, 1.0 if self.closeness is None else self.closeness
+        element, other = self.n_elements == 1, not self.same_stoichiometry
+        return not self.valid, element, closeness < CROWDED, other, energy is None, energy or 0.0, self.id
+
+    def to_row(self) -> dict:
+        """Return the candidate's row of ``candidates.csv``, numbers as numbers."""
+        row = {name: getattr(self, name) for name in COLUMNS if name not in ("rank", *PROPERTIES)}
+        return row | {name: self.properties.get(name) for name in PROPERTIES}
+
+
+COLUMNS = ("rank",) + tuple(
+    name
+    for one in fields(Candidate)
+    if one.name != "cif"
+    for name in (PROPERTIES if one.name == "properties" else (one.name,))
+)
+_KINDS = {one.name: (get_args(one.type) or (one.type,))[0] for one in fields(Candidate)} | {"rank": int}
+
+
+def parse_row(row: dict[str, str]) -> dict[str, str | bool | int | float | None]:
+    """Return a row of ``candidates.csv`` with its numbers as numbers.
+
+    A blank number is None, a blank flag False, a blank text stays one. Columns that are no candidate's are numbers.
+    Raises ValueError for anything else.
+    """
+    return {name: _parse(_KINDS.get(name, float), text) for name, text in row.items()}
+
+
+def _parse(kind: type, text: str) -> str | bool | int | float | None:
+    if kind is str:
+        return text
+    if kind is bool:
+        return text == "True"
+    return kind(text) if text else None
+
+
+def describe(
+    target: "Target", start: int, outcomes: Iterable[Decoded | Undecodable], generator: "Generator", pool: Executor
+) -> list[Candidate]:
+    """Return a candidate for each latent vector of ``target``, numbered from ``start``; ``pool`` does the work."""
     outcomes = list(outcomes)
     decoded = [outcome for outcome in outcomes if isinstance(outcome, Decoded)]
-    angles = [_angles(target.base, outcome, generator.rule) for outcome in decoded]
+    angles = [_angles(target.base, outcome, generator) for outcome in decoded]
     raw = [to_structure(outcome, found) for outcome, (found, _) in zip(decoded, angles, strict=True)]
-    crystals = zip(pool.map(idealise, raw, chunksize=2), (probability for _, probability in angles), strict=True)
-    records = [
-        _undecodable(outcome) if isinstance(outcome, Undecodable) else _described(*next(crystals), target, generator)
-        for outcome in outcomes
-    ]
-    base = target.base.formula if target.base else ""
-    named = [
-        {"id": f"{target.name}-{number:05d}", "target": target.name, "base": base, "condition": target.condition}
-        | record
-        for number, record in enumerate(records, start=start)
-    ]
-    _add_properties(named, generator)
-    for record in named:
-        record.pop("structure", None)
-    return named
+    ideal = zip(pool.map(idealise, raw, chunksize=2), (probability for _, probability in angles), strict=True)
+    candidates, structures = [], []
+    for number, outcome in enumerate(outcomes, start=start):
+        base = target.base.formula if target.base else ""
+        plain = Candidate(f"{target.name}-{number:05d}", target.name, base, target.condition)
+        if isinstance(outcome, Undecodable):
+            candidates.append(replace(plain, reason=outcome.reason))
+            structures.append(None)
+            continue
+        crystal, probability = next(ideal)
+        candidates.append(_described(plain, crystal, probability, target, generator))
+        structures.append(crystal.structure)
+    return _with_properties(candidates, structures, generator)
 
 
-def _undecodable(outcome: Undecodable) -> dict:
-    return {"valid": False, "reason": outcome.reason, "cif": None}
-
-
-def _described(crystal: IdealCrystal, probability: float, target: Target, generator: Generator) -> dict:
+def _described(
+    plain: Candidate, crystal: IdealCrystal, probability: float, target: "Target", generator: "Generator"
+) -> Candidate:
     structure = crystal.structure
     formula = structure.composition.reduced_formula
-    return {
-        "formula": formula,
-        "valid": crystal.valid,
-        "n_sites": len(structure),
-        "n_elements": len(structure.composition),
-        "a": structure.lattice.a,
-        "b": structure.lattice.b,
-        "c": structure.lattice.c,
-        "angle": structure.lattice.alpha,
-        "beta": structure.lattice.beta,
-        "gamma": structure.lattice.gamma,
-        "angle_probability": probability,
-        "min_distance": crystal.smallest_distance,
-        "closeness": crystal.closeness,
-        "spacegroup": crystal.spacegroup,
-        "same_stoichiometry": target.base is None or _same_stoichiometry(structure, target.base),
-        "charge_balanced": crystal.charge_balanced,
-        "known_formula": formula in generator.known.all,
-        "training_formula": formula in generator.known.train,
-        "structure": structure,
-        "cif": crystal.cif,
-    }
+    return replace(
+        plain,
+        formula=formula,
+        valid=crystal.valid,
+        n_sites=len(structure),
+        n_elements=len(structure.composition),
+        a=structure.lattice.a,
+        b=structure.lattice.b,
+        c=structure.lattice.c,
+        angle=structure.lattice.alpha,
+        beta=structure.lattice.beta,
+        gamma=structure.lattice.gamma,
+        angle_probability=probability,
+        min_distance=crystal.smallest_distance,
+        closeness=crystal.closeness,
+        spacegroup=crystal.spacegroup,
+        same_stoichiometry=target.base is None or _same_stoichiometry(structure, target.base),
+        charge_balanced=crystal.charge_balanced,
+        known_formula=formula in generator.known.all,
+        training_formula=formula in generator.known.train,
+        cif=crystal.cif,
+    )
 
 
-def _angles(base: Crystal | None, decoded: Decoded, rule: AngleRule) -> tuple[np.ndarray, float]:
+def _angles(base: Crystal | None, decoded: Decoded, generator: "Generator") -> tuple[np.ndarray, float]:
     """Return the base's angles, or those of the rule for random samples, with their probability (F2)."""
     if base is not None:
         return base.angles, 1.0
-    angle, probability = rule.choose(decoded.numbers, decoded.lengths)
+    angle, probability = generator.angle_rule.choose(decoded.numbers, decoded.lengths)
     return np.full(3, angle), probability
 
 
@@ -95,22 +178,26 @@ def _same_stoichiometry(structure: Structure, base: Crystal) -> bool:
     return structure.composition.anonymized_formula == base.structure().composition.anonymized_formula
 
 
-def _add_properties(records: Sequence[dict], generator: Generator) -> None:
-    """Predict what there are networks for, in the units of ``PROPERTIES``, of every valid record with a graph."""
-    graphs, owners = [], []
-    for record in records:
-        if not record["valid"]:
+def _with_properties(
+    candidates: Sequence[Candidate], structures: Sequence[Structure | None], generator: "Generator"
+) -> list[Candidate]:
+    """Return the candidates with the predicted properties of every valid one that has a graph."""
+    found, graphs, owners = list(candidates), [], []
+    for place, (candidate, structure) in enumerate(zip(candidates, structures, strict=True)):
+        if not candidate.valid:
             continue
         try:
-            graphs.append(crystal_graph(record["structure"], id=record["id"]))
-            owners.append(record)
+            graphs.append(crystal_graph(structure, id=candidate.id))
+            owners.append(place)
         except InputError as error:
-            record["reason"] = str(error)
+            found[place] = replace(candidate, reason=str(error))
     if not graphs:
-        return
-    for name, found in predict_properties(generator.networks, graphs).items():
-        for record, value in zip(owners, found.values, strict=True):
-            record[name] = float(value) if np.isfinite(value) else None
-        if name == FORMATION_ENERGY and found.spread is not None:
-            for record, value in zip(owners, found.spread, strict=True):
-                record[SPREAD] = float(value)
+        return found
+    predicted = generator.properties.predict(graphs)
+    spread = predicted[FORMATION_ENERGY].spread if FORMATION_ENERGY in predicted else None
+    for row, place in enumerate(owners):
+        values = {name: float(one.values[row]) for name, one in predicted.items()}
+        properties = {name: value if np.isfinite(value) else None for name, value in values.items()}
+        sure = None if spread is None else float(spread[row])
+        found[place] = replace(found[place], properties=properties, formation_energy_spread=sure)
+    return found

@@ -1,58 +1,52 @@
-"""Everything that turns a latent vector into a crystal: of a run, or as it travels with the project.
+"""Everything that turns a latent vector into a ranked crystal, in one object.
 
-``weights/generator`` holds the VAE, the UNet and a manifest: checksums, hyperparameters, the decile edges,
-which elements and angles occur, and the formulas of the data as digests, enough to tell a new formula from a
-known one.
+generator = repro.load_generator()
+for candidate in generator.around("SrTiO3", count=20):
+    print(candidate.formula, candidate.formation_energy_per_atom)
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
-import keras
 import numpy as np
+from pymatgen.core import Element
+from tqdm import tqdm
 
-from data_prep.cell_angles import AngleRule, fit_angle_rule
+from data_prep.cell_angles import AngleRule
+from data_prep.conditions import condition_bins, one_hot
 from data_prep.crystal import Crystal
 from data_prep.elements import RADII
 from data_prep.errors import InputError
-from data_prep.files.atomic import replacing, write_json
-from data_prep.files.checksum import file_sha256
-from data_prep.files.npz import DamagedNpz, read_npz
-from data_prep.formula_digests import FormulaDigests
+from data_prep.files.atomic import write_json
+from data_prep.graphs import crystal_graph
+from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import screen
 from data_prep.sources import read_source
-from models.decoding.arrangements import Arrangements
-from models.decoding.fitted_species import Candidates, candidate_elements
+from data_prep.voxelize import input_maps, voxelize
+from models.decoding.species import AllowedElements, allowed_elements
 from models.latent_sampler import LatentSampler
-from models.site_count_classifier import SiteCountClassifier
-from models.table6 import UNetParameters, VAEParameters
-from repro import stamps
-from repro.decoding.arrangements import fit_arrangements
-from repro.decoding.decoder import Segmented, needs_segmentation, segment, unsegmented
-from repro.decoding.encodings import load_encoded_latents, trained_encoded_latents, write_encoded_latents
-from repro.decoding.site_counts import load_site_counts, trained_site_counts, write_site_counts
+from repro.decoding.decoder import Decoder, decoding_pool
+from repro.decoding.latents import Autoencoder
+from repro.generation.candidates import Candidate, describe
+from repro.generation.request import Request
+from repro.generation.targets import Target, is_file, requested_targets
 from repro.presets import GenerateParameters, VoxelParameters
-from repro.properties.train import trained_networks
-from repro.properties.weights import CGCNN_WEIGHTS, load_published, refuse_changed
-from repro.run import Run
-from repro.training.dataset import load_dataset
-from repro.training.fit import BEST, load_weights
+from repro.properties.network_folder import load_property_networks
+from repro.properties.networks import PropertyNetworks
 from repro.training.prepare import CACHE
-from repro.training.train_unet import build_segmenter, trained_unet
-from repro.training.train_vae import build_vae, trained_vae
 
+BATCH = 20
 MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
-GENERATOR_WEIGHTS = CGCNN_WEIGHTS.parent / "generator"
-MANIFEST, VAE, UNET, FORMULAS = "manifest.json", "vae.weights.h5", "unet.weights.h5", "formulas.npz"
-SITE_COUNTS, ENCODED = "site_counts.npz", "encoded.npz"
 
 
 @dataclass(frozen=True)
-class Known:
-    """The formulas of the data, and of their training part."""
+class KnownFormulas:
+    """The reduced formulas of the data, and of their training part."""
 
     all: Container[str]
     train: Container[str]
@@ -60,171 +54,143 @@ class Known:
 
 @dataclass(frozen=True)
 class Generator:
-    """The trained networks and what they know of the data.
+    """The trained networks and what they need to know of the data.
 
-    ``edges`` (9,) in eV/atom are the deciles of the condition; ``elements`` the atomic numbers of the training
-    part; ``crystals`` those that a base may be chosen from.
+    ``property_weights`` is the folder of the networks that rank the candidates; ``edges`` (9,) in eV/atom are the
+    deciles of the condition; ``elements`` (k,) the atomic numbers of the training part; ``sampling`` how much is
+    sampled and how, if nothing else is asked for.
     """
 
-    encoder: keras.Model
-    decoder: keras.Model
-    unet: keras.Model
-    networks: dict[str, list[keras.Model]]
+    autoencoder: Autoencoder
+    decoder: Decoder
+    property_weights: Path
     voxels: VoxelParameters
-    parameters: GenerateParameters
+    sampling: GenerateParameters
     edges: np.ndarray
     elements: np.ndarray
-    rule: AngleRule
-    prior: Arrangements
-    site_counts: SiteCountClassifier | None
-    encoded: LatentSampler | None
-    known: Known
-    crystals: Sequence[Crystal]
+    angle_rule: AngleRule
+    latent_sampler: LatentSampler | None
+    known: KnownFormulas
 
     @property
     def n_conditions(self) -> int:
         """Number of deciles."""
         return len(self.edges) + 1
 
-    def count_sites(self, z: np.ndarray) -> np.ndarray | None:
-        """Return how many sites latent vectors (B, L) mean, (B,), where the VAE tells."""
-        return self.site_counts.choose(z) if self.site_counts else None
+    @cached_property
+    def properties(self) -> PropertyNetworks:
+        """The property networks, read when they are first needed."""
+        return load_property_networks(self.property_weights)
 
-    def segmented(self, z: np.ndarray, maps: np.ndarray, compositions: np.ndarray | None) -> list[Segmented]:
-        """Return maps (B, G, G, G, 4) of latents (B, L) ready for ``decode_all``: segmented where that is needed."""
-        if needs_segmentation(self.parameters.species_from, compositions):
-            return segment(self.unet, maps, compositions)[0]
-        return unsegmented(maps, compositions, self.count_sites(z))
+    def condition_of(self, energy: float) -> int:
+        """Return the decile of a formation energy in eV/atom, counted from 0."""
+        return int(condition_bins(np.array([energy]), self.edges)[0])
+
+    def describe_condition(self, condition: int) -> str:
+        """Return the decile in words, with its range in eV/atom."""
+        bounds = ["-inf", *(f"{edge:.2f}" for edge in self.edges), "inf"]
+        return f"decile {condition + 1} of {self.n_conditions} ({bounds[condition]} to {bounds[condition + 1]} eV/atom)"
+
+    def around(self, base: str, count: int = 100, source: str = "embedded", **options) -> Iterator[Candidate]:
+        """Yield ``count`` samples around a compound as they come: a formula or id of ``source``, or a CIF file.
+
+        ``options`` are those of ``Request``: ``seed``, ``spread``, ``formation_energy``, ``elements``.
+        """
+        request = Request(base=base, count=count, **options)
+        targets = requested_targets(self, request, [] if is_file(base) else base_crystals(source))
+        return itertools.chain.from_iterable(self.sample(targets, self.allowed(request.elements)))
+
+    def random(self, count: int = 100, **options) -> Iterator[Candidate]:
+        """Yield ``count`` samples of the whole latent space as they come, every decile alike.
+
+        ``options`` are those of ``Request``: ``seed``, ``formation_energy`` (one decile), ``random_from``, ``spread``,
+        ``elements``.
+        """
+        request = Request(count=count, **options)
+        targets = requested_targets(self, request, [])
+        return itertools.chain.from_iterable(self.sample(targets, self.allowed(request.elements)))
+
+    def sample(
+        self, targets: Sequence[Target], allowed: AllowedElements, parts: Path | None = None, progress: bool = False
+    ) -> Iterator[list[Candidate]]:
+        """Yield the candidates of all targets, a batch at a time.
+
+        Finished batches are kept under ``parts`` and not sampled again: a killed command goes on from there.
+        """
+        decoder = self.decoder.among(allowed)
+        total = sum(target.count for target in targets)
+        made_by = self.fingerprint() if parts else ""
+        bar = tqdm(total=total, desc="generate", unit=" samples", disable=not progress)
+        with decoding_pool(total) as pool, bar:
+            for target in targets:
+                centre = self._centre(target)
+                for start in range(0, target.count, BATCH):
+                    stop = min(start + BATCH, target.count)
+                    name = f"{target.digest(allowed.numbers)}-{made_by}-{start:06d}-{stop:06d}.json"
+                    found = _stored(parts / name) if parts else None
+                    if found is None:
+                        z = target.draw(start, stop, centre)
+                        maps = self.autoencoder.decode(z, self._one_hot([target.condition] * len(z)))
+                        outcomes = decoder.atoms(pool, maps, self.sampling.way)
+                        found = describe(target, start, outcomes, self, pool)
+                        if parts:
+                            write_json(parts / name, [asdict(candidate) for candidate in found])
+                    yield found
+                    bar.update(stop - start)
+
+    def allowed(self, symbols: Sequence[str] = ()) -> AllowedElements:
+        """Return the elements that an atom may be: those of the training part, or ``symbols`` among them.
+
+        Raises InputError for a symbol that is no element, or that the networks have never seen.
+        """
+        numbers = self.elements
+        if symbols:
+            given = ",".join(symbols)
+            unknown = [symbol for symbol in symbols if not Element.is_valid_symbol(symbol)]
+            if unknown:
+                raise InputError(f"--elements {given}: {', '.join(unknown)} is no element; write --elements Na,Cl.")
+            numbers = np.array(sorted({Element(symbol).Z for symbol in symbols}))
+            if unseen := sorted(set(numbers.tolist()) - set(self.elements.tolist())):
+                named = ", ".join(Element.from_Z(z).symbol for z in unseen)
+                raise InputError(f"--elements {given}: the networks have never seen {named}; leave it out.")
+        return allowed_elements(RADII[self.voxels.radii](), numbers)
+
+    def maps_of(self, crystals: Sequence[Crystal]) -> np.ndarray:
+        """Return the networks' input (B, G, G, G, 4) of crystals."""
+        radii, grid = RADII[self.voxels.radii](), self.voxels.grid
+        densities = [voxelize(one.numbers, one.fractional, one.lengths, radii, grid)[0] for one in crystals]
+        return np.stack([input_maps(density, one.lengths) for density, one in zip(densities, crystals, strict=True)])
+
+    def conditions_of(self, crystals: Sequence[Crystal]) -> np.ndarray:
+        """Return the conditions (B, K) of crystals by their formation energies."""
+        energies = np.array([crystal.formation_energy_per_atom for crystal in crystals])
+        return self._one_hot(condition_bins(energies, self.edges))
+
+    def predicted_energies(self, crystals: Sequence[Crystal]) -> np.ndarray:
+        """Return the formation energies (B,) in eV/atom that the property networks predict.
+
+        Raises InputError when they do not predict it.
+        """
+        if FORMATION_ENERGY not in self.properties.by_property:
+            raise InputError(f"{crystals[0].id} has no formation energy: give one with --formation-energy (eV/atom).")
+        graphs = [crystal_graph(crystal) for crystal in crystals]
+        return self.properties.only(FORMATION_ENERGY).predict(graphs)[FORMATION_ENERGY].values.astype(np.float64)
 
     def fingerprint(self) -> str:
         """Return a short hash of the weights behind a candidate: partial results of others are not gone on with."""
-        models = [self.decoder, *(model for members in self.networks.values() for model in members)]
-        arrays = (array for model in models for array in model.get_weights())
+        networks = [model for members in self.properties.by_property.values() for model in members]
+        arrays = (array for model in (self.autoencoder.decoder, *networks) for array in model.get_weights())
         return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:12]
 
-    @property
-    def candidates(self) -> Candidates:
-        """The elements that an atom may be."""
-        return self.candidates_among(self.elements)
+    def _centre(self, target: Target) -> np.ndarray:
+        """Return the middle of a cloud of latents (L,): the encoded base, or 0."""
+        if target.base is None:
+            return np.zeros(self.autoencoder.encoder.outputs[0].shape[-1], dtype=np.float32)
+        maps, numbers = self.maps_of([target.base]), [target.base.numbers]
+        return self.autoencoder.encode(maps, self._one_hot([target.condition]), numbers)[0][0]
 
-    def candidates_among(self, numbers: np.ndarray) -> Candidates:
-        """Return the elements that an atom may be, of the given atomic numbers (k,)."""
-        return candidate_elements(RADII[self.voxels.radii](), numbers)
-
-
-def of_run(run: Run, property_weights: Path | None = None) -> Generator:
-    """Return the networks of a finished run, with the property networks asked for, its own or the published ones."""
-    dataset = load_dataset(run)
-    train = [dataset.crystals[index] for index in dataset.indices("train")]
-    encoder, decoder = trained_vae(run)
-    rule = fit_angle_rule(train)
-    formulas = (frozenset(crystal.formula for crystal in crystals) for crystals in (dataset.crystals, train))
-    published = property_weights or run.preset.generate.networks == "published"
-    return Generator(
-        encoder,
-        decoder,
-        trained_unet(run),
-        load_published(property_weights or CGCNN_WEIGHTS).networks if published else trained_networks(run),
-        run.preset.voxels,
-        run.preset.generate,
-        dataset.edges,
-        np.unique(np.concatenate([crystal.numbers for crystal in train])),
-        rule,
-        fit_arrangements(train, rule),
-        trained_site_counts(run),
-        trained_encoded_latents(run),
-        Known(*formulas),
-        dataset.crystals,
-    )
-
-
-def publish_generator(run: Run, folder: Path, facts: dict) -> None:
-    """Write the VAE and the UNet of a run with their manifest into ``folder``; ``facts`` say how they were trained."""
-    dataset = load_dataset(run)
-    train = [dataset.crystals[index] for index in dataset.indices("train")]
-    vae = build_vae(run.preset.vae, run.preset.voxels.grid)
-    load_weights(vae, run.folder("train-vae") / BEST)
-    # All is read before anything is written: what was published before stays whole where something is missing.
-    unet, counts, encoded = trained_unet(run), trained_site_counts(run), trained_encoded_latents(run)
-    for name, model in ((VAE, vae), (UNET, unet)):
-        with replacing(folder / name) as temporary:
-            model.save_weights(temporary, overwrite=True)
-    with replacing(folder / FORMULAS) as temporary:
-        np.savez(
-            temporary,
-            all=FormulaDigests.of(crystal.formula for crystal in dataset.crystals).digests,
-            train=FormulaDigests.of(crystal.formula for crystal in train).digests,
-        )
-    rule = fit_angle_rule(train)
-    prior = fit_arrangements(train, rule)
-    files = [VAE, UNET, FORMULAS]
-    if counts:
-        write_site_counts(counts, folder / SITE_COUNTS)
-        files.append(SITE_COUNTS)
-    if encoded:
-        write_encoded_latents(encoded, folder / ENCODED)
-        files.append(ENCODED)
-    manifest = {
-        "sha256": {name: file_sha256(folder / name) for name in files},
-        "vae": asdict(run.preset.vae),
-        "unet": asdict(run.preset.unet),
-        "voxels": asdict(run.preset.voxels),
-        "generate": asdict(run.preset.generate),
-        "condition_edges": dataset.edges,
-        "elements": np.unique(np.concatenate([crystal.numbers for crystal in train])),
-        "angles": {"volumes": rule.volumes, "log_ratio": rule.log_ratio, "counts": rule.counts},
-        "sites": {"arrangements": prior.arrangements, "counts": prior.counts},
-        "versions": stamps.versions(),
-    }
-    write_json(folder / MANIFEST, manifest | facts)
-
-
-def load_generator(folder: Path, crystals: Sequence[Crystal], property_weights: Path = CGCNN_WEIGHTS) -> Generator:
-    """Read a generator and its property networks; raises InputError naming a file that is missing or damaged."""
-    manifest = _read_manifest(folder)
-    try:
-        return _from_manifest(folder, manifest, crystals, property_weights)
-    except (DamagedNpz, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / MANIFEST} is damaged ({error}): clone the project again.") from error
-
-
-def _from_manifest(folder: Path, manifest: dict, crystals: Sequence[Crystal], property_weights: Path) -> Generator:
-    voxels = VoxelParameters(**manifest["voxels"])
-    parameters = VAEParameters(**_tuples(manifest["vae"]))
-    vae = build_vae(parameters, voxels.grid)
-    unet = build_segmenter(UNetParameters(**manifest["unet"]), voxels.radii)
-    load_weights(vae, folder / VAE)
-    load_weights(unet, folder / UNET)
-    angles = manifest["angles"]
-    rule = AngleRule(
-        np.array(angles["volumes"]),
-        {int(number): tuple(pair) for number, pair in angles["log_ratio"].items()},
-        {int(number): tuple(pair) for number, pair in angles["counts"].items()},
-    )
-    sites = manifest["sites"]
-    prior = Arrangements(
-        rule.volumes,
-        {int(number): tuple(map(np.array, found)) for number, found in sites["arrangements"].items()},
-        {int(number): tuple(map(tuple, found)) for number, found in sites["counts"].items()},
-    )
-    formulas = read_npz(folder / FORMULAS)
-    known = Known(*(FormulaDigests(formulas[name]) for name in ("all", "train")))
-    return Generator(
-        vae.encoder,
-        vae.decoder,
-        unet,
-        load_published(property_weights).networks,
-        voxels,
-        GenerateParameters(**manifest["generate"]),
-        np.array(manifest["condition_edges"]),
-        np.array(manifest["elements"]),
-        rule,
-        prior,
-        load_site_counts(folder / SITE_COUNTS, parameters.latent) if SITE_COUNTS in manifest["sha256"] else None,
-        load_encoded_latents(folder / ENCODED, parameters.latent) if ENCODED in manifest["sha256"] else None,
-        known,
-        crystals,
-    )
+    def _one_hot(self, conditions: Sequence[int]) -> np.ndarray:
+        return one_hot(np.asarray(conditions), self.n_conditions)
 
 
 def base_crystals(source: str) -> list[Crystal]:
@@ -233,20 +199,9 @@ def base_crystals(source: str) -> list[Crystal]:
     return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
 
 
-def _read_manifest(folder: Path) -> dict:
-    path = folder / MANIFEST
+def _stored(part: Path) -> list[Candidate] | None:
+    """Return the candidates of a finished batch, None if missing or damaged: it is sampled again."""
     try:
-        manifest = json.loads(path.read_text())
-        sums = dict(manifest["sha256"])
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: clone the project again, or give a folder of networks.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
-        raise InputError(f"{path} is damaged ({error}): clone the project again.") from error
-    for name, sha256 in sums.items():
-        refuse_changed(folder / name, sha256)
-    return manifest
-
-
-def _tuples(parameters: dict) -> dict:
-    """Return hyperparameters as they were before JSON turned tuples into lists."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
+        return [Candidate(**one) for one in json.loads(part.read_text())]
+    except (OSError, ValueError, TypeError):  # a JSON fault is a ValueError
+        return None

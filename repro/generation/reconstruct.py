@@ -1,60 +1,53 @@
-"""python -m repro reconstruct: your own crystals through the VAE and back to atoms, and how far each comes out off."""
+"""python -m repro reconstruct: your own crystals through the VAE and back to atoms, and the errors of each."""
 
-import argparse
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.conditions import condition_bins, one_hot
 from data_prep.crystal import Crystal, crystal_from_structure, file_name
-from data_prep.elements import RADII
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv, write_text
-from data_prep.graphs import crystal_graph
-from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_cell
 from data_prep.sources.structure_files import read_structures
 from data_prep.structures.cif import cif_text
-from data_prep.voxelize import voxelize
 from models.decoding.atoms import Undecodable, to_structure
-from repro.decoding.decoder import batches, decode_all, decoder_pool
-from repro.decoding.latents import reconstruct, reconstruction_errors
+from repro.decoding.decoder import decoding_pool
 from repro.evaluation.evaluate import compare
-from repro.generation.generator import GENERATOR_WEIGHTS, MAX_BASE_SITES, Generator, load_generator
-from repro.properties.networks import predict_properties
-from repro.training.feeds import input_maps
+from repro.generation.generator import BATCH, MAX_BASE_SITES, Generator
+from repro.generation.generator_folder import load_generator
+from repro.network_folders import GENERATOR
+from repro.training.dataset import batches
 
-BATCH = 20
 COLUMNS = (
     "id", "formula", "decoded_formula", "exact", "species_right", "delta_n", "emd", "error_a", "error_b", "error_c",
     "mse", "density_mse", "kld", "file", "reason",
 )  # fmt: skip
 
 
-def reconstruct_files(options: argparse.Namespace) -> None:
-    """Encode and decode what ``options.path`` holds, into CIFs and ``reconstruction.csv`` of ``options.out``.
+def reconstruct_files(path: Path, out: Path | None = None, weights: Path = GENERATOR) -> None:
+    """Encode and decode what ``path`` holds, into CIFs and ``reconstruction.csv`` of ``out``.
 
     Raises InputError when nothing of it can be encoded.
     """
-    found, rejected = read_structures(options.path)
-    generator = load_generator(options.weights or GENERATOR_WEIGHTS, [])
+    found, rejected = read_structures(path)
+    generator = load_generator(weights)
     crystals, refused = encodable(found, generator)
     print_rejected(rejected + refused)
     if not crystals:
         raise InputError(
-            f"{options.path}: nothing can be encoded, see above; give cubic AB, ABX3 or ABX2 of at most "
-            f"{MAX_BASE_SITES} sites."
+            f"{path}: nothing can be encoded, see above; give cubic AB, ABX3 or ABX2 of at most {MAX_BASE_SITES} sites."
         )
-    out = options.out or Path(f"reconstructed-{Path(options.path).name.split('.')[0]}")
+    out = out or Path(f"reconstructed-{Path(path).name.split('.')[0]}")
     rows = []
-    with decoder_pool(len(crystals)) as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
-        for part in batches(np.arange(len(crystals)), BATCH):
-            rows += _reconstruct([crystals[index] for index in part], generator, pool, out)
+    with decoding_pool(len(crystals)) as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
+        for part in batches(crystals, BATCH):
+            rows += _reconstruct(part, generator, pool, out)
             bar.update(len(part))
     write_csv(out / "reconstruction.csv", rows, COLUMNS)
     exact = sum(row.get("exact") is True for row in rows)
@@ -69,7 +62,8 @@ def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crys
     primitive, kept, rejected = [], [], []
     for crystal in found:
         try:
-            primitive.append(_primitive(crystal))
+            structure, _ = in_cell(crystal.structure(), "primitive")
+            primitive.append(crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom))
         except Unusable as fault:
             rejected.append(fault.of(crystal.id))
     crystals, refused = screen(primitive, max_sites=MAX_BASE_SITES, require_label=False, may_be_empty=True)
@@ -80,39 +74,25 @@ def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crys
             rejected.append(Rejected(crystal.id, "unseen_element", f"Z = {unseen[0]} was never seen in training"))
         else:
             kept.append(crystal)
-    unlabelled = [crystal for crystal in kept if not math.isfinite(crystal.formation_energy_per_atom)]
-    return (_with_energies(kept, generator) if unlabelled else kept), rejected
-
-
-def _primitive(crystal: Crystal) -> Crystal:
-    structure, _ = in_cell(crystal.structure(), "primitive")
-    return crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom)
+    if any(not math.isfinite(crystal.formation_energy_per_atom) for crystal in kept):
+        kept = _with_energies(kept, generator)
+    return kept, rejected
 
 
 def _with_energies(crystals: Sequence[Crystal], generator: Generator) -> list[Crystal]:
     """Give crystals without a label the formation energy that the property networks predict, in eV/atom."""
-    networks = {FORMATION_ENERGY: generator.networks[FORMATION_ENERGY]}
-    predicted = predict_properties(networks, [crystal_graph(crystal) for crystal in crystals])[FORMATION_ENERGY].values
     energies = [crystal.formation_energy_per_atom for crystal in crystals]
-    chosen = np.where(np.isfinite(energies), energies, predicted)
+    chosen = np.where(np.isfinite(energies), energies, generator.predicted_energies(crystals))
     return [replace(one, formation_energy_per_atom=float(e)) for one, e in zip(crystals, chosen, strict=True)]
 
 
-def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool, out: Path) -> list[dict]:
+def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool: Executor, out: Path) -> list[dict]:
     """Return a row per crystal and write the CIFs of those that were decoded, with the angles that they had (F2)."""
-    voxels = generator.voxels
-    radii = RADII[voxels.radii]()
-    densities = [voxelize(one.numbers, one.fractional, one.lengths, radii, voxels.grid)[0] for one in crystals]
-    maps = np.stack([input_maps(density, one.lengths) for density, one in zip(densities, crystals, strict=True)])
-    energies = np.array([crystal.formation_energy_per_atom for crystal in crystals])
-    condition = one_hot(condition_bins(energies, generator.edges), generator.n_conditions)
-    vae = generator.encoder, generator.decoder
-    found = reconstruct(vae, maps, condition, [crystal.numbers for crystal in crystals])
-    segmented = generator.segmented(found.z_mean, found.maps, found.composition)
-    species_from = generator.parameters.species_from
-    outcomes = list(decode_all(pool, segmented, species_from, generator.candidates, generator.prior))
+    maps, conditions = generator.maps_of(crystals), generator.conditions_of(crystals)
+    found = generator.autoencoder.reconstruct(maps, conditions, [crystal.numbers for crystal in crystals])
+    outcomes = generator.decoder.atoms(pool, found.decoded, generator.sampling.way)
     rows = []
-    for crystal, errors, outcome in zip(crystals, reconstruction_errors(crystals, found), outcomes, strict=True):
+    for crystal, errors, outcome in zip(crystals, found.errors(crystals), outcomes, strict=True):
         row = {"formula": crystal.formula} | errors | compare(crystal, outcome)
         row |= dict(zip(("error_a", "error_b", "error_c"), errors["lattice_error"], strict=True))
         if not isinstance(outcome, Undecodable):

@@ -1,14 +1,13 @@
-"""python -m repro predict: eight properties of the structures in a file or folder, as CSV."""
+"""Eight properties of any structures, as a table: ``repro.predict`` and ``python -m repro predict``."""
 
-import argparse
-import csv
-import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from pymatgen.core import Element
+import numpy as np
+import pandas as pd
+from pymatgen.core import Structure
 
-from data_prep.coordination import coordinations
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_text
@@ -16,37 +15,48 @@ from data_prep.graphs import Graph, crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
 from data_prep.sources.structure_files import read_structures
-from repro.properties.networks import SPREAD, Prediction, predict_properties
-from repro.properties.weights import CGCNN_WEIGHTS, load_published
+from repro.network_folders import PROPERTY_NETWORKS
+from repro.properties.network_folder import load_property_networks
+from repro.properties.networks import SPREAD, PropertyNetworks
 
 MAX_SITES = 50  # F26: what the networks were trained on
 SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other
 
 
-def predict_files(options: argparse.Namespace) -> None:
-    """Predict what ``options.path`` holds; raises InputError when nothing of it can be predicted."""
-    crystals, rejected = read_structures(options.path)
-    drawn, without_graph = draw(crystals)
+def predict(structures: Sequence[Structure], weights: Path = PROPERTY_NETWORKS) -> pd.DataFrame:
+    """Return the predicted properties of structures, a row each in their order, units in the columns' names.
+
+    Raises InputError naming the first structure, counted from 1, that has no graph.
+    """
+    crystals = [crystal_from_structure(one, f"structure {n}") for n, one in enumerate(structures, start=1)]
+    drawn, refused = with_graphs(crystals)
+    if refused:
+        raise InputError(f"{refused[0].id}: {refused[0].detail}")
+    return properties_table(drawn, load_property_networks(weights)).drop(columns="id")
+
+
+def predict_files(path: Path, out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:
+    """Predict what ``path`` holds as CSV, to the screen or to ``out``; raises InputError if nothing of it can be."""
+    crystals, rejected = read_structures(path)
+    drawn, without_graph = with_graphs(crystals)
     refused = rejected + without_graph
     print_rejected(refused)
     if not drawn:
         count = f"all {len(refused)} structures were" if len(refused) > 1 else "its structure was"
-        raise InputError(f"{options.path}: nothing can be predicted; {count} left out, see above.")
-    published = load_published(options.weights or CGCNN_WEIGHTS)
-    found = predict_properties(published.networks, [graph for _, graph in drawn])
-    warnings = [unseen(graph, published.coordinations) for _, graph in drawn]
-    for (crystal, _), text in zip(drawn, warnings, strict=True):
-        if text:
-            print(f"{crystal.id}: {text}", file=sys.stderr)
-    table = to_csv([crystal for crystal, _ in drawn], found, warnings)
-    if options.out is None:
-        print(table, end="")
+        raise InputError(f"{path}: nothing can be predicted; {count} left out, see above.")
+    table = properties_table(drawn, load_property_networks(weights))
+    for id, warning in zip(table["id"], table["warning"], strict=True):
+        if warning:
+            print(f"{id}: {warning}", file=sys.stderr)
+    text = table.to_csv(index=False, float_format="%.4g", na_rep="nan", lineterminator="\n")
+    if out is None:
+        print(text, end="")
         return
-    write_text(options.out, table)
-    print(f"{len(drawn)} predicted, {len(refused)} left out; {options.out}")
+    write_text(out, text)
+    print(f"{len(drawn)} predicted, {len(refused)} left out; {out}")
 
 
-def draw(crystals: Sequence[Crystal]) -> tuple[list[tuple[Crystal, Graph]], list[Rejected]]:
+def with_graphs(crystals: Sequence[Crystal]) -> tuple[list[tuple[Crystal, Graph]], list[Rejected]]:
     """Return the crystals with their graphs, and those that have none; cells too large are reduced first."""
     drawn, rejected = [], []
     for crystal in crystals:
@@ -67,33 +77,20 @@ def _small(crystal: Crystal) -> Crystal:
     return primitive
 
 
-def unseen(graph: Graph, seen: dict[int, list[int]]) -> str:
-    """Return what of a crystal the networks never met in training, as a sentence; empty where nothing."""
-    parts = []
-    for z, count in sorted(coordinations(graph)):
-        symbol = Element.from_Z(z).symbol
-        if z not in seen:
-            parts.append(f"{symbol} was never seen in training")
-        elif count not in seen[z]:
-            parts.append(f"{symbol} with {count} nearest neighbours was never seen in training")
-    return "; ".join(dict.fromkeys(parts))
+def properties_table(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> pd.DataFrame:
+    """Return the predictions of crystals with their graphs: the unit of every property in its column's name.
 
-
-def to_csv(crystals: Sequence[Crystal], found: dict[str, Prediction], warnings: Sequence[str]) -> str:
-    """Return the predictions as CSV, a row a crystal, the unit of every property in its heading."""
-    columns = {"id": [crystal.id for crystal in crystals], "formula": [crystal.formula for crystal in crystals]}
-    for name, prediction in found.items():
+    ``warning`` says what of a crystal the networks never met in training.
+    """
+    crystals, graphs = [crystal for crystal, _ in drawn], [graph for _, graph in drawn]
+    columns: dict[str, Sequence] = {
+        "id": [crystal.id for crystal in crystals],
+        "formula": [crystal.formula for crystal in crystals],
+    }
+    for name, prediction in networks.predict(graphs).items():
         unit = f" ({PROPERTIES[name].unit})" if PROPERTIES[name].unit else ""
-        columns[name + unit] = [_text(value) for value in prediction.values]
+        columns[name + unit] = prediction.values.astype(np.float64)
         if name == FORMATION_ENERGY and prediction.spread is not None:
-            columns[SPREAD + unit] = [_text(value) for value in prediction.spread]
-    columns["warning"] = list(warnings)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
-
-
-def _text(value: float) -> str:
-    return f"{value:.4g}"
+            columns[SPREAD + unit] = prediction.spread.astype(np.float64)
+    columns["warning"] = [networks.unseen(graph) for graph in graphs]
+    return pd.DataFrame(columns)

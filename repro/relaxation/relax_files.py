@@ -15,7 +15,6 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import read_structures
-from data_prep.structures.cif import structure_of
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
 
@@ -65,13 +64,12 @@ def distinct_names(ids: Sequence[str]) -> list[str]:
     return names
 
 
-def relax_generated(records: Sequence[dict], out: Path) -> list[dict]:
-    """Relax generated candidates (``id`` and ``cif``) with CHGNet into ``out``, as the command does."""
-    crystals = {record["id"]: structure_of(record["cif"], primitive=True) for record in records if record["cif"]}
-    if not crystals:
+def relax_generated(structures: Mapping[str, Structure], out: Path) -> list[dict]:
+    """Relax generated candidates by their ids with CHGNet into ``out``, as the command does."""
+    if not structures:
         print("No candidate is left to relax.")
         return []
-    return relax_structures(crystals, CalculationOptions().calculator(), out)
+    return relax_structures(structures, CalculationOptions().calculator(), out)
 
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:

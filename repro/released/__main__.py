@@ -15,7 +15,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from repro.backend import start_backend
 from repro.exits import stopping, terminate_like_interrupt
-from repro.generation.draw_options import check_seed
+from repro.generation.request import check_seed
 from repro.released.released_files import find_released
 
 

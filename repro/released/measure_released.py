@@ -19,9 +19,9 @@ from data_prep.sources import read_source
 from models.released.cgcnn_weights import released_cgcnn
 from models.released.vae_weights import load_released_unet, load_released_vae
 from repro import stamps
+from repro.decoding.latents import Autoencoder
 from repro.released.reference_outputs import TOLERANCE, compare_cgcnn, compare_vae
 from repro.released.released_errors import (
-    Vae,
     choose_per_family,
     evaluate_cgcnn,
     evaluate_vae,
@@ -45,7 +45,7 @@ class Sample:
 
 def measure(files: ReleasedFiles, sample: Sample) -> dict:
     """Return the content of ``metrics.json`` for the files that were found; raises InputError if one is damaged."""
-    vae = load_released_vae(files.vae)
+    autoencoder = Autoencoder(*load_released_vae(files.vae))
     cgcnn = {name: released_cgcnn(path, files.atom_init) for name, path in files.cgcnn.items()}
     unet = load_released_unet(files.unet) if files.unet else None
     cubic, general = _crystals(files.cubic, "cubic"), _crystals(files.general, "general")
@@ -57,8 +57,8 @@ def measure(files: ReleasedFiles, sample: Sample) -> dict:
         "sample": asdict(sample),
         "versions": stamps.versions(_PACKAGES),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "oracle": compare(files, vae, cgcnn, cubic, general),
-        "vae": {"source": _source(files.cubic)} | measure_vae(vae, cubic, sample),
+        "oracle": compare(files, autoencoder, cgcnn, cubic, general),
+        "vae": {"source": _source(files.cubic)} | measure_vae(autoencoder, cubic, sample),
         "cgcnn": {"source": _source(files.general)} | measure_cgcnn(cgcnn, general, sample),
         "unet": {"parameters": unet.count_params()} if unet else None,
     }
@@ -77,7 +77,7 @@ def _crystals(table: Path | None, role: str) -> list[Crystal]:
 
 def compare(
     files: ReleasedFiles,
-    vae: Vae,
+    autoencoder: Autoencoder,
     cgcnn: dict[str, keras.Model],
     cubic: Sequence[Crystal],
     general: Sequence[Crystal],
@@ -89,7 +89,7 @@ def compare(
         return result | {"reason": f"{files.root} has no {' and no '.join(lacking)}"}
     oracle = read_oracle(files.oracle)
     try:
-        found = compare_vae(vae, {crystal.id: crystal for crystal in cubic}, oracle["vae"])
+        found = compare_vae(autoencoder, {crystal.id: crystal for crystal in cubic}, oracle["vae"])
         found += compare_cgcnn(cgcnn, {crystal.id: crystal for crystal in general}, oracle["cgcnn"])
     except KeyError as error:
         raise InputError(f"{files.oracle} lacks the quantity {error}: fetch the file again.") from error
@@ -97,7 +97,7 @@ def compare(
     return result | {"met": all(agreement.met for agreement in found), "quantities": quantities}
 
 
-def measure_vae(vae: Vae, crystals: Sequence[Crystal], sample: Sample) -> dict:
+def measure_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], sample: Sample) -> dict:
     """Return the VAE's errors on a seeded sample of each family, with deciles of all labelled rows (F17)."""
     usable, _ = screen(crystals)
     energies = np.array([crystal.formation_energy_per_atom for crystal in usable])
@@ -106,7 +106,7 @@ def measure_vae(vae: Vae, crystals: Sequence[Crystal], sample: Sample) -> dict:
     bin_of = {crystal.id: int(number) for crystal, number in zip(usable, bins, strict=True)}
     chosen = choose_per_family(usable, sample.structures, sample.seed)
     with tqdm(total=2 * len(chosen), desc="VAE", unit=" structures") as bar:
-        cells = evaluate_vae(vae, chosen, bin_of, bar.update)
+        cells = evaluate_vae(autoencoder, chosen, bin_of, bar.update)
     condition = {"rows": len(usable), "edges": edges}
     return {"condition_deciles": condition, "ids": [crystal.id for crystal in chosen], "cells": cells}
 

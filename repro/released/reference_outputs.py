@@ -14,7 +14,8 @@ import numpy as np
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from models.released.cgcnn_weights import predict_released
-from repro.released.released_errors import Vae, in_batches, reconstruct_crystals, released_graphs
+from repro.decoding.latents import Autoencoder
+from repro.released.released_errors import in_batches, reconstruct_crystals, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout
 # eV/atom or ln(GPa): least value that a deviation is divided by. The reference has five decimals, and one of its
@@ -41,10 +42,12 @@ class Agreement:
         return self.deviation <= TOLERANCE
 
 
-def compare_vae(vae: Vae, crystals: dict[str, Crystal], entries: Sequence[dict[str, Any]]) -> list[Agreement]:
+def compare_vae(
+    autoencoder: Autoencoder, crystals: dict[str, Crystal], entries: Sequence[dict[str, Any]]
+) -> list[Agreement]:
     """Return the agreement of every quantity, with the reference's own conditions; ``crystals`` by id."""
     ids = [entry["mp_id"] for entry in entries]
-    found = reconstruct_crystals(vae, pick(crystals, ids), [entry["condition_bin"] for entry in entries])
+    found = reconstruct_crystals(autoencoder, pick(crystals, ids), [entry["condition_bin"] for entry in entries])
     ours = {
         "density_sum": found.true[..., 0].sum(axis=(1, 2, 3), dtype=np.float64),
         "density_max": found.true[..., 0].max(axis=(1, 2, 3)),

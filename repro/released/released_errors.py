@@ -12,23 +12,23 @@ from data_prep.graphs import MAX_GRAPH_SITES, Graph, build_graphs, pack_batch
 from data_prep.property_labels import property_labels
 from data_prep.quarantine import Rejected, count_reasons, screen
 from data_prep.sources.cells import CELLS, Cell, to_conventional
-from data_prep.voxelize import voxelize
+from data_prep.voxelize import input_maps, voxelize
 from models.released.cgcnn_weights import predict_released
 from models.released.vae_weights import RELEASED_VAE
-from repro.decoding.latents import Reconstruction, Vae, reconstruct, reconstruction_errors
-from repro.training.feeds import input_maps
+from repro.decoding.latents import Autoencoder, Reconstruction
 
 GRID = 32  # of the released VAE
 CGCNN_BATCHES = (1, 32, 256)  # F27: the answer depends on the batch
 LATTICE_ERRORS = {"least_squares": "lattice_error", "release": "lattice_error_minmax"}  # F16
 
 
-def reconstruct_crystals(vae: Vae, crystals: Sequence[Crystal], bins: Sequence[int]) -> Reconstruction:
+def reconstruct_crystals(autoencoder: Autoencoder, crystals: Sequence[Crystal], bins: Sequence[int]) -> Reconstruction:
     """Voxelise, encode and decode crystals with the conditions ``bins`` (B,), without sampling."""
     densities = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
     true = np.stack([input_maps(density, c.lengths) for density, c in zip(densities, crystals, strict=True)])
-    n_conditions = vae[0].input["condition"].shape[-1]
-    return reconstruct(vae, true, one_hot(np.asarray(bins), n_conditions), [crystal.numbers for crystal in crystals])
+    n_conditions = autoencoder.encoder.input["condition"].shape[-1]
+    condition = one_hot(np.asarray(bins), n_conditions)
+    return autoencoder.reconstruct(true, condition, [crystal.numbers for crystal in crystals])
 
 
 def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
@@ -42,7 +42,7 @@ def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> lis
     return chosen
 
 
-def evaluate_vae(vae: Vae, crystals: Sequence[Crystal], bin_of: dict[str, int], tick: Callable) -> dict:
+def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: dict[str, int], tick: Callable) -> dict:
     """Return the errors of reconstructions by cell and family; ``tick(n)`` is called after every n structures.
 
     MSE over all voxels and channels and of the density alone, divergence in nats, mean absolute error
@@ -54,8 +54,8 @@ def evaluate_vae(vae: Vae, crystals: Sequence[Crystal], bin_of: dict[str, int], 
         records = []
         for start in range(0, len(used), RELEASED_VAE.batch_size):
             chunk = used[start : start + RELEASED_VAE.batch_size]
-            found = reconstruct_crystals(vae, chunk, [bin_of[crystal.id] for crystal in chunk])
-            records += reconstruction_errors(chunk, found)
+            found = reconstruct_crystals(autoencoder, chunk, [bin_of[crystal.id] for crystal in chunk])
+            records += found.errors(chunk)
             tick(len(chunk))
         groups = {family: [record for record in records if record["family"] == family] for family in FAMILIES}
         results[cell] = {"all": _means(records)} | {name: _means(group) for name, group in groups.items()}

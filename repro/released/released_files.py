@@ -1,5 +1,6 @@
 """Finds the authors' weight files, and data to check them with, anywhere under one folder."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import InputError
+from data_prep.files.checksum import file_sha256
 
 PROPERTIES = ("formation_energy_per_atom", "energy_per_atom", "bulk_modulus")
 OPTIONAL = {"oracle": "oracle.json", "cubic": "mp_cubic.csv.gz", "general": "mp_general.parquet"}  # role -> name
@@ -100,3 +102,13 @@ def _first(paths: Iterable[Path], pattern: str) -> Path | None:
 def _has_content(path: Path) -> bool:
     with open(path, "rb") as file:
         return file.read(len(_POINTER)) not in (b"", _POINTER)
+
+
+def identity_of_released(root: Path) -> str:
+    """Return a hash of the authors' weights under ``root``, or "none": results depend on whether they are there."""
+    try:
+        files = find_released(root)
+    except InputError:
+        return "none"
+    sums = [file_sha256(path) for path in (files.vae, files.atom_init, *files.cgcnn.values())]
+    return hashlib.sha256(" ".join(sums).encode()).hexdigest()

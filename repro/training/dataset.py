@@ -1,12 +1,14 @@
-"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, in one order."""
+"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, all in the same order."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.conditions import condition_bins
+from data_prep.conditions import condition_bins, one_hot
 from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals
 from data_prep.errors import InputError
@@ -19,7 +21,11 @@ CRYSTALS, SPLIT = "crystals.npz", "split.json"
 
 @dataclass(frozen=True)
 class Dataset:
-    """The crystals of a run; ``parts`` (n,) names each one's part, ``bins`` (n,) its condition."""
+    """The crystals of a run.
+
+    ``parts`` (n,) are the names of their parts, ``bins`` (n,) their conditions, counted from 0, and ``edges`` (9,) in
+    eV/atom the bounds between the conditions.
+    """
 
     crystals: list[Crystal]
     parts: np.ndarray
@@ -33,9 +39,23 @@ class Dataset:
             members = members[np.linspace(0, len(members) - 1, limit).round().astype(int)]
         return members
 
+    @cached_property
+    def train(self) -> list[Crystal]:
+        """The crystals of the training part."""
+        return [self.crystals[index] for index in self.indices("train")]
+
+    @cached_property
+    def elements(self) -> np.ndarray:
+        """The atomic numbers (k,) of the training part, in order."""
+        return np.unique(np.concatenate([crystal.numbers for crystal in self.train]))
+
+    def condition(self, indices: Sequence[int]) -> np.ndarray:
+        """Return the conditions (B, K) of crystals: 1 at the decile of the formation energy, else 0."""
+        return one_hot(self.bins[indices], len(self.edges) + 1)
+
 
 def load_dataset(run: Run) -> Dataset:
-    """Read what the data stage wrote."""
+    """Read what the data stage of a run wrote; raises as ``read_dataset``."""
     return read_dataset(run.folder("data"))
 
 
@@ -57,3 +77,9 @@ def read_dataset(folder: Path) -> Dataset:
 def load_store(run: Run) -> VoxelStore:
     """Open the maps that the voxelize stage wrote; its order is the order of the crystals."""
     return VoxelStore(run.folder("voxelize"))
+
+
+def batches(items: Sequence, size: int) -> Iterable[Sequence]:
+    """Yield ``items`` in pieces of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,6 +1,5 @@
 """The first two stages: crystals from a source, and their voxel maps."""
 
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,8 +20,8 @@ from repro.training.dataset import CRYSTALS, SPLIT, load_dataset
 CACHE = Path("data")  # raw downloads, kept between runs
 
 
-def data(run: Run, options: Namespace) -> dict:
-    """Read the source, quarantine what cannot be used, split; write crystals, split and the rejected."""
+def data(run: Run) -> dict:
+    """Read the source, reject the crystals that cannot be used, split the rest; write crystals, split and rejected."""
     parameters = run.preset.data
     found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites)
@@ -55,17 +54,17 @@ def data(run: Run, options: Namespace) -> dict:
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
-    """Write what was left out, with reasons, as CSV."""
+    """Write the crystals that were left out, with the reasons, as CSV."""
     write_csv(path, [asdict(item) for item in rejected], ("id", "reason", "detail"))
 
 
-def voxelize(run: Run, options: Namespace) -> dict:
-    """Draw every crystal as density and species maps, into NPZ shards, on all cores or a Dask cluster."""
+def voxelize(run: Run) -> dict:
+    """Voxelise every crystal to density and species maps in NPZ shards, on all cores or a Dask cluster."""
     parameters = run.preset.voxels
     folder = run.folder("voxelize")
     manifest = build_shards(
         folder, load_dataset(run).crystals, parameters.grid, parameters.radii, parameters.shard_size,
-        scheduler=getattr(options, "scheduler", None),
+        scheduler=run.scheduler,
     )  # fmt: skip
     size = sum((folder / shard["name"]).stat().st_size for shard in manifest["shards"])
     return {"structures": manifest["structures"], "shards": len(manifest["shards"]), "bytes": size}

@@ -1,58 +1,41 @@
 """The stage that trains the UNet (Methods, "3-D Multiclass Atom Segmentation")."""
 
-from argparse import Namespace
-
 import keras
 import numpy as np
 
 from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
+from models.beyond_paper import ImprovedUNetParameters
 from models.improved_unet import build_improved_unet
 from models.table6 import UNetParameters
 from models.unet import WeightedCategoricalCrossentropy, build_unet, inverse_frequency_weights
 from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
-from repro.training.feeds import Exchange, SampleOrder, UNetFeed, exchange_of
-from repro.training.fit import BEST, Budget, compile_model, fit_epochs, load_weights
+from repro.training.feeds import Exchange, SampleOrder, UNetFeed
+from repro.training.fit import BEST, load_weights
+from repro.training.train_maps import fit_on_maps
 
 
-def train_unet(run: Run, options: Namespace) -> dict:
+def train_unet(run: Run) -> dict:
     """Train on the training part: species with the weighted cross-entropy, occupancy with the binary one (F21, F22)."""
-    parameters, feed, seed = run.preset.unet, run.preset.unet_feed, run.preset.seed
+    parameters, training = run.preset.unet, run.preset.unet_training
     dataset, store = load_dataset(run), load_store(run)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(run.preset.seed)
     model = build_segmenter(parameters, run.preset.voxels.radii)
-    train, held = dataset.indices("train"), dataset.indices("validation", feed.validation_limit)
-    order = SampleOrder(train, feed.rotations, parameters.batch_size, feed.steps_per_epoch, seed)
-    budget = Budget(
-        parameters.epochs, order.steps, parameters.learning_rate, parameters.schedule, parameters.warmup_steps
-    )
-    held_order = SampleOrder(held, 0, parameters.batch_size, 0, seed)
-    exchange = exchange_of(dataset, feed.substituted, run.preset.voxels.radii)
-    weights = class_weights(store, train, parameters.classes, parameters.class_weighting)
-    compile_model(
-        model,
-        budget,
-        loss={"species": WeightedCategoricalCrossentropy(weights), "occupied": keras.losses.BinaryCrossentropy()},
-    )
-    history = fit_epochs(
-        model,
-        budget,
-        lambda epoch: UNetFeed(store, order, parameters.crop, epoch, exchange, feed.noise),
-        UNetFeed(store, held_order, parameters.crop, 0, Exchange(dataset.crystals)),
-        run.folder("train-unet"),
-    )
-    return {
-        "parameters": model.count_params(),
-        "epochs": len(history),
-        "samples": len(history) * order.steps * order.batch_size,
-        "seconds": round(sum(epoch["seconds"] for epoch in history)),
-    }
+    weights = class_weights(store, dataset.indices("train"), parameters.classes, parameters.class_weighting)
+
+    def feed(order: SampleOrder, epoch: int, exchange: Exchange, noise: float) -> UNetFeed:
+        return UNetFeed(store, order, training.crop, epoch, exchange, noise)
+
+    losses = {"species": WeightedCategoricalCrossentropy(weights), "occupied": keras.losses.BinaryCrossentropy()}
+    return fit_on_maps(run, model, parameters, training, feed, run.folder("train-unet"), loss=losses)
 
 
 def build_segmenter(parameters: UNetParameters, radii: str) -> keras.Model:
-    """Return the untrained UNet: the paper's, or the one that is told of Gaussians with ``radii``."""
-    return build_improved_unet(parameters, RADII[radii]()) if parameters.gaussian else build_unet(parameters)
+    """Return the untrained UNet: the paper's, or the one with local Gaussians, whose elements have these ``radii``."""
+    if isinstance(parameters, ImprovedUNetParameters):
+        return build_improved_unet(parameters, RADII[radii]())
+    return build_unet(parameters)
 
 
 def class_weights(store: VoxelStore, indices: np.ndarray, classes: int, weighted: bool) -> np.ndarray:
@@ -64,7 +47,7 @@ def class_weights(store: VoxelStore, indices: np.ndarray, classes: int, weighted
 
 
 def trained_unet(run: Run) -> keras.Model:
-    """Return the UNet of a run, with the weights of its best epoch."""
+    """Return the UNet of a run with the weights of its best epoch; raises InputError naming a damaged file."""
     model = build_segmenter(run.preset.unet, run.preset.voxels.radii)
     load_weights(model, run.folder("train-unet") / BEST)
     return model

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data_prep.element_features import element_features
 from data_prep.elements import ionic_radii, unit_radii
 from data_prep.errors import InputError, sentence
-from data_prep.voxelize import voxelize
+from data_prep.voxelize import input_maps, voxelize
 from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from models.unet import build_unet
@@ -36,7 +36,6 @@ from repro.bench.slower_ways import (
 from repro.bench.timing import Amount, Row, Timing, row, time_in_turn
 from repro.decoding.decoder import WORTH_SHARING
 from repro.presets import SMOKE
-from repro.training.feeds import input_maps
 from tests.support.exit_code import exit_code
 
 

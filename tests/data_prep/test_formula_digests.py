@@ -1,4 +1,4 @@
-"""Formulas are known by their digests alone."""
+"""Formulas that are known without being listed."""
 
 from data_prep.formula_digests import FormulaDigests
 

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repro.decoding.arrangements import fit_arrangements
 
 from data_prep.box import box_positions, coordinate_grid
 from data_prep.cell_angles import fit_angle_rule
@@ -10,9 +11,8 @@ from data_prep.elements import ionic_radii
 from data_prep.substitution import composition_shares
 from data_prep.voxelize import voxelize
 from models.decoding.arrangements import apportion, arrangements_of, formula_unit, peaks, snapped
-from models.decoding.atoms import Undecodable, decode_told
-from models.decoding.fitted_species import candidate_elements
-from repro.decoding.arrangements import fit_arrangements
+from models.decoding.atoms import Undecodable, decode_by_composition
+from models.decoding.species import allowed_elements
 from repro.evaluation.metrics import exact_match
 from tests.support.made_up_crystals import made_up_crystals
 
@@ -36,9 +36,9 @@ def test_arrangements_and_counts_are_those_of_the_crystals():
 
 
 def test_a_told_composition_brings_back_every_site_and_species_of_a_true_map():
-    candidates = candidate_elements(RADII)
+    candidates = allowed_elements(RADII)
     for crystal in CRYSTALS[:12]:
-        found = decode_told(*drawn(crystal), composition_shares(crystal.numbers), candidates, PRIOR)
+        found = decode_by_composition(*drawn(crystal), composition_shares(crystal.numbers), candidates, PRIOR)
         true = box_positions(crystal.fractional, crystal.lengths)
         assert exact_match(crystal.numbers, true, found.numbers, found.cartesian), crystal.formula
         np.testing.assert_allclose(found.lengths, crystal.lengths, rtol=1e-5)
@@ -51,7 +51,7 @@ def test_unsure_shares_are_read_as_the_known_formula_that_they_are_nearest_to():
     assert formula_unit(shares) == 1
     assert sorted(PRIOR.species(shares, 4)) == sorted(crystal.numbers)
     assert PRIOR.numbers_of_sites(shares, crystal.lengths) == sorted(PRIOR.arrangements)
-    found = decode_told(*drawn(crystal), shares, candidate_elements(RADII), PRIOR)
+    found = decode_by_composition(*drawn(crystal), shares, allowed_elements(RADII), PRIOR)
     assert sorted(found.numbers) == sorted(crystal.numbers)
 
 
@@ -64,19 +64,19 @@ def test_a_cell_of_twice_the_volume_holds_two_formula_units():
 
 def test_elements_outside_the_users_choice_do_not_count():
     crystal = CRYSTALS[0]
-    chosen = candidate_elements(RADII, np.array([3, 8, 26]))
-    found = decode_told(*drawn(crystal), composition_shares(crystal.numbers), chosen, PRIOR)
+    chosen = allowed_elements(RADII, np.array([3, 8, 26]))
+    found = decode_by_composition(*drawn(crystal), composition_shares(crystal.numbers), chosen, PRIOR)
     assert set(found.numbers) <= {3, 8, 26}
 
 
 def test_a_map_without_a_crystal_is_undecodable():
     density, coordinates = drawn(CRYSTALS[0])
-    shares, candidates = composition_shares(CRYSTALS[0].numbers), candidate_elements(RADII)
+    shares, candidates = composition_shares(CRYSTALS[0].numbers), allowed_elements(RADII)
     for broken, reason in (((0 * density, coordinates), "no density"), ((density, 0 * coordinates), "no lattice")):
-        found = decode_told(*broken, shares, candidates, PRIOR)
+        found = decode_by_composition(*broken, shares, candidates, PRIOR)
         assert isinstance(found, Undecodable) and found.reason == reason
     density[3, 3, 3] = np.nan
-    assert decode_told(density, coordinates, shares, candidates, PRIOR).reason == "not finite"
+    assert decode_by_composition(density, coordinates, shares, candidates, PRIOR).reason == "not finite"
 
 
 def test_the_right_arrangement_is_tried_and_peaks_stand_in_where_none_is_known():

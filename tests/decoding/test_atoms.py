@@ -8,8 +8,8 @@ import pytest
 from data_prep.box import box_positions, coordinate_grid
 from data_prep.elements import ionic_radii
 from data_prep.voxelize import voxelize
-from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_atoms, to_structure
-from models.decoding.fitted_species import candidate_elements
+from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_by_regions, to_structure
+from models.decoding.species import allowed_elements
 from models.decoding.watershed import WatershedParameters
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
@@ -34,8 +34,8 @@ def test_the_fit_reads_real_structures_exactly_from_the_true_mask(shared):
     ids = ["mp-7870", "mp-975530", "mp-973068", "mp-21280", "mp-1065288", "mp-30582", "mp-569823", "mp-983460"]
     for crystal in table_crystals(shared, ids):
         density, coordinates, species = maps(crystal)
-        decoded = decode_atoms(
-            density, coordinates, None, species > 0, species_from="fit", candidates=candidate_elements(RADII)
+        decoded = decode_by_regions(
+            density, coordinates, None, species > 0, way="fit", candidates=allowed_elements(RADII)
         )
         assert len(decoded.numbers) == crystal.n_sites, crystal.formula
         assert site_errors(crystal, decoded).max() < 0.01, crystal.formula
@@ -45,7 +45,9 @@ def test_the_fit_reads_real_structures_exactly_from_the_true_mask(shared):
 def test_the_vote_reads_true_labels():
     for crystal in made_up_crystals(6, seed=2):
         density, coordinates, species = maps(crystal)
-        decoded = decode_atoms(density, coordinates, species, (species > 0).astype(np.float32), parameters=BY_SPECIES)
+        decoded = decode_by_regions(
+            density, coordinates, species, (species > 0).astype(np.float32), parameters=BY_SPECIES
+        )
         assert sorted(decoded.numbers) == sorted(crystal.numbers)
         assert site_errors(crystal, decoded).max() < 0.55  # an atom cut by the box has its centre off
         assert np.allclose(decoded.cartesian, decoded.fractional * decoded.lengths)
@@ -66,20 +68,20 @@ def test_maps_without_atoms_say_why(change, reason):
     density, coordinates, species = maps(made_up_crystals(1)[0])
     with np.errstate(invalid="ignore"):
         arguments = change(density, coordinates, species, species > 0)
-    assert decode_atoms(*arguments) == Undecodable(reason)
+    assert decode_by_regions(*arguments) == Undecodable(reason)
 
 
 def test_speckle_has_too_many_regions():
     density, coordinates, species = maps(made_up_crystals(1)[0])
     speckle = np.zeros_like(density, dtype=bool)
     speckle[::4, ::4] = True
-    assert decode_atoms(density, coordinates, species, speckle) == Undecodable("too many regions")
+    assert decode_by_regions(density, coordinates, species, speckle) == Undecodable("too many regions")
 
 
 def test_an_empty_density_cannot_be_fitted():
     density, coordinates, species = maps(made_up_crystals(1)[0])
-    outcome = decode_atoms(
-        0 * density, coordinates, None, species > 0, species_from="fit", candidates=candidate_elements(RADII)
+    outcome = decode_by_regions(
+        0 * density, coordinates, None, species > 0, way="fit", candidates=allowed_elements(RADII)
     )
     assert outcome == Undecodable("no density")
 
@@ -89,9 +91,7 @@ def test_the_fit_survives_maps_of_noise(seed):
     rng = np.random.default_rng(seed)
     _, coordinates, species = maps(made_up_crystals(1)[0], grid=16)
     noise = rng.exponential(size=(16, 16, 16)).astype(np.float32)
-    decoded = decode_atoms(
-        noise, coordinates, None, species > 0, species_from="fit", candidates=candidate_elements(RADII)
-    )
+    decoded = decode_by_regions(noise, coordinates, None, species > 0, way="fit", candidates=allowed_elements(RADII))
     assert isinstance(decoded, Decoded)
     assert np.all(np.isfinite(decoded.cartesian)) and np.all(decoded.numbers > 0)
 
@@ -107,7 +107,7 @@ def test_the_fit_survives_maps_of_noise(seed):
 def test_what_a_route_needs_is_asked_for(options, message):
     density, coordinates, species = maps(made_up_crystals(1)[0], grid=16)
     with pytest.raises(ValueError, match=message):
-        decode_atoms(density, coordinates, None, species > 0, **options)
+        decode_by_regions(density, coordinates, None, species > 0, **options)
 
 
 def test_the_angles_are_put_back():
@@ -125,22 +125,22 @@ def test_the_angles_are_put_back():
 def test_arguments_and_outcomes_travel_between_processes():
     crystal = made_up_crystals(1)[0]
     density, coordinates, species = maps(crystal)
-    decoded = decode_atoms(density, coordinates, species, species > 0)
-    again = pickle.loads(pickle.dumps((decode_atoms, decoded, DecodeParameters(), candidate_elements(RADII))))
+    decoded = decode_by_regions(density, coordinates, species, species > 0)
+    again = pickle.loads(pickle.dumps((decode_by_regions, decoded, DecodeParameters(), allowed_elements(RADII))))
     assert np.array_equal(again[1].numbers, decoded.numbers)
-    assert again[0] is decode_atoms
+    assert again[0] is decode_by_regions
 
 
 def test_the_fit_finds_the_atoms_where_the_unet_marks_no_voxel():
     """A map decodes without a network (F33): the fit starts at the highest voxel and adds what is missing."""
     numbers, sites, lengths = np.array([11, 17]), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), np.full(3, 4.0)
     density, _ = voxelize(numbers, sites, lengths, ionic_radii())
-    decoded = decode_atoms(
+    decoded = decode_by_regions(
         density,
         coordinate_grid(lengths, 32),
         None,
         np.zeros(density.shape),
-        species_from="fit",
-        candidates=candidate_elements(ionic_radii()),
+        way="fit",
+        candidates=allowed_elements(ionic_radii()),
     )
     assert sorted(decoded.numbers) == [11, 17]

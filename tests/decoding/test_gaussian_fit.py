@@ -10,9 +10,9 @@ from data_prep.box import box_positions, voxel_edges
 from data_prep.crystal import Crystal
 from data_prep.elements import ionic_radii, unit_radii
 from data_prep.voxelize import voxelize
-from models.decoding.fitted_species import assign_species, candidate_elements, identify
 from models.decoding.gaussian_fit import Gaussians, fit_gaussians
 from models.decoding.gaussians import density_of, gradient, normal_matrix, voxel_axes
+from models.decoding.species import allowed_elements, assign_species, identify
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
@@ -56,7 +56,7 @@ def test_the_sum_of_gaussians_is_the_map_that_is_drawn():
     crystal = made_up_crystals(3)[2]
     density, edges, sites = drawn(crystal)
     widths = RADII[crystal.numbers]
-    amplitudes = candidate_elements(RADII).amplitudes[crystal.numbers - 1]
+    amplitudes = allowed_elements(RADII).amplitudes[crystal.numbers - 1]
     rows = np.column_stack([np.log(amplitudes), np.log(widths), sites])
     assert np.allclose(density_of(rows, voxel_axes(32, edges)), density, atol=1e-12)
     assert np.allclose(Gaussians(rows, 0.0).electrons, crystal.numbers)
@@ -69,7 +69,7 @@ def test_made_up_crystals_are_read_exactly_from_displaced_starts(seed):
     crystal = made_up_crystals(3, seed)[seed % 3]
     density, edges, sites = drawn(crystal)
     fitted = fit_gaussians(density, edges, sites + rng.normal(0, 0.1 / np.sqrt(3), sites.shape))
-    assert fit_right(crystal, fitted, identify(fitted, candidate_elements(RADII)))
+    assert fit_right(crystal, fitted, identify(fitted, allowed_elements(RADII)))
     assert fitted.residual < 1e-9
 
 
@@ -79,7 +79,7 @@ def test_real_structures_are_read_exactly(shared):
     for crystal in table_crystals(shared, ids):
         density, edges, sites = drawn(crystal)
         fitted = fit_gaussians(density, edges, sites + rng.normal(0, 0.05, sites.shape))
-        assert fit_right(crystal, fitted, identify(fitted, candidate_elements(RADII))), crystal.formula
+        assert fit_right(crystal, fitted, identify(fitted, allowed_elements(RADII))), crystal.formula
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
@@ -87,7 +87,7 @@ def test_an_atom_missing_from_the_starts_is_found_in_the_residual(index):
     crystal = made_up_crystals(3, seed=5)[index]
     density, edges, sites = drawn(crystal)
     fitted = fit_gaussians(density, edges, sites[1:])
-    assert fit_right(crystal, fitted, identify(fitted, candidate_elements(RADII)))
+    assert fit_right(crystal, fitted, identify(fitted, allowed_elements(RADII)))
 
 
 def test_a_site_given_twice_is_fitted_once():
@@ -101,10 +101,10 @@ def test_a_coarse_grid_and_unit_widths_work_too():
     crystal = made_up_crystals(3, seed=7)[1]
     density, edges, sites = drawn(crystal, grid=16)
     fitted = fit_gaussians(density, edges, sites + 0.05)
-    assert fit_right(crystal, fitted, identify(fitted, candidate_elements(RADII)))
+    assert fit_right(crystal, fitted, identify(fitted, allowed_elements(RADII)))
     density, edges, sites = drawn(crystal, radii=unit_radii())
     fitted = fit_gaussians(density, edges, sites + 0.05)
-    assert fit_right(crystal, fitted, identify(fitted, candidate_elements(unit_radii())))
+    assert fit_right(crystal, fitted, identify(fitted, allowed_elements(unit_radii())))
 
 
 def test_smooth_errors_move_sites_little_and_do_not_make_atoms():
@@ -120,13 +120,13 @@ def test_smooth_errors_move_sites_little_and_do_not_make_atoms():
 def test_candidates_can_be_restricted_and_must_exist():
     density, edges, sites = drawn(made_up_crystals(1)[0])
     fitted = fit_gaussians(density, edges, sites)
-    assert set(identify(fitted, candidate_elements(RADII, np.array([26, 92])))) <= {26, 92}
+    assert set(identify(fitted, allowed_elements(RADII, np.array([26, 92])))) <= {26, 92}
     with pytest.raises(ValueError, match="no candidate element"):
-        candidate_elements(RADII, np.array([0, 120]))
+        allowed_elements(RADII, np.array([0, 120]))
 
 
 def gaussians_of(numbers: list[int], scale: np.ndarray, residual: float) -> Gaussians:
-    elements = candidate_elements(RADII)
+    elements = allowed_elements(RADII)
     index = np.array(numbers) - 1
     rows = np.zeros((len(numbers), 5))
     rows[:, 0] = np.log(elements.amplitudes[index] * scale)
@@ -136,7 +136,7 @@ def gaussians_of(numbers: list[int], scale: np.ndarray, residual: float) -> Gaus
 
 def test_sites_share_an_element_on_a_map_with_errors_only():
     """Cobalt drawn 3 % too bright looks like nickel (28 / 27 is 3.7 % more); its twin beside it does not."""
-    allowed = candidate_elements(np.where(np.arange(95) > 0, 1.0, np.nan), np.array([27, 28]))
+    allowed = allowed_elements(np.where(np.arange(95) > 0, 1.0, np.nan), np.array([27, 28]))
     rows = np.zeros((2, 5))
     rows[:, 0] = np.log(allowed.amplitudes[0] * np.array([1.0, 1.03]))
     assert list(identify(Gaussians(rows, residual=0.0), allowed)) == [27, 28]
@@ -152,7 +152,7 @@ def test_a_told_composition_names_the_species_of_a_map_with_errors():
     field = gaussian_filter(np.random.default_rng(1).normal(size=(32, 32, 32)), 3)
     density = density_of(rows, voxel_axes(32, edges)) * (1 + 0.02 * field / field.std())
     fitted = fit_gaussians(density, edges, sites)
-    candidates = candidate_elements(RADII)
+    candidates = allowed_elements(RADII)
     assert not set(identify(fitted, candidates)) <= set(crystal.numbers)
     told = np.sort(crystal.numbers)
     np.testing.assert_array_equal(assign_species(fitted, told, candidates), crystal.numbers)
@@ -161,7 +161,7 @@ def test_a_told_composition_names_the_species_of_a_map_with_errors():
 def test_a_told_composition_is_given_out_in_its_counts_at_the_least_misfit():
     """Two atoms look like iron and one like copper: told of one iron and two copper, the brighter iron gives way."""
     looks = gaussians_of([26, 29, 26], np.array([1.0, 1.0, 1.04]), residual=0.0)
-    candidates = candidate_elements(np.where(np.arange(95) > 0, 1.0, np.nan))
+    candidates = allowed_elements(np.where(np.arange(95) > 0, 1.0, np.nan))
     looks.rows[:, 0] = np.log([26, 29, 26.9]) + np.log(candidates.amplitudes[0])
     looks.rows[:, 1] = 0
     assert list(assign_species(looks, np.array([29, 26, 29]), candidates)) == [26, 29, 29]

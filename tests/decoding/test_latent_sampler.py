@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from repro.decoding.encodings import encoded_latents, load_encoded_latents, write_encoded_latents
 
 from data_prep.errors import InputError
-from repro.decoding.encodings import encoded_latents, load_encoded_latents, write_encoded_latents
 from repro.generation.targets import at_random
 from repro.training.dataset import Dataset
 from tests.support.made_up_crystals import made_up_crystals

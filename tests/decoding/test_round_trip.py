@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from data_prep.box import voxel_edges
 from data_prep.rotations import rotate
 from data_prep.voxelize import voxelize
-from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_atoms
-from models.decoding.fitted_species import candidate_elements
+from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_by_regions
+from models.decoding.species import allowed_elements
 from models.decoding.watershed import WatershedParameters
 from tests.support.cube_rotations import proper_rotations
 from tests.support.inputs import inputs
 from tests.support.random_crystals import GRID, RADII, RandomCrystal, random_crystals
 
 BY_SPECIES = DecodeParameters(watershed=WatershedParameters(by_species=True))
-CANDIDATES = candidate_elements(RADII)
+CANDIDATES = allowed_elements(RADII)
 # Route -> how far a site may be off, in voxel edges: a vote gives the middle of whole voxels.
 ROUTES = {"fit": 0.02, "unet": 0.5}
 
@@ -25,7 +25,7 @@ def decoded(route: str, crystal: RandomCrystal, density=None, species=None) -> D
     """Return the atoms of the crystal's maps, or of these maps in its box, the density stored as a shard stores it."""
     density = crystal.density if density is None else density
     species = crystal.species if species is None else species
-    return decode_atoms(
+    return decode_by_regions(
         density.astype(np.float16).astype(np.float32),
         crystal.coordinates,
         species if route == "unet" else None,

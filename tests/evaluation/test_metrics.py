@@ -12,7 +12,7 @@ from repro.evaluation.metrics import (
     assign,
     bootstrap_interval,
     delta_n,
-    elements_told,
+    elements_found,
     emd,
     exact_match,
     smape,
@@ -63,7 +63,7 @@ def test_species_right_per_site_is_a_share_of_the_true_sites():
 
 def test_the_element_told_of_a_true_site_is_that_of_the_nearest_site():
     numbers = np.array([11, 17, 8])
-    assert elements_told(numbers, A, np.array([8, 35]), A[[2, 1]] + 0.1).tolist() == [0, 35, 8]
+    assert elements_found(numbers, A, np.array([8, 35]), A[[2, 1]] + 0.1).tolist() == [0, 35, 8]
 
 
 def test_delta_n_has_no_sign():

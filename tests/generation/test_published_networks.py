@@ -9,8 +9,8 @@ from data_prep.crystal import crystal_from_structure
 from data_prep.graphs import crystal_graph
 from data_prep.property_labels import PROPERTIES
 from repro.__main__ import main
+from repro.properties.network_folder import load_published
 from repro.properties.networks import predict_properties
-from repro.properties.weights import load_published
 from tests.support.structure_types import face_centred, perovskite, rock_salt
 
 pytestmark = pytest.mark.slow

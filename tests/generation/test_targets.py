@@ -1,23 +1,17 @@
 """Targets of generation: draws, bases, conditions."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from data_prep.errors import InputError
-from repro.__main__ import main
-from repro.generation.targets import (
-    around,
-    at_random,
-    condition_of,
-    describe_condition,
-    find_base,
-    pipeline_targets,
-    shares,
-)
+from models.latent_sampler import LatentSampler
+from repro.generation.generator import Generator
+from repro.generation.request import Request
+from repro.generation.targets import around, at_random, find_base, pipeline_targets, requested_targets
 from repro.presets import GenerateParameters
-from repro.released.__main__ import main as released
 from repro.training.dataset import Dataset
-from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(30)
@@ -73,10 +67,57 @@ def test_an_unknown_base_gets_the_nearest_names():
         find_base(wrong, CRYSTALS)
 
 
+def made_up_generator(**known) -> Generator:
+    """Return a generator without networks: enough to choose targets."""
+    parts = {one.name: None for one in fields(Generator)}
+    usual = {"edges": EDGES, "sampling": GenerateParameters(samples_per_base=7, random_per_condition=2)}
+    return Generator(**parts | usual | known)
+
+
 def test_a_formation_energy_chooses_its_decile():
-    assert condition_of(-9.0, EDGES) == 0
-    assert condition_of(9.0, EDGES) == 9
-    assert describe_condition(0, EDGES) == "decile 1 of 10 (-inf to -2.50 eV/atom)"
+    generator = made_up_generator()
+    assert generator.n_conditions == 10
+    assert generator.condition_of(-9.0) == 0
+    assert generator.condition_of(9.0) == 9
+    assert generator.describe_condition(0) == "decile 1 of 10 (-inf to -2.50 eV/atom)"
+    assert generator.describe_condition(9) == "decile 10 of 10 (-0.10 to inf eV/atom)"
+
+
+def test_a_request_around_a_base_takes_the_bases_condition_unless_an_energy_is_given():
+    generator, base = made_up_generator(), CRYSTALS[4]
+    (usual,) = requested_targets(generator, Request(base="made-004", seed=3), CRYSTALS)
+    assert usual == around(base, generator.condition_of(base.formation_energy_per_atom), 7, 0.5, seed=3)
+    (given,) = requested_targets(
+        generator, Request(base="made-004", count=2, spread=0.1, formation_energy=9.0), CRYSTALS
+    )
+    assert given == around(base, 9, 2, 0.1, seed=0)
+
+
+def sampler(conditions: int = 10) -> LatentSampler:
+    z_mean = np.arange(2.0 * conditions)[:, None] * np.ones(4)
+    each = np.repeat(np.arange(conditions), 2)
+    return LatentSampler(z_mean, each, np.zeros(2 * conditions, dtype=int), np.zeros((1, 4)))
+
+
+def test_a_random_request_draws_every_decile_or_that_of_the_energy_as_the_generator_does():
+    where = sampler()
+    generator = made_up_generator(
+        latent_sampler=where,
+        sampling=GenerateParameters(random_per_condition=2, random_from="encoded", random_spread=0.8),
+    )
+    assert requested_targets(generator, Request(), []) == [at_random(c, 2, 0, where, 0.8) for c in range(10)]
+    (one,) = requested_targets(generator, Request(formation_energy=-9.0, count=3, spread=0.5, seed=1), [])
+    assert one == at_random(0, 3, 1, where, 0.5)
+    (normal,) = requested_targets(generator, Request(formation_energy=-9.0, random_from="normal"), [])
+    assert normal.sampler is None
+
+
+def test_latents_as_the_training_crystals_lie_need_a_generator_that_knows_and_a_decile_that_has_some():
+    with pytest.raises(InputError, match="add --random-from normal"):
+        requested_targets(made_up_generator(), Request(random_from="encoded"), [])
+    with pytest.raises(InputError, match="No training crystal lies in decile 10 .* --random-from normal"):
+        at_random(9, 1, 0, sampler(conditions=9))
+    assert at_random(9, 1, 0).sampler is None
 
 
 def test_the_pipelines_bases_are_training_crystals_of_each_family():
@@ -89,25 +130,8 @@ def test_the_pipelines_bases_are_training_crystals_of_each_family():
 
 @pytest.mark.parametrize(("count", "expected"), [(5, [1, 0] * 5), (1, [1] + [0] * 9), (30, [3] * 10), (7, None)])
 def test_a_count_is_spread_evenly_over_the_deciles_and_none_is_added(count, expected):
-    found = shares(count, 10)
+    targets = requested_targets(made_up_generator(), Request(count=count), [])
+    counts = {target.condition: target.count for target in targets}
+    found = [counts.get(condition, 0) for condition in range(10)]
     assert sum(found) == count and max(found) - min(found) <= 1 and found[0] == max(found)
-    assert expected in (None, found)
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        "--count 0", "--seed -1", "--spread -1", "--spread nan", "--spread inf", "--formation-energy nan",
-        "--energy-window -1 -2", "--energy-window nan 0",
-    ],
-)  # fmt: skip
-def test_numbers_that_ask_for_nothing_are_named_before_anything_is_read(asked, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["generate", "--random", *asked.split()]) == 2
-    told = capsys.readouterr().err.strip()
-    assert told.startswith(asked) and "give" in told and "\n" not in told
-
-
-def test_the_released_networks_take_no_negative_seed_either(tmp_path, capsys):
-    assert exit_code(released, ["--shared", str(tmp_path), "--seed", "-1"]) == 2
-    assert "--seed -1" in capsys.readouterr().err
+    assert expected in (None, found) and 0 not in counts.values()

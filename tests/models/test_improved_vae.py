@@ -7,7 +7,7 @@ import pytest
 from data_prep.box import coordinate_grid
 from data_prep.elements import ionic_radii
 from data_prep.substitution import composition_shares
-from data_prep.voxelize import voxelize
+from data_prep.voxelize import input_maps, voxelize
 from models.improved_vae import (
     SPECIES,
     CoordinateChannels,
@@ -18,7 +18,6 @@ from models.improved_vae import (
 from models.table6 import VAEParameters
 from models.vae import CondDFCVAE, start_from_statistics
 from repro.decoding.latents import expected_composition, reconstruct
-from repro.training.feeds import input_maps
 from repro.training.fit import Budget, compile_model
 from repro.training.train_vae import build_vae
 from tests.support.made_up_crystals import made_up_crystals

@@ -5,8 +5,8 @@ import pytest
 from pytest import approx
 
 from repro.evaluation.metrics import r2
-from repro.properties.data import PropertyData
-from repro.properties.evaluate import CALIBRATION_BINS, _row, calibration
+from repro.properties.evaluate_properties import CALIBRATION_BINS, _row, calibration
+from repro.properties.property_data import PropertyData
 
 NAN = np.nan
 

@@ -17,9 +17,9 @@ from data_prep.property_labels import PROPERTIES
 from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.__main__ import main
+from repro.properties.network_folder import load_published, publish
 from repro.properties.networks import ZERO_GAP, predict, predict_properties
 from repro.properties.predict import draw
-from repro.properties.weights import load_published, publish
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.structure_types import perovskite, rock_salt
 

@@ -18,7 +18,14 @@ from data_prep.property_labels import PROPERTIES
 from data_prep.total_energy import without_corrections
 from repro.__main__ import main
 from repro.presets import PRESETS
-from repro.properties.data import CRYSTALS, GRAPHS, LABELS, MANIFEST, load_property_crystals, load_property_data
+from repro.properties.property_data import (
+    CRYSTALS,
+    GRAPHS,
+    LABELS,
+    MANIFEST,
+    load_property_crystals,
+    load_property_data,
+)
 from repro.run import Run
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import small_source

@@ -10,15 +10,15 @@ import pytest
 from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
-from experiments import calibration, figure5, table1
+from experiments.__main__ import main as experiments
 from models.cgcnn import graph_layers
 from repro.__main__ import main
 from repro.presets import SMOKE
 from repro.properties import publish
-from repro.properties.data import load_property_data
+from repro.properties.network_folder import load_published
 from repro.properties.networks import load_network, predict
-from repro.properties.train import plan, trained_networks
-from repro.properties.weights import load_published
+from repro.properties.property_data import load_property_data
+from repro.properties.train_properties import plan, trained_networks
 from repro.run import Run
 from repro.training.fit import BEST
 from tests.support.made_up_crystals import made_up_crystals
@@ -67,8 +67,8 @@ def finished(tmp_path_factory):
         patch.chdir(folder)
         for stage in STAGES:
             assert repro(stage) == 0, stage
-        for made in (table1, figure5, calibration):
-            made.main(["--results", "results/test"])
+        for name in ("table1", "figure5", "calibration"):
+            assert experiments([name, "--run", "test"]) == 0
         patch.setattr(publish, "CGCNN_WEIGHTS", folder / "weights/cgcnn")
         assert repro("publish") == 0
         yield folder

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 
-def exit_code(main: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Return what a command ends with: what its ``main`` returns, or the code with which it leaves."""
+def exit_code(main: Callable[[list[str]], int | None], arguments: list[str]) -> int:
+    """Return what a command ends with: what its ``main`` returns, 0 if nothing, or the code with which it leaves."""
     try:
-        return main(arguments)
+        return main(arguments) or 0
     except SystemExit as end:
         return end.code

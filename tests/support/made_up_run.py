@@ -2,16 +2,23 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_prep.crystal import FAMILIES
+from data_prep.crystal import FAMILIES, Crystal
 from data_prep.files.atomic import write_csv, write_json
+from experiments import slices as density_slices
+from experiments import stored
 from repro import stamps
+from repro.evaluation.results import STRUCTURES, SUMMARY, TRUE_MAP, TRUE_SPECIES, route
 from repro.presets import LAPTOP
 from repro.run import Run
 from repro.stages import STAGES
 from tests.support.made_up_crystals import made_up_crystals
+
+if TYPE_CHECKING:
+    from repro.generation.candidates import Candidate
 
 COUNTS = {
     "data": {
@@ -26,8 +33,10 @@ COUNTS = {
     "voxelize": {"structures": 300, "shards": 2, "bytes": 1000},
     "train-unet": {"parameters": 50_000, "epochs": 4, "samples": 3840},
     "train-vae": {"parameters": 826_840, "epochs": 4, "samples": 1200},
+    "generator": {"elements": 40, "arrangements": 12},
     "graphs": {"read": 320, "used": 310, "rejected": {"no_label": 10}, "labels": {"formation_energy_per_atom": 310}},
     "train-cgcnn": {"parameters": 45_830, "epochs": 4, "networks": {}, "not trained": {}},
+    "properties": {"networks": {"formation_energy_per_atom": 5}},
     "evaluate-properties": {"formation_energy_per_atom": {"test": 60, "mae": 0.25}},
     "evaluate": {"structures": 60},
     "generate": {"samples": 8, "valid": 6},
@@ -52,9 +61,9 @@ def measured(models: tuple[str, ...] = ("ours", "released"), count: int = 60) ->
         ]
         for model in models
     }
-    sources = ("true map", *models)
-    routes = {f"{source}, {way}": [_site(rng, c) for c in who] for source in sources for way in ("unet", "fit")}
-    return {"vae": vae, "routes": routes | {"true species": [_site(rng, crystal) for crystal in who]}}
+    sources = (TRUE_MAP, *models)
+    routes = {route(source, way): [_site(rng, c) for c in who] for source in sources for way in ("vote", "fit")}
+    return {"vae": vae, "routes": routes | {TRUE_SPECIES: [_site(rng, crystal) for crystal in who]}}
 
 
 def _site(rng: np.random.Generator, crystal: dict) -> dict:
@@ -70,7 +79,7 @@ def finished_stages(run: Run, names=tuple(COUNTS)) -> None:
     identities: dict[str, str] = {}
     for name in names:
         config = json.loads(json.dumps(STAGES[name].config(run)))
-        inputs = {needed: identities.get(needed, "") for needed in STAGES[name].needs}
+        inputs = {needed: identities.get(needed, "") for needed in STAGES[name].reads(run)}
         identities[name] = stamps.identity(config, inputs)
         stamps.finish(run.folder(name), config, inputs, 0.0, COUNTS[name])
         stamp = stamps.read(run.folder(name)) | {"seconds": 75.0, "finished": "2026-01-01T00:00:00Z"}
@@ -100,8 +109,8 @@ def evaluated(run: Run, models: tuple[str, ...] = ("ours", "released")) -> None:
     confusion = np.zeros((95, 95), dtype=np.int64)
     confusion[0, 0], confusion[8, 8], confusion[8, 9] = 900, 60, 40
     records = Records(entries["vae"], entries["routes"], VoxelCounts(confusion, above_half=55))
-    write_json(run.results / "evaluation.json", summarise(records, run))
-    write_json(run.results / "evaluation_structures.json", entries)
+    write_json(run.results / SUMMARY, summarise(records, run))
+    write_json(run.results / STRUCTURES, entries)
 
 
 def properties(run: Run) -> None:
@@ -127,33 +136,30 @@ def properties(run: Run) -> None:
 
 def generated(run: Run) -> None:
     """Leave a generation's CIFs, table and summary behind, written by the generation's own code."""
-    from repro.generation.candidate_files import CandidateFiles, rank  # these import TensorFlow
+    from repro.generation.candidate_files import CandidateFiles  # these import TensorFlow
+    from repro.generation.candidates import Candidate
     from repro.generation.generate import summarise
 
-    records = [_candidate(number, crystal) for number, crystal in enumerate(made_up_crystals(6, seed=3))]
-    records += [_failed(number) for number in (6, 7)]
+    candidates = [_candidate(number, crystal) for number, crystal in enumerate(made_up_crystals(6, seed=3))]
+    candidates += [Candidate(f"made-{number:05d}", "made", "", 0, reason="no occupied voxels") for number in (6, 7)]
     files = CandidateFiles(run.results / "generate")
-    files.add(records)
-    files.finish(sorted(records, key=rank))
-    write_json(run.results / "generate" / "summary.json", summarise(records) | {"filters": {"valid": 6}})
+    candidates = files.add(candidates)
+    files.finish(candidates)
+    write_json(run.results / "generate" / "summary.json", summarise(candidates) | {"filters": {"valid": 6}})
 
 
-def _candidate(number: int, crystal) -> dict:
-    base = "NaCl" if number % 2 else ""
-    return {
-        "id": f"made-{number:05d}", "target": "made", "base": base, "condition": number, "formula": crystal.formula,
-        "valid": True, "formation_energy_per_atom": crystal.formation_energy_per_atom, "spacegroup": 225,
-        "n_sites": crystal.n_sites, "a": crystal.lengths[0], "b": crystal.lengths[1], "c": crystal.lengths[2],
-        "angle": crystal.angles[0], "angle_probability": 1.0, "min_distance": 2.0, "same_stoichiometry": True,
-        "known_formula": number == 0, "training_formula": False, "cif": crystal.structure().to(fmt="cif"),
-    }  # fmt: skip
+def _candidate(number: int, crystal: Crystal) -> "Candidate":
+    from repro.generation.candidates import Candidate
 
-
-def _failed(number: int) -> dict:
-    return {
-        "id": f"made-{number:05d}", "target": "made", "base": "", "condition": 0, "valid": False, "cif": None,
-        "reason": "no occupied voxels",
-    }  # fmt: skip
+    a, b, c = (float(length) for length in crystal.lengths)
+    alpha, beta, gamma = (float(angle) for angle in crystal.angles)
+    return Candidate(
+        f"made-{number:05d}", "made", "NaCl" if number % 2 else "", number, crystal.formula, valid=True,
+        properties={"formation_energy_per_atom": crystal.formation_energy_per_atom}, spacegroup=225,
+        n_sites=crystal.n_sites, a=a, b=b, c=c, angle=alpha, beta=beta, gamma=gamma, angle_probability=1.0,
+        min_distance=2.0, same_stoichiometry=True, known_formula=number == 0, training_formula=False,
+        cif=crystal.structure().to(fmt="cif"),
+    )  # fmt: skip
 
 
 def slices(run: Run) -> None:
@@ -161,11 +167,10 @@ def slices(run: Run) -> None:
     rng = np.random.default_rng(1)
     crystals = made_up_crystals(6)
     arrays = {name: rng.random((6, 16, 16)) for name in ("true", "ours", "released")}
-    arrays |= {"ids": [c.id for c in crystals], "formulas": [c.formula for c in crystals]}
     arrays |= {"lengths": np.stack([c.lengths for c in crystals])}
-    identity = stamps.read(run.folder("train-vae"))["identity"]
-    run.results.mkdir(parents=True, exist_ok=True)
-    np.savez(run.results / "slices.npz", identity=identity, **arrays)
+    facts = {"ids": [c.id for c in crystals], "formulas": [c.formula for c in crystals]}
+    identity = stored.identity_of_networks(run, density_slices.NETWORKS)
+    stored.write(run.results / "slices", identity, stored.Stored(facts, arrays))
 
 
 def made_up_run() -> Run:

@@ -9,9 +9,10 @@ from data_prep.elements import ionic_radii
 from data_prep.rotations import rotate
 from data_prep.shards import VoxelStore, build_shards
 from data_prep.substitution import composition_shares, fit_substitution, formula_key
-from models.decoding.fitted_species import candidate_elements, identify
+from data_prep.voxelize import input_maps
 from models.decoding.gaussian_fit import fit_gaussians
 from models.decoding.lattice import lattice_least_squares
+from models.decoding.species import allowed_elements, identify
 from repro.training.dataset import Dataset
 from repro.training.feeds import (
     Exchange,
@@ -21,7 +22,6 @@ from repro.training.feeds import (
     copy_rotation,
     crop_window,
     exchange_of,
-    input_maps,
     shuffled_batches,
 )
 from tests.support.made_up_crystals import made_up_crystals
@@ -39,7 +39,7 @@ def elements_read(density: np.ndarray, lengths: np.ndarray, index: int) -> np.nd
     """Return the atomic number of each site of a crystal as an unrotated density shows it."""
     sites = box_positions(CRYSTALS[index].fractional, lengths)
     fitted = fit_gaussians(density, voxel_edges(lengths, density.shape[0]), sites)
-    return identify(fitted, candidate_elements(ionic_radii(), RULE.elements))
+    return identify(fitted, allowed_elements(ionic_radii(), RULE.elements))
 
 
 @pytest.fixture(scope="module")

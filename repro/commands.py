@@ -1,0 +1,286 @@
+"""The commands of ``python -m repro``: one table of name, help, options and function.
+
+Below this module there are no command-line options: a command's function gets what it needs as arguments.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_prep.errors import InputError
+from repro.announce import announcement
+from repro.backend import start_backend
+from repro.locks import reading
+from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
+from repro.presets import PRESETS
+from repro.relaxation.calculation_options import add_options as add_calculation_options
+from repro.relaxation.calculation_options import chosen_options
+from repro.run import Run, default_name
+from repro.stages import STAGES, earlier_stages, finished_folders, identity_of, run_stage
+
+if TYPE_CHECKING:
+    from repro.generation.request import Request
+
+EPILOG = """presets:
+  smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
+  laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
+  improved our own networks, hours on 2 cores: a VAE that gives composition and lattice first, deeper CGCNNs
+  paper    Table 6 exactly: needs a GPU
+
+sources:
+  embedded            the project's own computed crystals (no key, no network)
+  materials-project   the Materials Project's API; the key is read from MP_API_KEY
+  optimade[:URL]      an OPTIMADE database with formation energies (no key; the Materials Project's without a URL)
+  PATH                a CSV or Parquet table, or a folder of CIFs with one properties CSV
+"""
+_STRUCTURES = "CIF, POSCAR, extended XYZ or table, or a folder of them"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of the table; ``run`` gets the parsed options."""
+
+    help: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    main = argparse.ArgumentParser(
+        prog="python -m repro",
+        description="Generate inorganic crystals with Court et al.'s Cond-DFC-VAE, UNet and CGCNN (JCIM 2020).",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        described = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_options(described)
+    return main
+
+
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that name a run: preset, source, name, shared folder."""
+    command.add_argument("--preset", choices=PRESETS, help="sizes and budgets (default: laptop)")
+    command.add_argument("--source", default="embedded", help="where the crystals come from (default: embedded)")
+    command.add_argument("--run", help="name of the folder under runs/ and results/ (default: preset and source)")
+    command.add_argument(
+        "--shared",
+        type=Path,
+        default=Path(os.environ.get("ICSG_SHARED", "../shared")),
+        help="folder that holds the authors' released weights, if you have it (default: ../shared)",
+    )
+
+
+def run_of(options: argparse.Namespace) -> Run:
+    """Return the run that the options name."""
+    preset = options.preset or "laptop"
+    name = options.run or default_name(preset, options.source)
+    return Run(PRESETS[preset], options.source, name, options.shared, getattr(options, "scheduler", None))
+
+
+def _stage_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("--again", action="store_true", help="run the stage although it is done")
+
+
+def _shared_out_options(command: argparse.ArgumentParser) -> None:
+    _stage_options(command)
+    command.add_argument("--scheduler", metavar="ADDRESS", help="let a Dask cluster do it: tcp://HOST:PORT")
+
+
+def _generate_options(command: argparse.ArgumentParser) -> None:
+    _stage_options(command)
+    target = command.add_mutually_exclusive_group()
+    target.add_argument("--base", help="sample around this compound: a formula, an id of the data, or a CIF file")
+    target.add_argument("--random", action="store_true", help="sample the whole latent space")
+    command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
+    command.add_argument("--count", type=int, help="how many latent vectors to sample")
+    command.add_argument(
+        "--spread",
+        type=float,
+        help="standard deviation around the base, or factor of a random latent's (default: the networks': 0.5, 0.8)",
+    )
+    command.add_argument(
+        "--random-from",
+        choices=("encoded", "normal"),
+        help="random latents as those of the training crystals lie, or N(0, 1) as in the paper (default: the preset's)",
+    )
+    command.add_argument("--seed", type=int, help="seed of the samples (default: the preset's)")
+    command.add_argument("--elements", metavar="Na,Cl,..", help="atoms may be of these elements only")
+    command.add_argument("--out", type=Path, help="folder of CIFs and candidates.csv (default: beside the results)")
+    command.add_argument("--weights", type=Path, help="folder of the VAE and UNet (default: weights/generator)")
+    command.add_argument(
+        "--property-weights",
+        type=Path,
+        help="folder of property networks, such as weights/cgcnn-improved (default: weights/cgcnn, or the run's own)",
+    )
+    command.add_argument("--relax", action="store_true", help="relax the listed candidates with CHGNet as well")
+    wanted = command.add_argument_group("filters", "list only candidates that are valid and ..")
+    wanted.add_argument("--same-stoichiometry", action="store_true", help="have the base's stoichiometry")
+    wanted.add_argument("--charge-balanced", action="store_true", help="have oxidation states that add up to zero")
+    wanted.add_argument("--novel", action="store_true", help="have a formula that is not in the data")
+    wanted.add_argument(
+        "--energy-window", type=float, nargs=2, metavar=("LOW", "HIGH"), help="predicted formation energy, eV/atom"
+    )
+    wanted.add_argument("--unique", action="store_true", help="are no duplicates of earlier ones (StructureMatcher)")
+
+
+_SAMPLING = ("formation_energy", "count", "spread", "seed", "out", "random_from", "property_weights")
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from repro.generation.request import Filters, Request
+
+    window = tuple(options.energy_window) if options.energy_window else None
+    filters = Filters(options.same_stoichiometry, options.charge_balanced, options.novel, window, options.unique)
+    request = Request(
+        base=options.base,
+        count=options.count,
+        formation_energy=options.formation_energy,
+        spread=options.spread,
+        random_from=options.random_from,
+        seed=0 if options.seed is None else options.seed,
+        elements=_symbols(options.elements),
+        filters=filters,
+    )
+    if options.base or options.random:
+        _generate_wanted(options, request)
+        return
+    given = [name for name in _SAMPLING if getattr(options, name) is not None]
+    if given:
+        raise InputError(f"--{given[0].replace('_', '-')} needs --base or --random beside it.")
+    run_stage("generate", run_of(options), options.again)
+
+
+def _symbols(elements: str | None) -> tuple[str, ...]:
+    symbols = tuple(symbol.strip() for symbol in (elements or "").split(",") if symbol.strip())
+    if elements is not None and not symbols:
+        raise InputError(f"--elements {elements}: nothing is no element; write --elements Na,Cl.")
+    return symbols
+
+
+def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
+    """Sample what is asked for, with the published networks or, if the options name a run, with its own."""
+    start_backend()
+    generation = import_module("repro.generation.generate")
+    if not (options.preset or options.run):
+        weights, ranking = options.weights or GENERATOR, options.property_weights or PROPERTY_NETWORKS
+        generation.generate_published(request, weights, ranking, options.source, options.out, options.relax)
+        return
+    run = run_of(options)
+    if options.seed is None:
+        request = replace(request, seed=run.preset.seed)
+    needed = earlier_stages("generate", run)
+    with reading([run.folder(name) for name in needed]):
+        for name in needed:
+            identity_of(name, run)  # refuses one that is missing or stale
+        generation.generate_of_run(request, run, options.property_weights, options.out, options.relax)
+
+
+def _files_options(what: str) -> Callable[[argparse.ArgumentParser], None]:
+    def add(command: argparse.ArgumentParser) -> None:
+        command.add_argument("path", type=Path, help=_STRUCTURES)
+        command.add_argument("--out", type=Path, help=what)
+        command.add_argument(
+            "--weights", type=Path, help="folder of networks (default: those that come with the project)"
+        )
+
+    return add
+
+
+def _predict(options: argparse.Namespace) -> None:
+    start_backend()
+    predict = import_module("repro.properties.predict")
+    predict.predict_files(options.path, options.out, options.weights or PROPERTY_NETWORKS)
+
+
+def _reconstruct(options: argparse.Namespace) -> None:
+    start_backend()
+    reconstruct = import_module("repro.generation.reconstruct")
+    reconstruct.reconstruct_files(options.path, options.out, options.weights or GENERATOR)
+
+
+def _relax_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=Path, help=_STRUCTURES)
+    command.add_argument("--out", type=Path, help="folder of relaxed.csv and CIFs (default: beside PATH, -relaxed)")
+    add_calculation_options(command)
+
+
+def _relax(options: argparse.Namespace) -> None:
+    relax_files = import_module("repro.relaxation.relax_files").relax_files
+    relax_files(options.path, options.out, chosen_options(options))
+
+
+def _announce_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("--gpu", action="store_true", help="a GPU is visible")
+
+
+def _announce(options: argparse.Namespace) -> None:
+    print(announcement(run_of(options), options.gpu))
+
+
+def _publish_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("--to", type=Path, help="folder for the networks (default: in weights)")
+
+
+def _publish(module: str, name: str) -> Callable[[argparse.Namespace], None]:
+    def publish(options: argparse.Namespace) -> None:
+        run = run_of(options)
+        with reading(finished_folders(run)):
+            getattr(import_module(module), name)(run, options.to)
+
+    return publish
+
+
+def _stage(name: str) -> Command:
+    options = _shared_out_options if name in ("voxelize", "graphs") else _stage_options
+    return Command(STAGES[name].help, options, lambda given: run_stage(name, run_of(given), given.again))
+
+
+COMMANDS = {name: _stage(name) for name in STAGES} | {
+    "generate": Command(STAGES["generate"].help, _generate_options, _generate),
+    "reconstruct": Command(
+        "encode your own crystals and decode them again: CIFs, and the errors of each",
+        _files_options("folder of CIFs and reconstruction.csv (default: reconstructed-NAME)"),
+        _reconstruct,
+    ),
+    "predict": Command(
+        "predict eight properties of your own structures, with units, as CSV",
+        _files_options("write the CSV to this file instead of the screen"),
+        _predict,
+    ),
+    "relax": Command(
+        "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",
+        _relax_options,
+        _relax,
+    ),
+    "announce": Command(
+        "print what make reproduce is about to run, how long it takes, and how to choose otherwise",
+        _announce_options,
+        _announce,
+    ),
+    "publish-generator": Command(
+        "copy a run's generator into weights/generator, and its evaluation into results/published",
+        _publish_options,
+        _publish("repro.generation.publish_generator", "publish_generator"),
+    ),
+    "publish": Command(
+        "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
+        _publish_options,
+        _publish("repro.properties.publish_properties", "publish_properties"),
+    ),
+}

@@ -1,0 +1,68 @@
+"""The stage that gathers what was trained, and what the training crystals teach, into one folder."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from data_prep.cell_angles import fit_angle_rule
+from data_prep.elements import RADII
+from models.beyond_paper import ImprovedVAEParameters
+from models.decoding.species import allowed_elements
+from models.latent_sampler import LatentSampler
+from models.site_count_classifier import SiteCountClassifier
+from repro import stamps
+from repro.decoding.decoder import Decoder
+from repro.decoding.knowledge import (
+    CLASSIFIER_CRYSTALS,
+    encode_crystals,
+    fit_arrangements,
+    fit_latent_sampler,
+    fit_site_counts,
+)
+from repro.decoding.latents import Autoencoder
+from repro.generation.generator_folder import Learned, write_generator
+from repro.run import Run
+from repro.training.dataset import Dataset, load_dataset, load_store
+from repro.training.fit import BEST, load_weights
+from repro.training.train_unet import trained_unet
+from repro.training.train_vae import build_vae
+
+
+def gather_generator(run: Run) -> dict:
+    """Write ``runs/RUN/generator``: the networks at their best epochs, arrangements, angles, formulas, latents."""
+    dataset = load_dataset(run)
+    vae = build_vae(run.preset.vae, run.preset.voxels.grid)
+    load_weights(vae, run.folder("train-vae") / BEST)
+    rule = fit_angle_rule(dataset.train)
+    sampler, counts = None, None
+    if isinstance(run.preset.vae, ImprovedVAEParameters):
+        sampler, counts = _latents(run, Autoencoder(vae.encoder, vae.decoder), dataset)
+    decoder = Decoder(
+        unet=trained_unet(run),
+        elements=allowed_elements(RADII[run.preset.voxels.radii](), dataset.elements),
+        arrangements=fit_arrangements(dataset.train, rule),
+        site_counts=counts,
+    )
+    facts = {
+        "preset": run.preset.name,
+        "source": run.source_name,
+        "split": {"by": run.preset.data.split_by, "seed": run.preset.seed},
+        "vae_training": asdict(run.preset.vae_training),
+        "unet_training": asdict(run.preset.unet_training),
+        "training": {stage: stamps.read(run.folder(stage))["counts"] for stage in ("train-unet", "train-vae")},
+    }
+    write_generator(run.folder("generator"), run.preset, Learned(vae, decoder, rule, sampler), dataset, facts)
+    return {
+        "elements": len(dataset.elements),
+        "arrangements": sum(map(len, decoder.arrangements.arrangements.values())),
+    }
+
+
+def _latents(run: Run, autoencoder: Autoencoder, dataset: Dataset) -> tuple[LatentSampler, SiteCountClassifier]:
+    """Encode the training part and return where its latents lie, and what they say of the number of sites."""
+    chosen = dataset.indices("train")
+    mean, log_var = encode_crystals(autoencoder, dataset, load_store(run), chosen)
+    sampler = fit_latent_sampler(dataset, chosen, mean, log_var)
+    some = np.arange(len(chosen))[:: -(-len(chosen) // CLASSIFIER_CRYSTALS)]
+    sizes = np.array([dataset.crystals[index].n_sites for index in chosen[some]])
+    return sampler, fit_site_counts(mean[some], log_var[some], sizes, run.preset.seed)

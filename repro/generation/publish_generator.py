@@ -1,0 +1,80 @@
+"""python -m repro publish-generator: a finished run's generator, with its numbers, into the project."""
+
+from pathlib import Path
+
+from data_prep.errors import InputError
+from data_prep.files.atomic import write_json
+from data_prep.files.json_files import read_json
+from models.decoding import Way
+from repro.evaluation.results import OURS, SUMMARY, TRUE_MAP, route
+from repro.network_folders import GENERATOR, copy_networks, read_manifest
+from repro.run import PUBLISHED, Run
+
+FACTS = ("preset", "source", "split", "training")  # of the manifest
+_COMPARED = ("emd", "delta_n", "species_right", "exact_fraction")
+
+
+def publish_generator(run: Run, to: Path | None = None) -> None:
+    """Publish a run's generator and its evaluation.
+
+    Raises InputError, with nothing written, when one of them has not been made or cannot be read.
+    """
+    manifest = read_manifest(run.folder("generator"))
+    measured, generated = run.results / SUMMARY, run.results / "generate/summary.json"
+    found = [read_json(path, "run make evaluate generate") for path in (measured, generated)]
+    try:
+        numbers = evaluation(*found, run.preset.generate.way) | {name: manifest[name] for name in FACTS}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{measured} or {generated} lacks something ({type(error).__name__}: {error}): "
+            "run make evaluate generate again."
+        ) from error
+    copy_networks(run.folder("generator"), to or GENERATOR)
+    results = PUBLISHED / (to.name if to else "")
+    write_json(results / "evaluation.json", numbers)
+    print(f"Networks: {to or GENERATOR}; numbers: {results / 'evaluation.json'}")
+
+
+def evaluation(measured: dict, generated: dict, way: Way) -> dict:
+    """Return the metrics of the published models on the held-out formulas, over all and per family.
+
+    ``measured`` and ``generated`` are what the stages evaluate and generate wrote. Sites and species are those of the
+    ``way`` that generation uses; those of the others stand beside them.
+    """
+    families = [name for name in measured["vae"][OURS] if name != "all"]
+    shares = {"valid_random": generated["random"], "valid_around_base": generated["around a base"]}
+    return _metrics(measured, "all", way) | {
+        **{name: group["valid_share"] for name, group in shares.items()},
+        "nonzero_recall": measured["unet"]["nonzero_recall"],
+        "nonzero_recall_argmax": measured["unet"]["nonzero_recall_argmax"],
+        "counts": {
+            "structures": measured["vae"][OURS]["all"]["count"],
+            "occupied_voxels": measured["unet"]["occupied_voxels"],
+            **{name: group["samples"] for name, group in shares.items()},
+        },
+        "way": way,
+        "elements": measured["elements"].get(route(OURS, way), {}),
+        "families": {family: _metrics(measured, family, way) for family in families},
+    }
+
+
+def _metrics(measured: dict, group: str, way: Way) -> dict:
+    vae, used = measured["vae"][OURS][group], measured["routes"][route(OURS, way)][group]
+
+    def by(source: str, other: Way) -> dict:
+        return {name: measured["routes"][route(source, other)][group].get(name) for name in _COMPARED}
+
+    return {
+        "vae_mse": vae["mse"],
+        "density_mse": vae["density_mse"],
+        "kld": vae["kld"],
+        **dict(zip(("lattice_mae_a", "lattice_mae_b", "lattice_mae_c"), vae["lattice_error"], strict=True)),
+        "emd": used.get("emd"),
+        "delta_nsites": used.get("delta_n"),
+        "species_right": used["species_right"],
+        "exact_fraction": used["exact_fraction"],
+        "by_vote": by(OURS, "vote"),
+        "by_fit": by(OURS, "fit"),
+        "true_maps_by_vote": by(TRUE_MAP, "vote"),
+        "true_maps_by_fit": by(TRUE_MAP, "fit"),
+    }

@@ -1,0 +1,92 @@
+"""Folders of trained networks: those of a run and those that come with the project have one format.
+
+Such a folder holds files of weights and arrays, and ``manifest.json`` with their checksums and all that is needed
+to build the networks again. Publishing a run's networks is copying its folder.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_prep.errors import InputError
+from data_prep.files.atomic import replacing, write_json
+from data_prep.files.checksum import file_sha256
+from models.beyond_paper import NETWORKS, network_name
+from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
+from repro import stamps
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # those that come with the project
+GENERATOR, PROPERTY_NETWORKS = WEIGHTS / "generator", WEIGHTS / "cgcnn"
+MANIFEST = "manifest.json"
+_REMEDY = "clone the project again, or give another folder of networks"
+
+if TYPE_CHECKING:
+    import keras
+
+Parameters = VAEParameters | UNetParameters | CGCNNParameters
+
+
+def write_weights(model: "keras.Model", path: Path) -> None:
+    """Write a model's weights, without the state of its training, atomically."""
+    with replacing(path) as temporary:
+        model.save_weights(temporary, overwrite=True)
+
+
+def write_manifest(folder: Path, files: Sequence[str], facts: dict) -> None:
+    """Write the manifest of ``files``, which lie in ``folder`` already: it makes them count."""
+    sums = {name: file_sha256(folder / name) for name in files}
+    write_json(folder / MANIFEST, {"sha256": sums, **facts, "versions": stamps.versions()})
+
+
+def read_manifest(folder: Path) -> dict:
+    """Return the manifest; raises InputError naming it, or one of its files, when missing, changed or damaged."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        sums = dict(manifest["sha256"])
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: {_REMEDY}.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
+        raise InputError(f"{path} is damaged or of an earlier version ({error}): {_REMEDY}.") from error
+    for name, sha256 in sums.items():
+        if not (folder / name).exists() or file_sha256(folder / name) != sha256:
+            state = "damaged" if (folder / name).exists() else "missing"
+            raise InputError(f"{folder / name} is {state}: {_REMEDY}.")
+    return manifest
+
+
+def damaged(folder: Path, error: Exception) -> InputError:
+    """Return the error for a manifest that lacks something or holds something else."""
+    return InputError(f"{folder / MANIFEST} is damaged or of an earlier version ({error}): {_REMEDY}.")
+
+
+def identity_of_networks(folder: Path) -> str:
+    """Return a hash of everything in a folder of networks: the manifest has the checksums of the rest."""
+    path = folder / MANIFEST
+    return file_sha256(path) if path.is_file() else "missing"
+
+
+def copy_networks(source: Path, target: Path) -> None:
+    """Copy a folder of networks, the manifest last; raises InputError when ``source`` is not whole."""
+    manifest = read_manifest(source)
+    for name in (*manifest["sha256"], MANIFEST):
+        with replacing(target / name) as temporary:
+            shutil.copyfile(source / name, temporary)
+    for path in target.iterdir():
+        if path.suffix in (".h5", ".npz") and path.name not in manifest["sha256"]:
+            path.unlink()  # of the networks that were there before
+
+
+def parameters_to_json(parameters: Parameters) -> dict:
+    """Return hyperparameters as plain data, with the name of the network that they describe."""
+    return {"network": network_name(parameters), **asdict(parameters)}
+
+
+def parameters_from_json(found: dict) -> Parameters:
+    """Return what ``parameters_to_json`` gave; raises KeyError or TypeError for anything else."""
+    kind = NETWORKS[found["network"]]
+    given = {name: value for name, value in found.items() if name != "network"}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})

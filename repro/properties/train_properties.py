@@ -1,0 +1,167 @@
+"""The stage that trains the property networks (Methods, "Crystal-Property Prediction"; FINDINGS F26 to F29).
+
+Formation energy and energy per atom are learned from scratch; every other property starts from the graph
+layers of the formation-energy network, first with these frozen, then all layers together.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.coordination import all_coordinations
+from data_prep.element_features import element_features
+from data_prep.errors import InputError
+from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
+from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
+from models.table6 import CGCNNParameters
+from repro import stamps
+from repro.presets import PropertyTrainingParameters
+from repro.properties.network_folder import network_names, write_property_networks
+from repro.properties.networks import PropertyNetworks, load_network
+from repro.properties.property_data import PropertyData, load_property_data
+from repro.run import Run
+from repro.training.feeds import GraphFeed, shuffled_batches
+from repro.training.fit import BEST, Budget, compile_model, fit_epochs, load_weights
+
+FROM_SCRATCH = (FORMATION_ENERGY, "energy_per_atom")  # Methods: all others "are trained by transfer-learning"
+FEWEST = {"train": 30, "validation": 2, "test": 2}  # labels below which a property is not trained
+_LOSS = "mean_absolute_error"  # F26
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train: its name, property and seed; ``pretrained`` names the one that it starts from."""
+
+    name: str
+    property: str
+    seed: int
+    pretrained: str | None
+
+
+def plan(data: PropertyData, members: int, seed: int) -> tuple[list[Task], dict[str, str]]:
+    """Return the networks to train, in order, and why the other properties have none."""
+    tasks, left_out = [], {}
+    for name in PROPERTIES:
+        counts = {part: len(data.labelled(name, part)) for part in FEWEST}
+        if any(counts[part] < fewest for part, fewest in FEWEST.items()):
+            had = ", ".join(f"{count} to {part}" for part, count in counts.items())
+            left_out[name] = "no labels" if not any(counts.values()) else f"too few labels ({had})"
+        elif name == FORMATION_ENERGY:
+            tasks += [Task(one, name, seed + place, None) for place, one in enumerate(network_names(name, members))]
+        else:
+            from_energy = tasks and tasks[0].property == FORMATION_ENERGY and name not in FROM_SCRATCH
+            pretrained = tasks[0].name if from_energy else None
+            tasks.append(Task(name, name, seed, pretrained))
+    # A property's first network before its others: a training cut short then has all properties.
+    return sorted(tasks, key=lambda task: task.seed), left_out
+
+
+def train_cgcnn(run: Run) -> dict:
+    """Train every network that the data have labels for; each in a folder of its own, finished ones once."""
+    data, parameters, folder = load_property_data(run), run.preset.cgcnn, run.folder("train-cgcnn")
+    training = run.preset.cgcnn_training
+    tasks, left_out = plan(data, training.members, run.preset.seed)
+    for name, why in left_out.items():
+        print(f"{PROPERTIES[name].title}: not trained, {why} in {run.source}.")
+    if not tasks:
+        raise InputError(f"{run.source} has no property with enough labels to train a network on.")
+    networks = {}
+    for number, task in enumerate(tasks, start=1):
+        labelled = len(data.labelled(task.property, "train"))
+        print(f"network {number} of {len(tasks)}: {task.name}, {labelled} training crystals", flush=True)
+        networks[task.name] = _train(task, data, parameters, training, folder)
+    first = networks[tasks[0].name]
+    return {"parameters": first["parameters"], "epochs": first["epochs"], "networks": networks, "not trained": left_out}
+
+
+def _train(
+    task: Task,
+    data: PropertyData,
+    parameters: CGCNNParameters,
+    training: PropertyTrainingParameters,
+    folder: Path,
+) -> dict:
+    """Train one network and return its counts and the validation error of its best epoch."""
+    keras.utils.set_random_seed(task.seed)
+    model = build_cgcnn(parameters, element_features())
+    set_target_scale(model, data.labels[task.property][data.labelled(task.property, "train")])
+    fit = partial(_fit, model, task, data, parameters, training)
+    epochs = training.epochs
+    if task.pretrained:
+        copy_graph_layers(load_network(parameters, folder / task.pretrained / BEST), model)
+        for layer in graph_layers(model):
+            layer.trainable = False
+        fit(training.head_epochs, folder / task.name / "head")
+        load_weights(model, folder / task.name / "head" / BEST)
+        for layer in graph_layers(model):
+            layer.trainable = True
+        epochs = training.transfer_epochs
+    history = fit(epochs, folder / task.name)
+    best = min(history, key=lambda epoch: epoch["val_loss"])
+    return {
+        "property": task.property,
+        "pretrained": task.pretrained,
+        "seed": task.seed,
+        "parameters": model.count_params(),
+        "epochs": len(history),
+        "best_epoch": history.index(best) + 1,
+        "validation_mae": best["val_loss"],
+        "seconds": round(sum(epoch["seconds"] for epoch in history)),
+    }
+
+
+def _fit(
+    model: keras.Model,
+    task: Task,
+    data: PropertyData,
+    parameters: CGCNNParameters,
+    training: PropertyTrainingParameters,
+    epochs: int,
+    folder: Path,
+) -> list[dict]:
+    """Fit ``epochs`` epochs into ``folder`` with the mean absolute error and early stopping (F26)."""
+    train, held = (data.labelled(task.property, part) for part in ("train", "validation"))
+    size = parameters.batch_size
+    steps = -(-len(train) // size)  # of one pass over the labels
+    passes = -(-training.steps_per_epoch // steps)
+    budget = Budget(epochs, passes * steps, parameters.learning_rate, training.schedule, 0, training.patience)
+    compile_model(model, budget, loss=_LOSS)
+    labels = data.labels[task.property].astype("float32")
+    return fit_epochs(
+        model,
+        budget,
+        lambda epoch: GraphFeed(data.graphs, labels, shuffled_batches(train, size, task.seed, epoch, passes)),
+        GraphFeed(data.graphs, labels, shuffled_batches(held, size, task.seed, 0)),
+        folder,
+    )
+
+
+def gather_properties(run: Run) -> dict:
+    """Write the trained networks, in the order of their training and at their best epochs, with what they saw."""
+    data, networks = load_property_data(run), trained_networks(run)
+    training = np.flatnonzero(data.parts == "train")
+    seen = all_coordinations(data.graphs[index] for index in training)
+    facts = {
+        "preset": run.preset.name,
+        "source": run.source_name,
+        "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed},
+        "cgcnn_training": asdict(run.preset.cgcnn_training),
+        "training_crystals": len(training),
+    }
+    write_property_networks(run.folder("properties"), PropertyNetworks(networks, run.preset.cgcnn, seen), facts)
+    return {"networks": {name: len(members) for name, members in networks.items()}}
+
+
+def trained_networks(run: Run) -> dict[str, list[keras.Model]]:
+    """Return the networks of a run by property, in the order of their training, at their best epochs."""
+    folder = run.folder("train-cgcnn")
+    stamp = stamps.read(folder)
+    if stamp is None:
+        raise InputError(f"{folder} has no finished result: run the stage 'train-cgcnn' first.")
+    networks: dict[str, list[keras.Model]] = {}
+    for name, facts in stamp["counts"]["networks"].items():
+        networks.setdefault(facts["property"], []).append(load_network(run.preset.cgcnn, folder / name / BEST))
+    return networks

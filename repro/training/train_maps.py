@@ -1,0 +1,51 @@
+"""What the trainings of the VAE and the UNet share: the order of the samples, the budget, the feeds of each epoch."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from models.table6 import UNetParameters, VAEParameters
+from repro.presets import TrainingParameters
+from repro.run import Run
+from repro.training.dataset import load_dataset
+from repro.training.feeds import Exchange, SampleOrder, exchange_of
+from repro.training.fit import Budget, compile_model, fit_epochs
+
+Feed = Callable[[SampleOrder, int, Exchange, float], keras.utils.PyDataset]  # order, epoch, exchange, noise
+
+
+def fit_on_maps(
+    run: Run,
+    model: keras.Model,
+    parameters: VAEParameters | UNetParameters,
+    training: TrainingParameters,
+    feed: Feed,
+    folder: Path,
+    **losses,
+) -> dict:
+    """Fit a network to the maps of the training part, validate it after each epoch, and return the stage's counts.
+
+    Validation maps are those of the real crystals, without rotations, exchanged elements or errors. The ``losses``
+    are those of ``compile_model``.
+    """
+    dataset, seed = load_dataset(run), run.preset.seed
+    train, held_out = dataset.indices("train"), dataset.indices("validation", training.validation_limit)
+    order = SampleOrder(train, training.rotations, parameters.batch_size, training.steps_per_epoch, seed)
+    held_order = SampleOrder(held_out, 0, parameters.batch_size, 0, seed)
+    budget = Budget(parameters.epochs, order.steps, parameters.learning_rate, training.schedule, training.warmup_steps)
+    compile_model(model, budget, **losses)
+    exchange = exchange_of(dataset, training.substituted, run.preset.voxels.radii)
+    history = fit_epochs(
+        model,
+        budget,
+        lambda epoch: feed(order, epoch, exchange, training.noise),
+        feed(held_order, 0, Exchange(dataset.crystals), 0.0),
+        folder,
+    )
+    return {
+        "parameters": model.count_params(),
+        "epochs": len(history),
+        "samples": len(history) * order.steps * order.batch_size,
+        "seconds": round(sum(epoch["seconds"] for epoch in history)),
+    }
