@@ -9,12 +9,12 @@ from pymatgen.core import Lattice, Structure
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from experiments import registry, surrogate_error
-from experiments.__main__ import main
 from repro.relaxation.calculation_store import CONVERGED, Store, structure_from
 from repro.relaxation.calculator import Calculator, formation_energy
 from repro.relaxation.relaxation_verdict import TOO_CLOSE
 from repro.training.prepare import CACHE
 from tests.relaxation.test_relaxation import Emt, b2
+from tests.support.exit_code import run_experiment as main
 
 PEROVSKITE = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
 HEUSLER = ((0, 0, 0), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), (0.75, 0.75, 0.75))

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
-from experiments.__main__ import main as experiments
 from repro import stages
 from repro.__main__ import main
 from repro.locks import making, reading
 from repro.training.fit import fit_epochs
 from tests.conftest import ROOT
 from tests.support import made_up_generation
+from tests.support.exit_code import run_experiment as experiments
 from tests.support.killing import Command, check_whole, finish, kill_alone, outcome
 from tests.support.pipeline import small_source
 from tests.training.test_fit import BUDGET, LineFeed, small_model, weights_of

@@ -10,7 +10,6 @@ import pytest
 from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
-from experiments.__main__ import main as experiments
 from models.cgcnn import graph_layers
 from repro.__main__ import main
 from repro.presets import SMOKE
@@ -21,6 +20,7 @@ from repro.properties.property_data import load_property_data
 from repro.properties.train_properties import plan, trained_networks
 from repro.run import Run
 from repro.training.fit import BEST
+from tests.support.exit_code import run_experiment as experiments
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import table_row
 

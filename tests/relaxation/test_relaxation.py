@@ -21,7 +21,6 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.errors import InputError
 from experiments import table3
-from experiments.__main__ import main as experiments
 from experiments.reporting.material import gather
 from experiments.reporting.stored_sections import table_3
 from repro.relaxation import calculator as calculators
@@ -40,6 +39,7 @@ from repro.relaxation.calculation_store import (
 )
 from repro.relaxation.chgnet import Surrogate, relax
 from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures
+from tests.support.exit_code import run_experiment as experiments
 from tests.support.made_up_run import made_up_run
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
