@@ -9,16 +9,12 @@ SHELL := bash
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 PRESET ?= $(if $(GPU),paper,laptop)
 SOURCE ?= embedded
-PLAIN = $(patsubst %-,%,$(subst :,-,$(subst .,-,$(subst /,-,$(subst http://,,$(subst https://,,$(SOURCE)))))))
-OF_SOURCE = $(if $(filter optimade optimade:%,$(SOURCE)),$(PLAIN),$(firstword $(subst ., ,$(notdir $(patsubst %/,%,$(SOURCE))))))
-RUN ?= $(PRESET)$(if $(filter embedded,$(SOURCE)),,-$(OF_SOURCE))
+RUN ?=
 SHARED ?= ../shared
 PYTHON ?= python3
 PY := .venv/bin/python
-GENERATED = --results results/$(RUN) --data runs/$(RUN)/data
-OF_RUN = --preset $(PRESET) --source $(SOURCE) --run $(RUN) --shared $(SHARED)
-STAGE = $(PY) -m repro $@ $(OF_RUN)
-SHARED_OUT = $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+# Without RUN the run is named after its preset and source (repro/run.py).
+OF_RUN = --preset $(PRESET) --source $(SOURCE) $(if $(RUN),--run $(RUN)) --shared $(SHARED)
 SEEDS ?= 1
 # Calculations: CHGNet, or pw.x with DFT=1 PSEUDO_DIR=folder; PW is how pw.x is started, PARSL a configuration.
 CALCULATIONS = $(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)') $(if $(PW),--pw '$(PW)')) \
@@ -27,11 +23,13 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_CPU = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EXTRAS = scale docs optimade surrogate dft
 
+EXPERIMENTS = table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 figure6 figure7 \
+	novelty calibration slices surrogate-error known-crystals deviations report publish-report
+STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn properties evaluate-properties evaluate \
+	generate publish publish-generator
+
 .PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest docs \
-	data voxelize train-unet train-vae graphs train-cgcnn evaluate \
-	evaluate-properties generate tables figures table1 table2 table3 table4 table5 table6 \
-	figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty report publish publish-generator publish-report released \
-	bench embedded-data surrogate surrogate-error known-crystals clean
+	$(STAGES) tables figures $(EXPERIMENTS) released bench embedded-data surrogate clean
 
 help:  ## this list
 	@echo "make TARGET [PRESET=smoke|laptop|improved|paper] [SOURCE=embedded|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
@@ -48,7 +46,7 @@ setup: .venv/ready  ## virtual environment in .venv with the locked versions (fi
 	touch $@
 
 reproduce: setup  ## the whole way on PRESET and SOURCE, to the report (laptop 15 to 45 min on 2 cores; paper needs a GPU)
-	@$(PY) -m repro.announce --preset $(PRESET) --source $(SOURCE) --run $(RUN) --gpu "$(GPU)"
+	@$(PY) -m repro announce $(OF_RUN) $(if $(GPU),--gpu)
 	@$(MAKE) --no-print-directory report PRESET=$(PRESET) SOURCE=$(SOURCE) RUN=$(RUN) SHARED=$(SHARED)
 
 smoke: setup  ## the whole way at 16^3 on a few dozen crystals, two stages at a time (under 3 min)
@@ -104,69 +102,59 @@ docs: .venv-tools/ready  ## the pages and docstrings as a site, links checked: b
 	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/python -m mkdocs build --strict --config-file docs/mkdocs.yml
 	@echo "build/docs/index.html; to search as well: $(PYTHON) -m http.server --directory build/docs"
 
+# Each stage reads what its prerequisites left; OPTIONS_name is what can be asked of that one alone.
+OPTIONS_voxelize = $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+OPTIONS_graphs = $(OPTIONS_voxelize)
+$(STAGES):
+	@$(PY) -m repro $@ $(OF_RUN) $(OPTIONS_$@)
+
 data: setup  ## 1. crystals of SOURCE, quarantined and split (seconds)
-	@$(STAGE)
 voxelize: data  ## 2. density and species maps in NPZ shards (under a minute; SCHEDULER=tcp://host:8786 on a Dask cluster)
-	@$(STAGE) $(SHARED_OUT)
 train-unet: voxelize  ## 3. the UNet (laptop 6 min; paper needs a GPU)
-	@$(STAGE)
 train-vae: train-unet  ## 4. the Cond-DFC-VAE (laptop 18 min; paper needs a GPU)
-	@$(STAGE)
-graphs: setup  ## 5. crystal graphs and labels of every kind of crystal in SOURCE (seconds; 45,000 crystals 2 min)
-	@$(STAGE) $(SHARED_OUT)
-train-cgcnn: graphs  ## 6. the CGCNN on each property with labels (laptop 5 min; 45,000 crystals an hour and a half)
-	@$(STAGE)
-evaluate-properties: train-cgcnn  ## 7. the property networks on the held-out crystals (seconds to minutes)
-	@$(STAGE)
-evaluate: train-unet train-vae  ## 8. VAE and UNet on the held-out crystals (laptop 6 min)
-	@$(STAGE)
-generate: train-unet train-vae train-cgcnn  ## 9. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
-	@$(STAGE)
+generator: train-unet train-vae  ## 5. both, and what the training crystals teach, in runs/RUN/generator (under a minute)
+graphs: setup  ## 6. crystal graphs and labels of every kind of crystal in SOURCE (seconds; 45,000 crystals 2 min)
+train-cgcnn: graphs  ## 7. the CGCNN on each property with labels (laptop 5 min; 45,000 crystals an hour and a half)
+properties: train-cgcnn  ## 8. the property networks in runs/RUN/properties (seconds)
+evaluate-properties: properties  ## 9. the property networks on the held-out crystals (seconds to minutes)
+evaluate: generator  ## 10. VAE and UNet on the held-out crystals (laptop 6 min)
+generate: generator properties  ## 11. new crystals around bases and at random: CIFs, CSV (laptop 2 min)
 tables: table1 table2 table4 table6  ## every table that needs no training of its own: 1, 2, 4, 6
-figures: figure2 figure3 figure4 figure5 figure6 figure7 calibration novelty  ## every figure: 2 to 7, calibration, novelty
+figures: figure2 figure3 figure4 figure5 figure6 figure7 novelty calibration slices  ## every figure: 2 to 7, novelty, calibration, slices
+
+OPTIONS_table3 = $(CALCULATIONS)
+OPTIONS_table4 = $(if $(GENERAL),--general $(GENERAL))
+OPTIONS_table5 = --seeds $(SEEDS) $(if $(PUBLISH),--publish)
+OPTIONS_surrogate-error = $(CALCULATIONS)
+OPTIONS_known-crystals = $(CALCULATIONS)
+$(EXPERIMENTS):
+	@$(PY) -m experiments $@ $(OF_RUN) $(OPTIONS_$@)
+
 table1: evaluate-properties  ## Table 1: eight properties on the held-out crystals of SOURCE
-	@$(PY) -m experiments.table1 --results results/$(RUN)
-table6: setup  ## Table 6: the code's hyperparameters beside the paper's
-	@$(PY) -m experiments.table6 --out results/$(RUN)
-table5: setup  ## Table 5: three ablations of PRESET on SOURCE, SEEDS=3 times, PUBLISH=1: for other reports (each seed: 2 UNets, 3 VAEs, evaluations)
-	@$(PY) -m experiments.$@ $(OF_RUN) --seeds $(SEEDS) $(if $(PUBLISH),--publish)
-figure2: train-unet train-vae  ## Figure 2: latent dimensions, interpolations, the A-site along a path (minutes)
-	@$(PY) -m experiments.$@ $(OF_RUN)
-figure3: train-vae  ## Figure 3: t-SNE of the encoded training structures (5,000: 2 min)
-	@$(PY) -m experiments.$@ $(OF_RUN)
-figure4: evaluate  ## Figure 4: errors of lattice and sites on the held-out crystals
-	@$(PY) -m experiments.figure4 --results results/$(RUN)
-figure5: evaluate-properties  ## Figure 5: predicted against true properties
-	@$(PY) -m experiments.figure5 --results results/$(RUN)
 table2: generate  ## Table 2: samples around base compounds through the paper's filters, and what is left (Table S1)
-	@$(PY) -m experiments.$@ $(GENERATED)
 table3: table2  ## Table 3: those candidates relaxed with CHGNet (DFT=1 PSEUDO_DIR=folder: with pw.x); first: make surrogate
-	@$(PY) -m experiments.$@ --results results/$(RUN) $(CALCULATIONS)
 table4: generate  ## Table 4: candidates that were known but not trained on; GENERAL=source: other polymorphs (minutes)
-	@$(PY) -m experiments.$@ $(GENERATED) $(if $(GENERAL),--general $(GENERAL))
+table5: setup  ## Table 5: three ablations of PRESET on SOURCE, SEEDS=3 times, PUBLISH=1: for other reports (each seed: 2 UNets, 3 VAEs, evaluations)
+table6: setup  ## Table 6: the code's hyperparameters beside the paper's
+figure2: generator  ## Figure 2: latent dimensions, interpolations, the A-site along a path (minutes)
+figure3: generator  ## Figure 3: t-SNE of the encoded training structures (5,000: 2 min)
+figure4: evaluate  ## Figure 4: errors of lattice and sites on the held-out crystals
+figure5: evaluate-properties  ## Figure 5: predicted against true properties
 figure6: generate  ## Figure 6: validity, types, energies and elements of random samples
-	@$(PY) -m experiments.$@ $(GENERATED)
 figure7: generate  ## Figure 7: generated crystals of each family
-	@$(PY) -m experiments.$@ $(GENERATED)
 novelty: generate  ## uniqueness, novelty, symmetry and density of the generated crystals (13,000 samples 10 min)
-	@$(PY) -m experiments.$@ $(GENERATED)
 calibration: evaluate-properties  ## the spread of the formation-energy networks against their error
-	@$(PY) -m experiments.calibration --results results/$(RUN)
-report: evaluate generate tables figures  ## 10. results/RUN/report.html and report.md
-	@$(STAGE)
+slices: generator  ## true and reconstructed density maps of a few held-out crystals
+surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)
+known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
+deviations: setup  ## docs/deviations.md: every choice that differs from the paper's
+report: evaluate generate tables figures  ## 12. results/RUN/report.html and report.md
 
 publish: table1 figure5 calibration  ## this run's property networks to weights/cgcnn, its numbers to results/published
-	@$(STAGE)
 publish-report: report  ## a run's report, its numbers, figures and crystals to results/published
-	@$(STAGE)
 publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generator, their numbers to results/published
-	@$(STAGE)
 surrogate: setup  ## CHGNet, quacc and Parsl into .venv, for Table 3 and for relaxing crystals (1 GB)
 	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH_CPU) --editable '.[surrogate]'
-surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)
-	@$(PY) -m experiments.surrogate --source $(SOURCE) --out results/$(RUN) $(CALCULATIONS)
-known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
-	@$(PY) -m experiments.known_crystals --json results/known_crystals.json $(CALCULATIONS)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)
 	$(PY) -m repro.released --shared $(SHARED)
 bench: setup  ## speed, memory and sizes beside slower ways and the last published run (4 min; SCALE=100000: many structures)

@@ -1,1 +1,1 @@
-"""Where crystals come from and how they become arrays: sources, voxels, shards, splits, graphs."""
+"""Crystals and how they become arrays: sources, screening, voxels, shards, splits, graphs."""

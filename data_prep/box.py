@@ -1,6 +1,6 @@
-"""The box that a cell is drawn in, and the geometry of its voxels (Methods; FINDINGS F2 to F4, F8).
+"""The box around a cell and the geometry of its voxels (Methods; FINDINGS F2 to F4, F8).
 
-The cell is drawn as an orthogonal box that reaches a quarter of the cell beyond it on each side.
+The box is orthogonal, whatever the angles of the cell, and extends beyond it by a quarter of its length on each side.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""Which angle a randomly sampled cell has: a boxed map does not say (FINDINGS F2).
+"""The angle of a randomly sampled cell, which its boxed map does not contain (FINDINGS F2).
 
 Nearly all cubic crystals of the training set are deposited in cells of 90° (primitive cubic) or 60°
 (face-centred). The rule weighs two facts learned from the training part: how often each angle occurs
-for that number of sites, and which of the two volumes suits the elements. A cell of equal edges is
+for that number of sites, and which of the two volumes fits the elements. A cell of equal edges is
 sqrt(2) smaller at 60° than at 90°, while volumes per element predict log V to about 0.1.
 """
 
@@ -18,8 +18,8 @@ from data_prep.elements import MAX_Z
 ANGLES = (60.0, 90.0)
 _SHAPE = {60.0: 2**-0.5, 90.0: 1.0}  # volume over a b c
 _TOLERANCE = 2.0  # degrees
-ANY = 0  # stands for numbers of sites with too few crystals for statistics of their own
-ENOUGH = 20
+ANY = 0  # key of the statistics for numbers of sites with too few crystals of their own
+ENOUGH = 20  # crystals
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class AngleRule:
 
 
 def angle_class(crystal: Crystal) -> float | None:
-    """Return 60.0 or 90.0 when all three angles are that within 2 degrees, else None."""
+    """Return 60.0 or 90.0 if all three angles are within 2 degrees of it, else None."""
     for angle in ANGLES:
         if np.all(np.abs(crystal.angles - angle) < _TOLERANCE):
             return angle
@@ -71,7 +71,7 @@ def fit_angle_rule(crystals: Sequence[Crystal]) -> AngleRule:
     composition = np.stack([np.bincount(crystal.numbers, minlength=MAX_Z + 1) for crystal in crystals])
     volumes, _ = nnls(composition / volume[:, None], np.ones(len(crystals)))
     known = volumes[volumes > 0].mean()
-    volumes = np.where(volumes > 0, volumes, known)  # elements never seen take the mean
+    volumes = np.where(volumes > 0, volumes, known)  # elements without a crystal take the mean
     residual = np.log(volume / (composition @ volumes))
     sites = np.array([crystal.n_sites for crystal in crystals])
     log_ratio = {ANY: _mean_and_deviation(residual)}

@@ -4,9 +4,9 @@ import numpy as np
 
 
 def decile_edges(energies: np.ndarray, bins: int = 10) -> np.ndarray:
-    """Return the inner edges (bins - 1,) in eV/atom that cut ``energies`` (n,) into equal shares.
+    """Return the inner edges (bins - 1,) in eV/atom that divide ``energies`` (n,) into equal shares.
 
-    Computed on the training part and stored with the model (F17).
+    They are computed on the training part and stored with the model (F17).
     """
     return np.quantile(energies, np.arange(1, bins) / bins)
 

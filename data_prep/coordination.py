@@ -1,4 +1,4 @@
-"""How many nearest neighbours the sites of a crystal have."""
+"""Coordination numbers: the number of nearest neighbours of each site of a crystal."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from data_prep.graphs import Graph
 
-SHELL = 1.15  # neighbours up to this multiple of a site's shortest distance are its nearest ones
+SHELL = 1.15  # nearest neighbours are those up to this multiple of a site's shortest distance
 
 
 def coordinations(graph: Graph) -> set[tuple[int, int]]:
     """Return the pairs (atomic number, number of nearest neighbours) of a crystal's sites.
 
-    Counts end at the neighbours of the graph: 12 is 12 or more; 0 is a site alone within the radius.
+    A graph holds 12 neighbours a site, so 12 means 12 or more; 0 means none within the graph's radius.
     """
     nearest = np.where(graph.mask, graph.distances, np.inf)
     count = (nearest <= SHELL * nearest[:, :1]) & graph.mask
@@ -20,7 +20,7 @@ def coordinations(graph: Graph) -> set[tuple[int, int]]:
 
 
 def all_coordinations(graphs: Iterable[Graph]) -> dict[int, list[int]]:
-    """Return, by atomic number, the numbers of nearest neighbours that occur in any of the crystals."""
+    """Return the numbers of nearest neighbours that occur in any of the crystals, by atomic number."""
     found: dict[int, set[int]] = {}
     for graph in graphs:
         for z, count in coordinations(graph):

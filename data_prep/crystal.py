@@ -1,4 +1,4 @@
-"""The record that every source yields and every later stage reads."""
+"""The record of one crystal, which every source returns and every later stage reads."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ def family_of(formula: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """Return a crystal's id or name as the name of its file, without suffix."""
+    """Return the file name, without suffix, of a crystal with this id or name."""
     return name.replace("/", "_")
 
 
@@ -30,7 +30,7 @@ class Crystal:
 
     ``lengths`` (3,) in Å and ``angles`` (3,) in degrees describe the cell as the source gives it
     (primitive by default, FINDINGS F1); ``numbers`` (n,) are atomic numbers; ``fractional`` (n, 3)
-    coordinates are wrapped to [0, 1). ``formation_energy_per_atom`` is in eV/atom, NaN when the
+    coordinates are wrapped to [0, 1). ``formation_energy_per_atom`` is in eV/atom, NaN if the
     source has no label. ``properties`` holds further labels under the names of the source
     (``K_VRH`` and ``G_VRH`` in GPa, ``band_gap`` in eV, ...).
     """
@@ -55,7 +55,7 @@ class Crystal:
         return len(self.numbers)
 
     def structure(self) -> Structure:
-        """Return the crystal as a pymatgen ``Structure``, its true angles included."""
+        """Return the crystal as a pymatgen ``Structure``, with its true angles."""
         lattice = Lattice.from_parameters(*self.lengths, *self.angles)
         return Structure(lattice, [Element.from_Z(int(z)) for z in self.numbers], self.fractional)
 
@@ -63,8 +63,8 @@ class Crystal:
 def wrap(fractional: np.ndarray, tolerance: float = 1e-5) -> np.ndarray:
     """Wrap fractional coordinates (n, 3) to [0, 1); values within ``tolerance`` of 1 become 0.
 
-    Without the tolerance a coordinate of 0.9999999 stays at the far face and the shift of
-    FINDINGS F3 moves the cell.
+    Without the tolerance a coordinate of 0.9999999 would stay at the far face, and the shift to the
+    origin (FINDINGS F3) would move the cell.
     """
     wrapped = np.mod(np.asarray(fractional, dtype=np.float64), 1.0)
     return np.where(wrapped > 1.0 - tolerance, 0.0, wrapped)
@@ -76,7 +76,7 @@ def crystal_from_structure(
     formation_energy_per_atom: float = float("nan"),
     properties: dict[str, float] | None = None,
 ) -> Crystal:
-    """Return the record of an ordered pymatgen ``Structure`` in the cell it is given in."""
+    """Return the record of an ordered pymatgen ``Structure``, in its own cell."""
     return Crystal(
         id=id,
         formula=structure.composition.reduced_formula,

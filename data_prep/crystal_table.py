@@ -1,4 +1,4 @@
-"""Our own list of crystals on disk: one NPZ, written whole or not at all, read back bit for bit."""
+"""A list of crystals on disk: one NPZ file, written atomically and read back bit for bit."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,9 +15,9 @@ from data_prep.files.npz import DamagedNpz, read_npz
 def write_crystals(path: Path, crystals: Sequence[Crystal]) -> None:
     """Write ``crystals`` to the NPZ file ``path``.
 
-    Sites of all crystals are stored one after the other and ``n_sites`` cuts them up again.
-    ``property_values`` (n, p) is NaN where a crystal lacks the property, and ``property_present``
-    tells such a gap from a property whose value is NaN. Raises ``InputError`` for another suffix.
+    The sites of all crystals are stored end to end, with ``n_sites`` of each crystal.
+    ``property_values`` (n, p) is NaN if a crystal lacks a property; ``property_present`` distinguishes
+    this from a property whose value is NaN. Raises ``InputError`` for another suffix.
     """
     path = Path(path)
     if path.suffix != ".npz":
@@ -35,7 +35,9 @@ def write_crystals(path: Path, crystals: Sequence[Crystal]) -> None:
             [crystal.formation_energy_per_atom for crystal in crystals], dtype=np.float64
         ),
         "property_names": np.array(names, dtype=np.str_),
-        "property_values": _table(crystals, names),
+        "property_values": np.array(
+            [[crystal.properties.get(name, np.nan) for name in names] for crystal in crystals], dtype=np.float64
+        ).reshape(len(crystals), len(names)),
         "property_present": np.array(
             [[name in crystal.properties for name in names] for crystal in crystals], dtype=bool
         ).reshape(len(crystals), len(names)),
@@ -47,7 +49,7 @@ def write_crystals(path: Path, crystals: Sequence[Crystal]) -> None:
 def read_crystals(path: Path) -> list[Crystal]:
     """Return the crystals that ``write_crystals`` stored in ``path``.
 
-    Raises ``InputError`` when the file is missing, damaged or not such a list.
+    Raises ``InputError`` if the file is missing, damaged or not such a list.
     """
     path = Path(path)
     try:
@@ -91,8 +93,3 @@ def _crystals(arrays: dict[str, np.ndarray]) -> list[Crystal]:
 
 def _stacked(vectors: list[np.ndarray]) -> np.ndarray:
     return np.array(vectors, dtype=np.float64).reshape(len(vectors), 3)
-
-
-def _table(crystals: Sequence[Crystal], names: list[str]) -> np.ndarray:
-    rows = [[crystal.properties.get(name, np.nan) for name in names] for crystal in crystals]
-    return np.array(rows, dtype=np.float64).reshape(len(crystals), len(names))

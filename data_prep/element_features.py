@@ -21,7 +21,7 @@ FEATURES = {
     "block": 4,
     "atomic volume": 10,
 }
-# The ranges they give for the continuous features, and what the bins are even in.
+# Their ranges of the continuous features, and the scale on which the bins are even.
 _RANGES = {
     "electronegativity": (0.5, 4.0, "value"),  # Pauling
     "covalent radius": (25.0, 250.0, "value"),  # pm
@@ -35,9 +35,9 @@ _RANGES = {
 def element_features() -> np.ndarray:
     """Return the features of each element, shape (95, 93), float32 zeros and ones, indexed by Z.
 
-    One one-hot block per entry of ``FEATURES``; a property that pymatgen does not have leaves its
-    block at zero, as does every block of row 0, which stands for no site. Xie and Grossman's
-    features (FINDINGS F26) from pymatgen's element data. The array is cached and read-only.
+    One one-hot block per entry of ``FEATURES``: Xie and Grossman's features (FINDINGS F26) from
+    pymatgen's element data. A block is zero if pymatgen lacks the property; row 0, which stands for no
+    site, is zero. The array is cached and read-only.
     """
     table = np.zeros((MAX_Z + 1, sum(FEATURES.values())), dtype=np.float32)
     for z in range(1, MAX_Z + 1):
@@ -51,8 +51,8 @@ def element_features() -> np.ndarray:
 
 
 def feature_bins(element: Element) -> dict[str, int | None]:
-    """Return the bin of each feature of an element, in the order of ``FEATURES``; None where unknown."""
-    with warnings.catch_warnings():  # pymatgen warns where it has no value, and gives NaN or None besides
+    """Return the bin of each feature of an element, in the order of ``FEATURES``; None if unknown."""
+    with warnings.catch_warnings():  # pymatgen warns about a missing value and also returns NaN or None
         warnings.simplefilter("ignore", UserWarning)
         radius = CovalentRadius.radius.get(element.symbol)  # Å
         return {
@@ -69,7 +69,7 @@ def feature_bins(element: Element) -> dict[str, int | None]:
 
 
 def _bin(feature: str, value: float | None) -> int | None:
-    """Return the index of the even bin that holds ``value``; the end bins take what lies beyond them."""
+    """Return the index of the even bin that holds ``value``; values out of range fall into the end bins."""
     if value is None or not np.isfinite(value):
         return None
     low, high, scale = _RANGES[feature]
@@ -79,7 +79,7 @@ def _bin(feature: str, value: float | None) -> int | None:
 
 
 def _period(element: Element) -> int:
-    """Return the row; Ce to Lu count as row 8 and Th onwards as row 9, as the nine bins ask."""
+    """Return the row; Ce to Lu count as row 8 and Th onwards as row 9, which fills the nine bins."""
     if 58 <= element.Z <= 71:
         return 8
     return 9 if 90 <= element.Z <= 103 else element.row

@@ -1,4 +1,4 @@
-"""Formulas as digests: whether one is known can be told without giving the list away."""
+"""Sets of formulas as digests: membership can be tested without publishing the list."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ def digest(formula: str) -> int:
 
 @dataclass(frozen=True)
 class FormulaDigests:
-    """A set of formulas, as sorted ``digests`` (n,) uint64; a wrong "known" has a chance of n in 10^19."""
+    """A set of formulas, as sorted ``digests`` (n,) uint64; a false positive has a probability of n in 10^19."""
 
     digests: np.ndarray
 

@@ -1,4 +1,4 @@
-"""Crystals as graphs: each site, its nearest neighbours and their distances (Methods; FINDINGS F26)."""
+"""Crystals as graphs of sites, nearest neighbours and distances (Methods; FINDINGS F26)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from data_prep.workers import in_order
 
 RADIUS = 8.0  # Å, F26
 NEIGHBOURS = 12  # F26
-TIE = 1e-4  # Å: above what coordinates of six decimals blur
+TIE = 1e-4  # Å: larger than the error of coordinates of six decimals
 OVERLAP = 0.01  # Å: closer sites are one site given twice
 MAX_GRAPH_SITES = 50  # F26: larger cells are left out
 TieRule = Literal["species", "as_found"]
@@ -27,7 +27,7 @@ TIE_RULES: tuple[TieRule, ...] = get_args(TieRule)
 _SITE_FIELDS = ("numbers", "neighbours", "distances", "mask")
 SITES_MULTIPLE = 64  # 2 % of a batch of 256 crystals
 _CHUNK = 64  # crystals sent to a worker at a time
-_WORTH_SHARING = 4  # chunks: fewer are drawn before other processes have started
+_WORTH_SHARING = 4  # chunks: fewer are built before other processes have started
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Graph:
     """One crystal of n sites as a graph, M neighbours a site (12, F26).
 
     ``numbers`` (n,) atomic numbers; ``neighbours`` (n, M) int32, the site whose periodic image each
-    neighbour is; ``distances`` (n, M) float32 in Å, ascending; ``mask`` (n, M) bool, False where the
-    radius holds no M-th neighbour. Those entries are neighbour 0 at one Å beyond the radius.
+    neighbour is; ``distances`` (n, M) float32 in Å, ascending; ``mask`` (n, M) bool, False for a
+    neighbour missing within the radius, which is entered as site 0 at one Å beyond the radius.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Graph:
 
     @property
     def n_missing(self) -> int:
-        """Number of neighbours, over all sites, that the radius did not hold."""
+        """Number of neighbours, over all sites, that are missing within the radius."""
         return int(self.mask.size - self.mask.sum())
 
 
@@ -65,12 +65,12 @@ def crystal_graph(
 ) -> Graph:
     """Return the graph of a crystal: for each site its nearest periodic neighbours within ``radius`` Å.
 
-    Where more sites lie at one distance (within 0.0001 Å) than there is room for, as in every cubic
+    If more sites lie at one distance (within 0.0001 Å) than there is room for, as in every cubic
     perovskite, ``ties = "species"`` takes the lower atomic number first, then the lower index: the
     (element, distance) pairs then depend neither on the order of the sites nor on the choice of
-    cell. ``"as_found"`` keeps the order of the search, as the release does (F26). A site with fewer
-    neighbours is filled up and masked. ``id`` names a ``Structure`` (default: its formula). Raises
-    InputError for a cell or site that no crystal has, and for elements beyond Pu.
+    cell. ``"as_found"`` keeps the order of the search, as the release does (F26). Missing neighbours
+    are masked. ``id`` names a ``Structure`` (default: its formula). Raises InputError for an impossible
+    cell, for overlapping sites, and for elements beyond Pu.
     """
     if ties not in TIE_RULES:
         raise InputError(f"ties is '{ties}', it must be one of {', '.join(TIE_RULES)}.")
@@ -99,7 +99,7 @@ def crystal_graph(
 
 def _checked_numbers(structure: Structure, id: str) -> np.ndarray:
     if not structure.is_ordered or not len(structure):
-        raise InputError(f"{id}: a graph needs sites, and one element on each; order the structure.")
+        raise InputError(f"{id}: a graph needs sites with one element each; order the structure.")
     numbers = [site.specie.Z for site in structure]
     if min(numbers) < 1 or max(numbers) > MAX_Z:
         raise InputError(f"{id}: atomic numbers must lie in 1..{MAX_Z} (H to Pu); leave this crystal out.")
@@ -107,7 +107,7 @@ def _checked_numbers(structure: Structure, id: str) -> np.ndarray:
 
 
 def _check_cell(structure: Structure, id: str) -> None:
-    """Refuse cells in which the compiled search runs out of memory or time."""
+    """Raise InputError for cells in which the neighbour search would run out of memory or time."""
     matrix = structure.lattice.matrix
     if not (np.isfinite(matrix).all() and np.isfinite(structure.frac_coords).all()):
         raise InputError(f"{id}: the cell or a coordinate is not a finite number.")
@@ -121,7 +121,7 @@ def _check_cell(structure: Structure, id: str) -> None:
 
 def _nearest(centres, others, images, distances, numbers, n_neighbours, ties):
     """Return the pairs to keep, as indices into the search's arrays, and the rank of each at its centre."""
-    order = np.lexsort((distances, centres))  # stable: equal distances stay as found
+    order = np.lexsort((distances, centres))  # stable: equal distances keep the order of the search
     if ties == "species":
         starts_shell = (np.diff(centres[order]) != 0) | (np.diff(distances[order]) > TIE)
         shell = np.empty(len(order), dtype=np.int64)
@@ -133,7 +133,7 @@ def _nearest(centres, others, images, distances, numbers, n_neighbours, ties):
 
 
 def _rank(sorted_values: np.ndarray) -> np.ndarray:
-    """Return how many equal values precede each one of a sorted array."""
+    """Return the number of equal values before each one of a sorted array."""
     return np.arange(len(sorted_values)) - np.searchsorted(sorted_values, sorted_values)
 
 
@@ -147,7 +147,7 @@ def build_graphs(
 ) -> list[Graph]:
     """Return the graph of every crystal, in order.
 
-    On ``processes`` cores (None: all), or by the workers of a Dask ``scheduler`` (see ``data_prep.workers``).
+    It runs on ``processes`` cores (None: all), or on the workers of a Dask ``scheduler`` (see ``data_prep.workers``).
     Raises the InputError of the first crystal that has no graph (see ``crystal_graph``), or of a lost worker.
     """
     graphs = try_graphs(crystals, processes, radius, n_neighbours, ties, scheduler)
@@ -165,30 +165,29 @@ def try_graphs(
     ties: TieRule = "species",
     scheduler: str | None = None,
 ) -> list[Graph | InputError]:
-    """Return, as ``build_graphs``, the graph of every crystal, or the error that says why it has none."""
-    draw = partial(_try_chunk, radius=radius, n_neighbours=n_neighbours, ties=ties)
+    """Return, as ``build_graphs``, the graph of every crystal, or the error because of which it has none."""
+    build = partial(_try_chunk, radius=radius, n_neighbours=n_neighbours, ties=ties)
     chunks = [crystals[start : start + _CHUNK] for start in range(0, len(crystals), _CHUNK)]
     graphs: list[Graph | InputError] = []
     with tqdm(total=len(crystals), desc="graphs", unit=" crystals", disable=None) as bar:
-        for drawn in in_order(draw, chunks, processes, scheduler, _WORTH_SHARING):
-            graphs += drawn
-            bar.update(len(drawn))
+        for built in in_order(build, chunks, processes, scheduler, _WORTH_SHARING):
+            graphs += built
+            bar.update(len(built))
     return graphs
 
 
 def _try_chunk(crystals: Sequence[Crystal], **arguments) -> list[Graph | InputError]:
-    return [_try_graph(crystal, **arguments) for crystal in crystals]
-
-
-def _try_graph(crystal: Crystal, **arguments) -> Graph | InputError:
-    try:
-        return crystal_graph(crystal, **arguments)
-    except InputError as error:
-        return error
+    graphs: list[Graph | InputError] = []
+    for crystal in crystals:
+        try:
+            graphs.append(crystal_graph(crystal, **arguments))
+        except InputError as error:
+            graphs.append(error)
+    return graphs
 
 
 def save_graphs(graphs: Sequence[Graph], path: Path) -> None:
-    """Write graphs to one NPZ file, atomically: the sites of all crystals end to end, and their offsets."""
+    """Write graphs to one NPZ file atomically: the sites of all crystals end to end, and their offsets."""
     if not graphs:
         raise InputError(f"There are no graphs to write to {path}; select at least one crystal.")
     arrays = {name: np.concatenate([getattr(graph, name) for graph in graphs]) for name in _SITE_FIELDS}
@@ -199,7 +198,7 @@ def save_graphs(graphs: Sequence[Graph], path: Path) -> None:
 
 
 def load_graphs(path: Path) -> list[Graph]:
-    """Read what ``save_graphs`` wrote. Raises InputError when the file is missing, damaged or foreign."""
+    """Return the graphs that ``save_graphs`` wrote; raises InputError if the file is missing or damaged."""
     remedy = "build the graphs again"
     try:
         stored = read_npz(path)
@@ -214,7 +213,7 @@ def load_graphs(path: Path) -> list[Graph]:
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Refuse arrays that do not describe graphs."""
+    """Raise InputError for arrays that do not describe graphs."""
     offsets, numbers, neighbours = arrays["offsets"], arrays["numbers"], arrays["neighbours"]
     kinds = "".join(arrays[name].dtype.kind for name in (*_SITE_FIELDS, "ids", "offsets"))
     shapes = {arrays[name].shape for name in ("neighbours", "distances", "mask")}
@@ -240,12 +239,12 @@ def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 
 def pack_batch(graphs: Sequence[Graph], multiple: int = SITES_MULTIPLE) -> dict[str, np.ndarray]:
-    """Return the arrays of B crystals as one batch: their S sites end to end, nothing padded to the largest.
+    """Return the arrays of B crystals as one batch, their S sites end to end: no crystal is padded to the largest.
 
     ``numbers`` (S,) int32; ``neighbours`` (S, M) int32, places in the batch; ``distances`` (S, M) float32
-    in Å; ``edge_mask`` (S, M) and ``site_mask`` (S,) bool; ``crystal`` (S,) int32, whose site it is;
+    in Å; ``edge_mask`` (S, M) and ``site_mask`` (S,) bool; ``crystal`` (S,) int32, the crystal of each site;
     ``atoms`` (B,) float32, the number of sites of each. S is rounded up to a ``multiple`` with masked
-    sites, so that a network compiled per shape meets few shapes.
+    sites, so that a network that is compiled for each shape sees few shapes.
     """
     if not graphs or len({graph.mask.shape[1] for graph in graphs}) != 1:
         raise InputError("A batch needs at least one graph, and the same number of neighbours in each.")

@@ -1,4 +1,4 @@
-"""The eight properties of Table 1: their labels, units, and which values are physical."""
+"""The eight properties of Table 1: their labels, units and physical ranges."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from data_prep.crystal import Crystal
 from data_prep.total_energy import without_corrections
 
-MAX_MODULUS = 1000.0  # GPa; diamond has 440, the tables hold unphysical values beyond it (SOURCES of the data)
+MAX_MODULUS = 1000.0  # GPa; diamond has 440, the tables hold unphysical values above it
 FORMATION_ENERGY, BAND_GAP = "formation_energy_per_atom", "band_gap"
 DERIVED_ENERGY = "energy_per_atom_derived"
 
@@ -21,9 +21,9 @@ class Property:
     """One row of Table 1.
 
     ``title`` as in the paper; ``unit`` of the value a user reads; ``columns`` of the sources that hold it,
-    the best first; values must lie strictly between ``low`` and ``high``. Where ``logarithm`` is set the
-    network learns, and Table 1 scores, the natural logarithm (FINDINGS F28). ``needs`` names properties that
-    must be physical too where the crystal has them: a Poisson ratio made from moduli is no better than they are.
+    the best first; values must lie strictly between ``low`` and ``high``. With ``logarithm`` the network
+    learns, and Table 1 scores, the natural logarithm (FINDINGS F28). ``needs`` names properties that must be
+    physical too if the crystal has them: a Poisson ratio computed from moduli is no better than they are.
     """
 
     name: str
@@ -72,7 +72,7 @@ PROPERTIES = {
 
 
 def raw_value(crystal: Crystal, name: str) -> float:
-    """Return a crystal's property as its source has it, NaN where it has none."""
+    """Return a crystal's property as given by its source, NaN if there is none."""
     if name == FORMATION_ENERGY:
         return crystal.formation_energy_per_atom
     for column in PROPERTIES[name].columns:
@@ -84,14 +84,14 @@ def raw_value(crystal: Crystal, name: str) -> float:
 
 
 def is_physical(value: float, name: str) -> bool:
-    """Return whether a value lies in the property's range; NaN does not."""
+    """Return whether a value lies in the property's range; False for NaN."""
     return PROPERTIES[name].low < value < PROPERTIES[name].high
 
 
 def property_labels(crystals: Sequence[Crystal], name: str) -> tuple[np.ndarray, int]:
-    """Return a property's labels (n,) as the network learns them, and how many values were dropped as unphysical.
+    """Return a property's labels (n,) as the network learns them, and the number of unphysical values.
 
-    NaN where a crystal has no value, or one that is no physical one.
+    A label is NaN if the crystal has no value, or an unphysical one.
     """
     wanted = PROPERTIES[name]
     labels, counts = np.full(len(crystals), np.nan), Counter()

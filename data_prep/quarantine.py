@@ -1,4 +1,4 @@
-"""Why a crystal is left out: every row or file that cannot be used is named and counted."""
+"""The screening of crystals: each one that is left out is recorded with its reason."""
 
 import math
 import sys
@@ -33,7 +33,7 @@ class Rejected:
 
 
 class Unusable(Exception):
-    """Raised inside a source about one crystal; the source turns it into a ``Rejected``."""
+    """Raised by a source about one crystal, and turned into a ``Rejected`` by it."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")
@@ -46,19 +46,26 @@ class Unusable(Exception):
 
 
 def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
-    """Return how many crystals were rejected for each reason, the commonest first."""
+    """Return the number of rejected crystals by reason, the commonest first."""
     return dict(Counter(item.reason for item in rejected).most_common())
 
 
+def separated(results: Iterable[Crystal | Rejected]) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals and the rejected of a mixed sequence, each in order."""
+    results = list(results)
+    crystals = [result for result in results if isinstance(result, Crystal)]
+    return crystals, [result for result in results if isinstance(result, Rejected)]
+
+
 def print_rejected(rejected: Iterable[Rejected]) -> None:
-    """Print a line to standard error for each crystal that a command leaves out: its id, the reason and the detail."""
+    """Print id, reason and detail of each rejected crystal to standard error, a line each."""
     for item in rejected:
         detail = item.detail.removeprefix(f"{item.id}: ")
         print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
 
 
 def require_some(crystals: Sequence[Crystal], rejected: Sequence[Rejected], source: str) -> None:
-    """Raise ``InputError`` with the counts by reason when no crystal of ``source`` is usable."""
+    """Raise ``InputError`` with the counts by reason if no crystal of ``source`` is usable."""
     if crystals:
         return
     reasons = ", ".join(f"{count} {reason}" for reason, count in count_reasons(rejected).items())
@@ -79,16 +86,16 @@ def screen(
     """Return the crystals that the paper's selection admits, in order, and the others with reasons.
 
     The paper admits cubic cells of at most 40 atoms with formula AB, ABX3 or ABX2 (Methods; by
-    stoichiometry, F31) and elements Z = 1..94 (F7). ``max_sites`` counts the sites of the cell that
-    is used, because that is what has to fit the box: the primitive one by default (F1), so a
-    conventional cell may hold more. ``families=None`` admits every formula. A crystal is cubic by
-    its property ``spacegroup`` where the source gives one, else by spglib with ``SYMPREC``; a
-    number found that way is added to the crystal's properties.
+    stoichiometry, F31) and elements Z = 1..94 (F7). ``max_sites`` limits the sites of the cell that
+    is used, because that cell has to fit the box: the primitive one by default (F1), so a
+    conventional cell may hold more. ``families=None`` admits every formula. Whether a crystal is cubic
+    follows from its property ``spacegroup`` or, if it has none, from spglib with ``SYMPREC``; a number
+    found by spglib is added to the crystal's properties.
 
-    Reasons: duplicate_id (the first of an id is the one considered), no_sites, too_many_sites,
+    Reasons: duplicate_id (only the first crystal of an id is considered), no_sites, too_many_sites,
     degenerate_cell, non_finite_coordinates, overlapping_sites, element_out_of_range, other_family,
-    no_label, symmetry_undetermined, not_cubic. Raises ``InputError`` when nothing is left, unless it
-    ``may_be_empty``.
+    no_label, symmetry_undetermined, not_cubic. Raises ``InputError`` if no crystal is left, unless the
+    result ``may_be_empty``.
     """
     kept: list[Crystal] = []
     rejected: list[Rejected] = []
@@ -117,8 +124,8 @@ def screen(
 def refuse_bad_geometry(crystal: Crystal) -> None:
     """Raise ``Unusable`` for a cell without volume, non-finite coordinates or overlapping sites.
 
-    Distances are taken between nearest periodic images, which rounding finds exactly for sites
-    this close once every height of the cell is at least ``MIN_HEIGHT`` (> 2 ``MIN_DISTANCE``).
+    Distances are those of nearest periodic images. Rounding finds them exactly for sites this close,
+    because every height of the cell is at least ``MIN_HEIGHT`` (> 2 ``MIN_DISTANCE``).
     """
     gram = _gram_matrix(crystal)
     fractional = np.asarray(crystal.fractional)
@@ -144,7 +151,7 @@ def _gram_matrix(crystal: Crystal) -> np.ndarray:
         raise Unusable("degenerate_cell", detail)
     a, b, c = lengths
     alpha, beta, gamma = (math.cos(math.radians(angle)) for angle in angles)
-    # The squared volume of the parallelepiped of unit edges: negative where the angles do not meet.
+    # The squared volume of the parallelepiped of unit edges: negative if no cell has these angles.
     unit = 1 + 2 * alpha * beta * gamma - alpha**2 - beta**2 - gamma**2
     heights = [
         length * math.sqrt(max(unit, 0.0)) / math.sin(math.radians(angle))
@@ -159,8 +166,8 @@ def _gram_matrix(crystal: Crystal) -> np.ndarray:
 def refuse_species(structure: Structure) -> None:
     """Raise ``Unusable`` for a pymatgen ``Structure`` with partial occupancies, isotopes or dummies.
 
-    Deuterium and tritium are not silently read as hydrogen: a structure that names them was
-    measured or computed to tell them apart.
+    Deuterium and tritium are not read as hydrogen: a structure that names them was measured or
+    computed to distinguish them.
     """
     if not structure.is_ordered:
         site = next(site for site in structure if not site.is_ordered)
@@ -174,9 +181,9 @@ def refuse_species(structure: Structure) -> None:
 
 
 def symmetry(structure: Structure) -> SpacegroupAnalyzer:
-    """Return spglib's view of ``structure`` with ``SYMPREC``.
+    """Return spglib's analysis of a deposited ``structure`` with ``SYMPREC``.
 
-    Raises ``Unusable`` where spglib finds no space group.
+    Raises ``Unusable`` if spglib finds no space group. For decoded structures see ``structures.symmetry``.
     """
     try:
         return SpacegroupAnalyzer(structure, symprec=SYMPREC)

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-# A rotation is (axes, flips): transpose the spatial axes, then reverse those flagged.
+# (axes, flips): transpose the spatial axes, then reverse those flagged.
 Rotation = tuple[tuple[int, int, int], tuple[bool, bool, bool]]
 IDENTITY: Rotation = ((0, 1, 2), (False, False, False))
 
 
 def rotate(maps: np.ndarray, rotation: Rotation) -> np.ndarray:
-    """Rotate ``maps`` (G, G, G, ...) about its centre as an array, without interpolation.
+    """Rotate ``maps`` (G, G, G, ...) about the centre of the array, without interpolation.
 
-    Channels are carried along, not relabelled: the coordinate channels turn like the density (F9).
+    Channels keep their order: the coordinate channels rotate as the density does (F9).
     """
     axes, flips = rotation
     turned = np.transpose(maps, (*axes, *range(3, maps.ndim)))

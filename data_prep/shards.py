@@ -1,15 +1,15 @@
 """Voxel maps on disk: uncompressed NPZ shards, read map by map, with a manifest (Methods; FINDINGS F9).
 
 A shard holds ``density`` (n, G, G, G) float16, ``species`` (n, G, G, G) uint8, ``lengths`` (n, 3)
-float64 in Å, ``ids`` (n,) and ``fingerprint``, the hash of what it was computed from. The coordinate
-channels are a function of the lengths and are recomputed while feeding.
+float64 in Å, ``ids`` (n,) and ``fingerprint``, the hash of its inputs. The coordinate channels are a
+function of the lengths and are computed again when the maps are fed to a network.
 """
 
 import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,11 +27,11 @@ from data_prep.workers import in_order
 
 MANIFEST = "manifest.json"
 _MAPS = {"density": np.float16, "species": np.uint8}
-WORTH_SHARING = 16  # shards: fewer are drawn before other processes have started
+WORTH_SHARING = 16  # shards: fewer are voxelised before other processes have started
 
 
 def fingerprint(crystals: Sequence[Crystal], grid: int, radii: RadiusTable) -> str:
-    """Return the sha256 of everything a shard is computed from."""
+    """Return the sha256 of all inputs of a shard."""
     digest = hashlib.sha256(f"voxels 1|{grid}|{radii}".encode())
     for crystal in crystals:
         digest.update(crystal.id.encode())
@@ -62,7 +62,7 @@ def write_shard(path: Path, crystals: Sequence[Crystal], grid: int, radii: Radiu
 
 
 def shard_is_good(path: Path, expected: str) -> bool:
-    """Return whether ``path`` is a complete shard with the ``expected`` fingerprint (all checksums read)."""
+    """Return whether ``path`` is a complete shard, by its checksums, with the ``expected`` fingerprint."""
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
@@ -80,14 +80,13 @@ def build_shards(
     radii: RadiusTable,
     shard_size: int,
     processes: int | None = None,
-    say: Callable[[str], None] = print,
     scheduler: str | None = None,
 ) -> dict:
-    """Write every shard that is missing or damaged, and then the manifest; return it.
+    """Write every shard that is missing or damaged, then the manifest, and return the manifest.
 
-    On ``processes`` cores, or by the workers of a Dask ``scheduler`` that see the same folder (see
-    ``data_prep.workers``). Damaged shards are named through ``say`` and rebuilt. Safe to kill and call
-    again, and so are its workers: a shard gets its name when it is complete. Raises InputError for a lost worker.
+    It runs on ``processes`` cores, or on the workers of a Dask ``scheduler`` that see the same folder (see
+    ``data_prep.workers``). Damaged shards are named and rebuilt. It and its workers can be
+    killed and started again: a shard gets its name only when it is complete. Raises InputError for a lost worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)  # of workers that were killed
@@ -99,7 +98,7 @@ def build_shards(
         made = in_order(partial(_ensured, grid=grid, radii=radii), tasks, processes, scheduler, WORTH_SHARING)
         for (path, group), (sha256, was_damaged) in zip(tasks, made, strict=True):
             if was_damaged:
-                say(f"{folder / path.name} was damaged or of other crystals: rebuilt.")
+                print(f"{folder / path.name} was damaged or of other crystals: rebuilt.")
             shards.append({"name": path.name, "structures": len(group), "sha256": sha256})
             bar.update(len(group))
     manifest = {"grid": grid, "radii": radii, "structures": len(crystals), "shards": shards}
@@ -108,7 +107,7 @@ def build_shards(
 
 
 def _ensured(task: tuple[Path, Sequence[Crystal]], grid: int, radii: RadiusTable) -> tuple[str, bool]:
-    """Write a shard unless a good one is there; return its sha256 and whether there was a bad one."""
+    """Write a shard unless an intact one exists; return its sha256 and whether a damaged one was replaced."""
     path, crystals = task
     found = path.exists()
     good = found and shard_is_good(path, fingerprint(crystals, grid, radii))
@@ -120,9 +119,9 @@ def _ensured(task: tuple[Path, Sequence[Crystal]], grid: int, radii: RadiusTable
 class VoxelStore:
     """Read access to a folder of shards: ``density(i)``, ``species(i)``, ``lengths[i]``.
 
-    ``ids`` (n,) and ``lengths`` (n, 3) are in memory. Maps are read from their place on disk when asked for,
-    not mapped: the pages of a mapping would count as this process' memory, all of them after one epoch.
-    Raises InputError naming the shard when one is missing or differs from the manifest.
+    ``ids`` (n,) and ``lengths`` (n, 3) are in memory. Each map is read from disk on request. Memory mapping
+    would count all maps as memory of this process after one epoch.
+    Raises InputError naming the shard if one is missing or differs from the manifest.
     """
 
     def __init__(self, folder: Path):
@@ -171,7 +170,7 @@ def _read_manifest(folder: Path) -> dict:
 
 
 def _open_shard(path: Path, entry: dict, grid: int) -> tuple[dict[str, tuple[Path, int]], np.ndarray, np.ndarray]:
-    """Return where a shard's maps lie, its lengths and ids; raises InputError where it is not what ``entry`` says."""
+    """Return the offsets of a shard's maps, its lengths and ids; raises InputError if it differs from ``entry``."""
     remedy = "run the voxelize stage again to rebuild it"
     if not path.exists() or file_sha256(path) != entry["sha256"]:
         raise InputError(f"{path} is missing or damaged: {remedy}.")
@@ -194,7 +193,7 @@ def _open_shard(path: Path, entry: dict, grid: int) -> tuple[dict[str, tuple[Pat
 
 
 def _member_offsets(path: Path) -> dict[str, int]:
-    """Return where the .npy data of each stored member begins (NPZ members are stored, not compressed)."""
+    """Return the offset of each member's .npy data in an uncompressed NPZ file."""
     offsets = {}
     with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
         for info in archive.infolist():
@@ -205,7 +204,7 @@ def _member_offsets(path: Path) -> dict[str, int]:
 
 
 def _read_header(path: Path, offset: int) -> tuple[int, tuple[int, ...], np.dtype]:
-    """Return where the numbers of an .npy member begin, behind its header, their shape and their type."""
+    """Return the offset of an .npy member's numbers behind its header, their shape and their type."""
     with open(path, "rb") as file:
         file.seek(offset)
         version = np.lib.format.read_magic(file)

@@ -1,4 +1,4 @@
-"""Sources that have a name instead of a path, and what folders are called after them."""
+"""The names of sources, and of the folders called after them; imports none of the sources."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ def is_optimade(source: str) -> bool:
 
 
 def source_name(source: str) -> str:
-    """Return a source without the folder it lies in, an OPTIMADE address whole: what results say of it."""
+    """Return the name of a source in results: a path without its folder, an OPTIMADE address whole."""
     return source if is_optimade(source) else Path(source).name
 
 

@@ -1,4 +1,4 @@
-"""Which crystals train, which choose the checkpoint, which are held out (Methods; FINDINGS F10)."""
+"""The split into a training, a validation and a test part (Methods; FINDINGS F10)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -22,11 +22,11 @@ def split_crystals(
 ) -> np.ndarray:
     """Return the part of each crystal, (n,) strings ``train``, ``validation`` or ``test``.
 
-    ``by="formula"`` keeps all polymorphs of one reduced formula on one side; ``by="id"`` splits by
-    structure as the release does (F10). With ``per_family`` each family is cut separately so that its
-    share is the same in every part; crystals of all kinds are cut as one, since most of their families
-    are too small to cut. ``validation_fraction`` is taken from what is left after the test part. The
-    split precedes augmentation. Raises InputError when a part would be empty.
+    ``by="formula"`` keeps all polymorphs of one reduced formula in one part; ``by="id"`` splits by
+    structure as the release does (F10). With ``per_family`` each family is split separately, so that its
+    share is the same in every part; without it all crystals are split together, for data whose families
+    are mostly too small. ``validation_fraction`` is that of the crystals outside the test part. The
+    split precedes augmentation. Raises InputError if a part would be empty.
     """
     rng = np.random.default_rng(seed)
     keys = np.array([crystal.formula if by == "formula" else crystal.id for crystal in crystals])
@@ -47,7 +47,7 @@ def split_crystals(
 def limit_crystals(crystals: Sequence[Crystal], limit: int, seed: int, per_family: bool = True) -> list[Crystal]:
     """Return about ``limit`` crystals (0: all), order kept.
 
-    With ``per_family`` the proportions of the families are kept, and one of each at least.
+    With ``per_family`` the proportions of the families are kept, with at least one crystal of each.
     """
     if not limit or limit >= len(crystals):
         return list(crystals)

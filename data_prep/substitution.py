@@ -1,7 +1,7 @@
-"""New crystals for training: the elements of a real one exchanged, its cell scaled to hold them (FINDINGS F36).
+"""New crystals for training: a real one with other elements in a cell scaled to hold them (FINDINGS F36).
 
-A map is analytic, so such a crystal costs a fraction of a millisecond; it shows the networks every
-element as often as every other. It has no formation energy: its condition is unknown.
+A map is analytic, so such a crystal costs a fraction of a millisecond. With them the networks see every
+element equally often. They have no formation energy: their condition is unknown.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,9 +12,9 @@ import numpy as np
 from data_prep.crystal import Crystal
 from data_prep.elements import MAX_Z
 
-EXCHANGE = 0.7  # probability of each element of a crystal to be exchanged
-LENGTH_SPREAD = 0.03  # standard deviation of ln length about the scaled cell
-RIDGE = 0.3  # pulls the volume of a rare element to the mean
+EXCHANGE = 0.7  # probability that an element of a crystal is exchanged
+LENGTH_SPREAD = 0.03  # standard deviation of ln length around the scaled cell
+RIDGE = 0.3  # pulls the volume of a rare element towards the mean
 SMALLEST_VOLUME = 4.0  # Å^3, of an element
 
 
@@ -38,7 +38,7 @@ def formula_key(numbers: np.ndarray) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True)
 class Substitution:
-    """Which ``elements`` (k,) may stand in, their ``volumes`` (95,) in Å^3, and the formulas never made."""
+    """The ``elements`` (k,) that may be inserted, ``volumes`` (95,) in Å^3 by Z, and ``forbidden`` formulas."""
 
     elements: np.ndarray
     volumes: np.ndarray
@@ -47,7 +47,7 @@ class Substitution:
     def exchange(self, crystal: Crystal, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the atomic numbers (n,) and cell lengths (3,) in Å of a crystal with other elements.
 
-        The sites stay where they are in fractional coordinates; unlike elements stay unlike.
+        The fractional coordinates stay; different elements stay different.
         """
         present = np.unique(crystal.numbers)
         numbers = crystal.numbers
@@ -64,9 +64,9 @@ class Substitution:
 
 
 def fit_substitution(train: Sequence[Crystal], held_out: Collection[Crystal]) -> Substitution:
-    """Return the rule of the training part: its elements, and volumes that add up to its cells (ridge regression).
+    """Return the rule of the training part: its elements, and their volumes by ridge regression on its cells.
 
-    No formula of ``held_out`` is ever made.
+    It never makes a formula of ``held_out``.
     """
     shares = np.stack([composition_shares(crystal.numbers) for crystal in train]).astype(np.float64)
     volumes = np.array([cell_volume(crystal.lengths, crystal.angles) / crystal.n_sites for crystal in train])

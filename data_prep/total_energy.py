@@ -2,8 +2,8 @@
 
 Those formation energies were made from total energies with the corrections of Jain et al., Phys. Rev. B 84,
 045115 (2011): of oxides and sulfides, of transition metals calculated with GGA+U, and of the references
-N2, F2, Cl2 and H2. Tables that give only "formation energy + energies of the elements" still contain them;
-taken back, the energies agree with the network that the authors trained on the true ones (README, Data).
+N2, F2, Cl2 and H2. Tables that give only "formation energy + energies of the elements" still contain them.
+Without the corrections the energies agree with the network that the authors trained on the true ones.
 """
 
 import warnings
@@ -38,7 +38,7 @@ def without_corrections(structure: Structure, derived: float) -> float:
     """
     anion, hubbard, settings, shifts = _corrections()
     entry = ComputedStructureEntry(structure, 0.0, parameters=_parameters(structure.composition, settings))
-    with warnings.catch_warnings():  # pymatgen warns at every sulfide, and that the corrections have no deviation
+    with warnings.catch_warnings():  # pymatgen warns about every sulfide, and about corrections without a deviation
         warnings.simplefilter("ignore")
         correction = anion.get_correction(entry).n + hubbard.get_correction(entry).n  # eV per cell
     references = sum(shifts.get(element.symbol, 0.0) * count for element, count in structure.composition.items())
@@ -46,7 +46,7 @@ def without_corrections(structure: Structure, derived: float) -> float:
 
 
 def _parameters(composition: Composition, settings: dict) -> dict:
-    """Return how the Materials Project calculates a composition: GGA+U where its input set has a U."""
+    """Return how the Materials Project calculates a composition: with GGA+U if its input set has a U."""
     elements = sorted(composition.elements, key=lambda element: element.X if element.X == element.X else 0.0)
     by_anion = settings.get(elements[-1].symbol, {})
     hubbards = {element.symbol: by_anion.get(element.symbol, 0) for element in elements}

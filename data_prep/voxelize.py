@@ -1,7 +1,7 @@
-"""A crystal becomes maps: electron density, species, Cartesian coordinates (Methods; FINDINGS F2 to F8).
+"""From a crystal to its maps: electron density, species, Cartesian coordinates (Methods; FINDINGS F2 to F8).
 
-The cell is drawn as an orthogonal box, so a Gaussian is a product of three one-dimensional ones and
-a site costs three exponentials per plane instead of one per voxel.
+The box is orthogonal, so that a Gaussian is a product of three one-dimensional ones and a site costs
+three exponentials per plane instead of one per voxel.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from numba import njit
 
 from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, coordinate_grid, voxel_centres
 
-_TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
+TIE = 1e-9  # Å^2: a voxel equally near to two sites belongs to the one listed first
 
 
 def voxelize(
@@ -81,6 +81,6 @@ def _label_nearest(species, numbers, positions, widths, centres):  # pragma: no 
                     continue
                 for k in range(low[2], high[2]):
                     squared = dxy + (centres[2, k] - positions[site, 2]) ** 2
-                    if squared < limit and squared < nearest[i, j, k] - _TIE:
+                    if squared < limit and squared < nearest[i, j, k] - TIE:
                         nearest[i, j, k] = squared
                         species[i, j, k] = numbers[site]

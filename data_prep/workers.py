@@ -1,8 +1,7 @@
-"""Work shared out: over the cores of this machine, or over the workers of a Dask cluster.
+"""Work in parallel: on the cores of this machine, or on the workers of a Dask cluster.
 
-Both are executors of the standard library's kind, so that everything else is the same. Without a cluster the
-pool of the standard library does: it starts in a second and needs no further package, where Dask brings a
-scheduler, a server for each worker and a package of its own to do the same on one machine.
+Both are executors with the interface of the standard library. Without a cluster its own pool is used: it starts in
+a second and needs no further package, while Dask on one machine would need a scheduler and a server per worker.
 """
 
 import os
@@ -18,9 +17,9 @@ from tqdm import tqdm
 
 from data_prep.errors import InputError
 
-AHEAD = 4  # tasks waiting for each worker: no worker runs dry, and memory does not grow with the number of tasks
+AHEAD = 4  # waiting tasks per worker: enough to keep it busy, and memory does not grow with the number of tasks
 SECONDS_TO_CONNECT = 15
-WORTH_SHARING = 64  # fewer CIF files are read before new processes have imported pymatgen
+WORTH_SHARING = 64  # CIF files: fewer are read before new processes have imported pymatgen
 _PIECE = 8
 _LOST = (
     "A worker was killed or its scheduler went away (often for lack of memory): "
@@ -40,10 +39,10 @@ def in_order(
 ) -> Iterator[Result]:
     """Yield ``function(task)`` of every task, in their order, computed by several processes.
 
-    ``scheduler`` is the address of a Dask scheduler (``tcp://host:8786``): its workers do the work, and need this
-    package and, for files, the same paths. Without one, ``workers`` processes of this machine do (None: one a core,
-    or none but this one for fewer than ``worth`` tasks, which are done before other processes have started).
-    At most ``AHEAD`` tasks per worker wait at a time. Raises InputError where the scheduler cannot be reached
+    ``scheduler`` is the address of a Dask scheduler (``tcp://host:8786``), whose workers need this package and, for
+    files, the same paths. Without one, ``workers`` processes of this machine compute (None: one per core, but only
+    this process for fewer than ``worth`` tasks, which are done before other processes have started).
+    At most ``AHEAD`` tasks per worker wait at a time. Raises InputError if the scheduler cannot be reached
     or a worker dies (Dask first gives a lost worker's task to others, three times).
     """
     workers = workers or (os.cpu_count() or 1 if len(tasks) >= worth else 1)
@@ -90,7 +89,7 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
-        raise InputError("A scheduler's workers are reached with Dask: pip install '.[scale]' first.") from error
+        raise InputError("--scheduler needs Dask: pip install '.[scale]' first.") from error
     try:
         client = Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:

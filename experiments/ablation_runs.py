@@ -1,13 +1,12 @@
 """The trainings behind Table 5: which presets, through which stages, and what they share.
 
-A stage folder of an ablation is a link to another run's where that has finished the same work: the same
+A stage folder of an ablation is a link to another run's folder if that run has finished the same work: the same
 configuration on the same inputs, which is what the stamps of ``repro.stamps`` compare. They hold through a link as
 they do without one, and a link to a folder that is gone or was made anew is replaced.
 """
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 from data_prep.files.json_files import read_json
 from models.table6 import VAEParameters
 from repro import stamps
+from repro.evaluation.results import SUMMARY
 from repro.presets import Preset
 from repro.run import Run
 from repro.stages import STAGES, identity_of, run_stage
 
-SHARED = ("data", "voxelize", "train-unet", "train-vae")
+SHARED = ("data", "voxelize", "train-unet", "train-vae", "generator")
 WAY = (*SHARED, "evaluate")  # the evaluation writes results under its own run's name, so that it is not shared
 WITHOUT_RELEASED = Path("no-released-weights")  # they are no part of an ablation: not measured
 
@@ -58,7 +58,7 @@ def ablation_runs(base: Run, seeds: int) -> list[tuple[str, int, Run]]:
 def measure(base: Run, seeds: int) -> dict[str, dict[int, dict]]:
     """Train and evaluate every ablation, as far as that is not done, and return ``evaluation.json`` of each.
 
-    Finished stages are not repeated. Raises InputError when a stage of another configuration is in the way.
+    Finished stages are not repeated. Raises InputError if a stage of another configuration is in the way.
     """
     runs = ablation_runs(base, seeds)
     donors = [base, *(run for _, _, run in runs)]
@@ -67,7 +67,7 @@ def measure(base: Run, seeds: int) -> dict[str, dict[int, dict]]:
         print(f"table5: {ABLATIONS[name].system}, seed {seed} ({place} of {len(runs)}), {run.folder('')}", flush=True)
         for stage in WAY:
             bring(stage, run, donors)
-        measured[name][seed] = read_json(run.results / "evaluation.json", "run 'make table5'")
+        measured[name][seed] = read_json(run.results / SUMMARY, "run 'make table5'")
         _forget_networks()
     return measured
 
@@ -78,9 +78,9 @@ def bring(stage: str, run: Run, donors: Sequence[Run]) -> None:
         _drop_dead_link(stage, run)
         if link_finished(stage, run, donors):
             return
-    elif not (run.results / "evaluation.json").exists():
+    elif not (run.results / SUMMARY).exists():
         (run.folder(stage) / stamps.DONE).unlink(missing_ok=True)  # its results were removed: measure again
-    run_stage(stage, run, Namespace(again=False, base=None, random=False))
+    run_stage(stage, run)
 
 
 def link_finished(stage: str, run: Run, donors: Sequence[Run]) -> bool:

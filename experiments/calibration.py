@@ -1,27 +1,40 @@
-"""Does the spread of the formation-energy networks tell their error?
+"""The spread of the formation-energy networks against their error: does the first predict the second?"""
 
-``python -m experiments.calibration --results DIR``.
-"""
-
-import argparse
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from data_prep.files.atomic import write_json
 from experiments import style
-from experiments.command import stopping
-from experiments.table1 import read_measured
+from experiments.table1 import read_properties
+from experiments.tables import write_data
+from repro.run import Run
+
+
+def from_run(run: Run) -> dict:
+    """Return the calibration that the stage ``evaluate-properties`` measured."""
+    return compute(read_properties(run.results))
 
 
 def compute(measured: dict) -> dict:
-    """Return the bins of ``properties.json``, none where formation energy has one network or none: no spread."""
+    """Return the bins of ``properties.json``, none if formation energy has fewer than two networks: no spread."""
     return measured.get("calibration", {"bins": []})
 
 
-def render(calibration: dict, path: Path) -> None:
-    """Write ``path``.json, .svg and .png: error of the mean against the spread, in bins of equal count."""
-    write_json(path.with_name(path.name + ".json"), calibration)
+def text(calibration: dict) -> str:
+    """Return how many networks there are, or why nothing is drawn."""
+    if not calibration["bins"]:
+        return "Calibration: formation energy has fewer than two networks in this run: there is no spread to draw."
+    return f"Calibration: {calibration['networks']} networks."
+
+
+def render(calibration: dict, path: Path) -> list[Path]:
+    """Write ``path``.json, .svg and .png: error of the mean against the spread, in bins of equal count.
+
+    Nothing is written without bins.
+    """
+    if not calibration["bins"]:
+        return []
+    files = write_data(path, calibration)
     bins = calibration["bins"]
     spread = [part["spread"] for part in bins]
     with style.styled():
@@ -34,22 +47,4 @@ def render(calibration: dict, path: Path) -> None:
         axes.set(xlabel=f"standard deviation of {calibration['networks']} networks (eV/atom)", ylabel="error (eV/atom)")
         axes.set(xlim=(0, None), ylim=(0, None))
         axes.legend(frameon=False)
-        style.save(figure, path)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Draw the calibration of one results folder."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.calibration", description="Calibration of one run.")
-    parser.add_argument("--results", type=Path, required=True, help="folder with properties.json")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        found = compute(read_measured(options.results))
-        if not found["bins"]:
-            print("Calibration: formation energy has fewer than two networks in this run: there is no spread to draw.")
-            return
-        render(found, options.results / "calibration")
-        print(f"Calibration: {found['networks']} networks; {options.results / 'calibration.svg'}")
-
-
-if __name__ == "__main__":
-    main()
+        return [*files, *style.save(figure, path)]

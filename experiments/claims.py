@@ -4,18 +4,18 @@ from collections.abc import Callable, Sequence
 from math import log10
 from pathlib import Path
 
-from data_prep.files.atomic import write_json, write_text
 from data_prep.property_labels import PROPERTIES
-from experiments.generation import mean_of
+from experiments.means import mean_of
 from experiments.paper import FULL, TABLE1, TABLE2, TABLE4, TABLE4_MAE, TEXT
 from experiments.table5 import METRICS
-from experiments.tables import markdown
+from experiments.tables import markdown, write_table
+from repro.evaluation.results import OURS, PAPERS_WAY, Evaluation
 
 NEAR = 0.05  # a number that is neither an error nor a share holds within this distance
 CHANCE = 0.1  # of hitting the decile of formation energy that was asked for
 NOTE = (
-    "An error holds where it is at most the paper's, a share or a count where it is at least the paper's; where the "
-    "95 % interval (brackets) reaches the paper's number it holds as well. A mean or a variance of the latent space "
+    "An error holds if it is at most the paper's, a share or a count if it is at least the paper's; if the 95 % "
+    "interval (brackets) reaches the paper's number it holds as well. A mean or a variance of the latent space "
     f"holds within {NEAR}, an order of magnitude to the nearest power of ten. n: structures, samples, bases or voxels. "
     "Data, split and budget are not the paper's: the sections below say how."
 )
@@ -28,9 +28,9 @@ def compute(found: dict[str, dict]) -> dict:
     """Return a row per claim: its words, where the paper makes it, both numbers, and whether it ``holds``.
 
     ``found`` has what the experiments stored, by name: ``evaluation`` (summed up), ``structures`` (each of them),
-    ``table1`` to ``table5``, ``figure2``, ``figure3``, ``figure6`` and ``generate``, the stamp of that stage where it
-    was done in one sitting; those that are missing leave their claims not measured: ``holds`` is None. Errors in Å,
-    eV/atom, GPa, shares of one.
+    ``table1`` to ``table5``, ``figure2``, ``figure3``, ``figure6`` and ``generate``, the stamp of that stage if it was
+    done in one sitting. Claims on what is missing are not measured: ``holds`` is None. Errors in Å, eV/atom, GPa,
+    shares of one.
     """
     rows = [row for part in _PARTS for row in part(found)]
     counts = {name: sum(row["holds"] is verdict for row in rows) for name, verdict in _COUNTED.items()}
@@ -80,16 +80,20 @@ def _value(value: float | None, interval: Sequence[float] | None = None, count: 
 
 
 def _mean(found: dict | None) -> dict | None:
-    """Return ``generation.mean_of`` or ``share_of`` as a measured value."""
+    """Return ``means.mean_of`` or ``share_of`` as a measured value."""
     if not found:
         return None
     return _value(found.get("mean", found.get("share")), found["interval"], found.get("of", found["count"]))
 
 
+def _evaluation(found: dict[str, dict]) -> Evaluation:
+    return Evaluation(found.get("evaluation", {}), found.get("structures", {}))
+
+
 def _reconstruction(found: dict[str, dict]) -> list[dict]:
-    vae = found.get("evaluation", {}).get("vae", {}).get("ours", {}).get("all", {})
-    count = vae.get("count")
-    lattice = [entry["lattice_error"] for entry in found.get("structures", {}).get("vae", {}).get("ours", [])]
+    measured = _evaluation(found)
+    vae, count = measured.vae(OURS), measured.vae(OURS).get("count")
+    lattice = [entry["lattice_error"] for entry in measured.reconstructions(OURS)]
     rows = [
         _row("VAE reconstruction, MSE", "Table 5", FULL.mse, _value(vae.get("mse"), vae.get("mse_interval"), count),
              _at_most),
@@ -97,24 +101,24 @@ def _reconstruction(found: dict[str, dict]) -> list[dict]:
              _same_order, "{:.0f}"),
     ]  # fmt: skip
     for axis, name in enumerate("abc"):
-        measured = mean_of([errors[axis] for errors in lattice])
-        value = _value(measured["mean"], measured["interval"], measured["count"])
+        value = _mean(mean_of([errors[axis] for errors in lattice]))
         rows.append(_row(f"cell length {name}, MAE (Å)", "Figure 4", TEXT[f"{name}_mae"].value, value, _at_most))
     return rows
 
 
 def _sites(found: dict[str, dict]) -> list[dict]:
-    routes, rows = found.get("evaluation", {}).get("routes", {}), []
-    for route, way in (("ours, unet", "the UNet's arg-max"), ("ours, fit", "a fit, our decoder")):
-        part = routes.get(route, {}).get("all", {})
+    rows = []
+    evaluation = _evaluation(found)
+    for way, described in ((PAPERS_WAY, "the UNet's arg-max"), (evaluation.decoders_way, "a fit, our decoder")):
+        part = evaluation.sites(OURS, way)
         for key, name, paper in (("emd", "EMD of the sites (Å)", FULL.emd), ("delta_n", "|ΔN| per cell", FULL.delta_n)):
             value = _value(part.get(key), part.get(f"{key}_interval"), part.get("decoded"))
-            rows.append(_row(f"{name}, species by {way}", "Table 5", paper, value, _at_most))
+            rows.append(_row(f"{name}, species by {described}", "Table 5", paper, value, _at_most))
     return rows
 
 
 def _segmentation(found: dict[str, dict]) -> list[dict]:
-    unet = found.get("evaluation", {}).get("unet", {})
+    unet = _evaluation(found).unet
     recall, f1 = (_value(unet.get(key), None, unet.get("voxels")) for key in ("nonzero_recall_argmax", "f1_weighted"))
     recall["count"] = unet.get("occupied_voxels")
     return [
@@ -189,7 +193,7 @@ def _known(found: dict[str, dict]) -> list[dict]:
 
 
 def _relaxed(found: dict[str, dict]) -> list[dict]:
-    """Return what relaxing the candidates changes: by DFT where that was done, else by a surrogate that is named."""
+    """Return what relaxing the candidates changes: by DFT if that was done, else by a surrogate that is named."""
     table = found.get("table3_dft") or found.get("table3") or {}
     part = table.get("groups", {}).get("all", {})
     how = f" ({table['method']}, {'a surrogate' if table['surrogate'] else 'DFT'})" if table else ""
@@ -228,7 +232,7 @@ def _random(found: dict[str, dict]) -> list[dict]:
 
 
 def _orderings(found: dict[str, dict]) -> list[dict]:
-    """Return a row per metric of Table 5: how many of the pairs that the paper tells apart are ordered as there."""
+    """Return a row per metric of Table 5: how many of the pairs that differ in the paper are ordered as there."""
     rows = []
     for metric, (name, _) in METRICS.items():
         ordering = found.get("table5", {}).get("orderings", {}).get(metric)
@@ -278,7 +282,6 @@ def summary(claims: dict) -> str:
     return f"Of {len(claims['rows'])} claims {yes} hold, {no} do not, {unknown} were not measured in this run."
 
 
-def render(claims: dict, folder: Path) -> None:
-    """Write ``claims.json`` and ``claims.md`` into ``folder``."""
-    write_json(folder / "claims.json", claims)
-    write_text(folder / "claims.md", f"{markdown(HEADER, cells(claims))}\n\n{summary(claims)}\n\n{NOTE}\n")
+def render(claims: dict, path: Path) -> list[Path]:
+    """Write ``path``.json and .md; ``path`` has no suffix."""
+    return write_table(path, claims, f"{markdown(HEADER, cells(claims))}\n\n{summary(claims)}\n\n{NOTE}")

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from pymatgen.core import Element, Structure
 
+from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.elements import ionic_radii
 from experiments import style
 
@@ -43,6 +44,18 @@ def draw(axes: Axes, structure: Structure, title: str) -> None:
     axes.autoscale_view()
     axes.set_axis_off()
     axes.set_title(title)
+
+
+def as_plain(structure: Structure) -> dict:
+    """Return a structure as plain data: ``lengths`` in Å, ``angles`` in degrees, ``numbers`` and ``fractional``."""
+    crystal = crystal_from_structure(structure, "")
+    fields = ("lengths", "angles", "numbers", "fractional")
+    return {name: getattr(crystal, name).tolist() for name in fields}
+
+
+def from_plain(plain: dict) -> Structure:
+    """Return the structure that ``as_plain`` described."""
+    return Crystal(id="", formula="", **{name: np.array(values) for name, values in plain.items()}).structure()
 
 
 def scene(structure: Structure) -> dict:

@@ -1,9 +1,7 @@
-"""Figure 2: the latent dimensions, lines between pairs of crystals, and the A-site from CeCrO3 to YbCrO3.
-
-``python -m experiments.figure2 --preset P --source S --run RUN``.
-"""
+"""Figure 2: the latent dimensions, lines between pairs of crystals, and the A-site from CeCrO3 to YbCrO3."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +9,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from pymatgen.core import Element
 
-from experiments import interpolation, latent, style
-from experiments.command import stopping
+from experiments import interpolation, latent_space, style
 from experiments.interpolation import End, Networks
 from experiments.paper import TEXT
-from experiments.trained import Stored, command, identity_of_networks, obtain, read_by, run_of
+from experiments.stored import Stored, of_networks
+from models.decoding import Way
 from models.decoding.atoms import Undecodable
-from repro.locks import reading
+from repro.evaluation.results import PAPERS_WAY
 from repro.run import Run
 
-NETWORKS = ("train-vae", "train-unet")
+NETWORKS = ("generator",)
 POINTS = np.linspace(-4.0, 4.0, 161)  # of z, where the densities are drawn
 BETWEEN = 8  # maps along each line of (b), the two ends included
-SMOKE_STEPS = 40  # points along the line of (c) in the preset 'smoke'; 1,000 in all others
-WAYS = {"unet": "UNet's arg-max (the paper's way)", "fit": "fit of the map"}
+WAYS: dict[Way, str] = {
+    PAPERS_WAY: "UNet's arg-max (the paper's way)",
+    "fit": "fit of the map",
+    "composition": "fit with the composition of the latent",
+}
 CAPTION = (
     "(a) Gaussian kernel density of each latent dimension over the encoded training crystals, z sampled, and the mean "
     "divergence of each from N(0, 1), ranked. (b) Middle slices (the plane z = c/2) of decoded density along straight "
@@ -32,32 +33,41 @@ CAPTION = (
     "slices at both ends; each row has one scale, from 0 to the largest value of its true slices. (c) Element within "
     "0.5 Å of the A-site along a line under the condition of its first end."
 )
-HEADER = ("compound", "Z of A", "points, UNet", "B and X right", "points, fit", "B and X right", "in the training set")
-_LOOKS = {"unet": {"color": style.BLUE, "marker": "o"}, "fit": {"color": style.VERMILION, "marker": "x"}}
+_LOOKS = {
+    PAPERS_WAY: {"color": style.BLUE, "marker": "o"},
+    "fit": {"color": style.VERMILION, "marker": "x"},
+    "composition": {"color": style.GREEN, "marker": "+"},
+}
+
+
+def from_run(run: Run) -> Stored:
+    """Return Figure 2 of a run's networks, computed if they are new and stored as ``figure2.json`` and .npz."""
+    return of_networks("figure2", run, NETWORKS, compute)
 
 
 def compute(run: Run) -> Stored:
     """Return the numbers and maps of all three parts; encodes, decodes and segments with the run's networks.
 
-    ``facts`` holds ``latent``, ``pairs`` and ``path`` (None where no two crystals fit); ``arrays`` the densities,
+    ``facts`` holds ``latent``, ``pairs`` and ``path`` (None if no two crystals fit); ``arrays`` the densities,
     the middle slices in electrons/Å^3 and the elements along the path.
     """
-    crystals = latent.encoded(run)
+    crystals = latent_space.encoded(run)
     mean, log_var = crystals.arrays["mean"], crystals.arrays["log_var"]
-    z = latent.draw(mean, log_var, run.preset.seed)
-    arrays = {"points": POINTS, "densities": latent.densities(z, POINTS)}
+    z = latent_space.sampled(mean, log_var, run.preset.seed)
+    arrays = {"points": POINTS, "densities": latent_space.densities(z, POINTS)}
     networks = interpolation.load_networks(run)
     pairs = interpolation.pairs_by_condition(networks.dataset, run.preset.seed)
     arrays |= interpolation.slices_between(networks, pairs, BETWEEN, run.preset.seed)
     facts = {
-        "latent": latent.moments(mean, log_var, z),
+        "latent": latent_space.moments(mean, log_var, z),
         "pairs": [_pair(networks, *pair) for pair in pairs],
         "path": None,
     }
     ends = interpolation.nearest_ends(networks.dataset)
     if ends:
-        steps = SMOKE_STEPS if run.preset.name == "smoke" else int(TEXT["interpolation_samples"].value)
-        facts["path"], elements = _path(networks, ends, steps, run.preset.seed)
+        steps = run.preset.evaluate.path_points or int(TEXT["interpolation_samples"].value)
+        ways = (PAPERS_WAY, "fit" if run.preset.generate.way == PAPERS_WAY else run.preset.generate.way)
+        facts["path"], elements = _path(networks, ends, ways, steps, run.preset.seed)
         arrays |= elements
     return Stored(facts, arrays)
 
@@ -74,18 +84,20 @@ def _pair(networks: Networks, condition: int, *indices: int) -> dict:
     }
 
 
-def _path(networks: Networks, ends: tuple[End, End], steps: int, seed: int) -> tuple[dict, dict[str, np.ndarray]]:
+def _path(
+    networks: Networks, ends: tuple[End, End], ways: Sequence[Way], steps: int, seed: int
+) -> tuple[dict, dict[str, np.ndarray]]:
     """Return what is met on the A-site along the line, and ``path_WAY`` (steps,) atomic numbers, 0 for none."""
     dataset = networks.dataset
     condition = int(dataset.bins[ends[0].index])
-    outcomes = interpolation.outcomes_between(networks, ends, condition, steps, seed)
+    outcomes = interpolation.outcomes_between(networks, ends, ways, condition, steps, seed)
     known = {crystal.formula for crystal in dataset.crystals}
-    trained = {dataset.crystals[index].formula for index in dataset.indices("train")}
-    ways, arrays = {}, {}
+    trained = {crystal.formula for crystal in dataset.train}
+    found_by, arrays = {}, {}
     for way, found in outcomes.items():
         elements = np.array([interpolation.element_at(ends[0].place, outcome) for outcome in found])
         whole = np.array([interpolation.is_member(ends[0], outcome) for outcome in found])
-        ways[way] = {
+        found_by[way] = {
             "decoded": sum(not isinstance(outcome, Undecodable) for outcome in found),
             "failures": dict(Counter(outcome.reason for outcome in found if isinstance(outcome, Undecodable))),
             "on_site": int((elements > 0).sum()),
@@ -98,7 +110,7 @@ def _path(networks: Networks, ends: tuple[End, End], steps: int, seed: int) -> t
         "papers_ends": [dataset.crystals[end.index].formula for end in ends] == list(interpolation.ENDS),
         "condition": condition,
         "steps": steps,
-        "ways": ways,
+        "ways": found_by,
     }, arrays
 
 
@@ -139,10 +151,17 @@ def path_summary(path: dict | None) -> str:
     return text
 
 
+def header(found: Stored) -> tuple[str, ...]:
+    """Return the heads of the columns of ``cells``."""
+    ways = found.facts["path"]["ways"] if found.facts["path"] else WAYS
+    counted = [text for way in ways for text in (f"points, {way}", "B and X right")]
+    return ("compound", "Z of A", *counted, "in the training set")
+
+
 def cells(found: Stored) -> list[tuple[str, ...]]:
-    """Return a row for each element met on the A-site, under ``HEADER``."""
-    path = found.facts["path"] or {"ways": {way: {"members": []} for way in WAYS}}
-    ways = [{member["number"]: member for member in path["ways"][way]["members"]} for way in WAYS]
+    """Return a row for each element met on the A-site, under ``header``."""
+    path = found.facts["path"] or {"ways": {}}
+    ways = [{member["number"]: member for member in one["members"]} for one in path["ways"].values()]
     rows = []
     for number in sorted(set().union(*ways)):
         each = [members.get(number) for members in ways]
@@ -152,7 +171,12 @@ def cells(found: Stored) -> list[tuple[str, ...]]:
     return rows
 
 
-def render(found: Stored, path: Path) -> None:
+def text(found: Stored) -> str:
+    """Return the numbers of the figure in sentences."""
+    return summary(found.facts)
+
+
+def render(found: Stored, path: Path) -> list[Path]:
     """Draw all three parts into ``path``.svg and .png; ``path`` has no suffix."""
     rows = len(found.facts["pairs"])
     heights = [1.9, 0.35 + 0.56 * max(rows, 1), 2.2]
@@ -164,7 +188,7 @@ def render(found: Stored, path: Path) -> None:
         _draw_path(below, found)
         for part, letter, height in zip((above, middle, below), "abc", heights, strict=True):
             part.text(0.005, 1 - 0.03 / height, f"({letter})", fontweight="bold", va="top")
-        style.save(figure, path)
+        return style.save(figure, path)
 
 
 def _draw_dimensions(part: SubFigure, found: Stored) -> None:
@@ -234,10 +258,10 @@ def _draw_path(part: SubFigure, found: Stored) -> None:
         return
     first, last = path["ends"]
     t = np.linspace(0, 1, path["steps"])
-    for way, label in WAYS.items():
+    for way in path["ways"]:
         elements = found.arrays[f"path_{way}"]
         met, look = elements > 0, _LOOKS[way]
-        label = f"{label}: {met.sum():,} of {path['steps']:,} points"
+        label = f"{WAYS[way]}: {met.sum():,} of {path['steps']:,} points"
         axes.scatter(t[met], elements[met], s=8, linewidths=0.7, alpha=0.6, label=label, **look)
     axes.plot([0, 1], [first["a"], last["a"]], color=style.BLACK, linewidth=0.6, linestyle="--", label="straight line")
     shown = sorted({first["a"], last["a"], *(m["number"] for w in path["ways"].values() for m in w["members"])})
@@ -245,18 +269,3 @@ def _draw_path(part: SubFigure, found: Stored) -> None:
     axes.set_yticks(ticks, [f"{Element.from_Z(number).symbol} {number}" for number in ticks])
     axes.set(xlim=(-0.01, 1.01), xlabel=f"from {first['formula']} (0) to {last['formula']} (1)", ylabel="A-site")
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Compute Figure 2 of one run where its networks are new, and draw it."""
-    parser = command("figure2", "Figure 2 of one run.")
-    run = run_of(parser.parse_args(arguments))
-    with stopping(parser), reading(read_by(run, NETWORKS)):
-        identity = identity_of_networks(run, NETWORKS)
-        found = obtain(run.results / "figure2", identity, lambda: compute(run))
-        render(found, run.results / "figure2")
-        print(f"{summary(found.facts)}\nFigure 2: {run.results / 'figure2.svg'}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,4 @@
-"""Figure 3: the latent space in the plane, by family and formation energy.
-
-``python -m experiments.figure3 --preset P --source S --run RUN``.
-"""
+"""Figure 3: the latent space in the plane, by family and formation energy."""
 
 from pathlib import Path
 
@@ -12,11 +9,9 @@ from matplotlib.figure import Figure
 
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
-from experiments import latent, style
-from experiments.command import stopping
+from experiments import latent_space, style
 from experiments.paper import TEXT
-from experiments.trained import Stored, command, identity_of_networks, obtain, read_by, run_of
-from repro.locks import reading
+from experiments.stored import Stored, of_networks
 from repro.run import Run
 
 PERPLEXITY = 30.0  # not in the paper: scikit-learn's default
@@ -33,16 +28,21 @@ NOTE = (
 )
 
 
+def from_run(run: Run) -> Stored:
+    """Return Figure 3 of a run's VAE, computed if that is new and stored as ``figure3.json`` and .npz."""
+    return of_networks("figure3", run, latent_space.NETWORKS, compute)
+
+
 def compute(run: Run) -> Stored:
     """Return the t-SNE of the run's encoded training structures, from the VAE's trained encoder."""
-    return embed(latent.encoded(run), run.preset.seed)
+    return embed(latent_space.encoded(run), run.preset.seed)
 
 
 def embed(crystals: Stored, seed: int) -> Stored:
     """Return ``plane`` (n, 2) by t-SNE of the encoder's means, and the silhouettes of the families as ``facts``.
 
-    Beside it ``ids``, ``formulas``, ``families`` (n,) and ``energies`` (n,) in eV/atom. Raises InputError where
-    there are fewer than three structures.
+    Beside it ``ids``, ``formulas``, ``families`` (n,) and ``energies`` (n,) in eV/atom. Raises InputError if there
+    are fewer than three structures.
     """
     from sklearn.manifold import TSNE  # takes seconds to import, which only a new computation needs
     from threadpoolctl import threadpool_limits
@@ -71,7 +71,7 @@ def embed(crystals: Stored, seed: int) -> Stored:
 def silhouettes(points: np.ndarray, families: np.ndarray) -> dict[str, float | None]:
     """Return the mean silhouette of ``points`` (n, D) of all structures and of each family, by Euclidean distance.
 
-    None where there are fewer than two families or no more structures than families.
+    None if there are fewer than two families or no more structures than families.
     """
     from sklearn.metrics import silhouette_samples
 
@@ -101,7 +101,12 @@ def _short(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def render(found: Stored, path: Path) -> None:
+def text(found: Stored) -> str:
+    """Return the numbers of the figure in sentences."""
+    return summary(found.facts)
+
+
+def render(found: Stored, path: Path) -> list[Path]:
     """Draw the plane into ``path``.svg and .png: families by colour and marker, formation energy by shade."""
     energies = found.arrays["energies"]
     norm = Normalize(*np.percentile(energies, SHOWN), clip=True)
@@ -117,7 +122,7 @@ def render(found: Stored, path: Path) -> None:
         where = {"latent": "latent space", "plane": "plane"}
         lines = [f"{name}: {_short(found.facts['silhouette'][key]['all'])}" for key, name in where.items()]
         figure.text(0.78, 0.97, "silhouette of the families\n" + "\n".join(lines), va="top", fontsize=7)
-        style.save(figure, path)
+        return style.save(figure, path)
 
 
 def _draw_family(axes: Axes, found: Stored, family: str, colours: LinearSegmentedColormap, norm: Normalize) -> None:
@@ -150,18 +155,3 @@ def _draw_scale(
     axes.text(0.5, -0.08, f"{facts['families'][family]:,}", transform=axes.transAxes, ha="center", fontsize=6.5)
     axes.plot(0.5, -0.03, marker=_LOOKS[family][0], color=_LOOKS[family][1][1], markersize=4, clip_on=False,
               transform=axes.transAxes)  # fmt: skip
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Compute Figure 3 of one run where its VAE is new, and draw it."""
-    parser = command("figure3", "Figure 3 of one run.")
-    run = run_of(parser.parse_args(arguments))
-    with stopping(parser), reading(read_by(run, latent.NETWORKS)):
-        identity = identity_of_networks(run, latent.NETWORKS)
-        found = obtain(run.results / "figure3", identity, lambda: compute(run))
-        render(found, run.results / "figure3")
-        print(f"{summary(found.facts)}\nFigure 3: {run.results / 'figure3.svg'}")
-
-
-if __name__ == "__main__":
-    main()

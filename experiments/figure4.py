@@ -1,6 +1,5 @@
-"""Figure 4: errors of cell lengths and sites on held-out crystals. ``python -m experiments.figure4 --results DIR``."""
+"""Figure 4: errors of cell lengths and sites on held-out crystals."""
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data_prep.files.atomic import write_json
-from data_prep.files.json_files import read_json
 from experiments import style
-from experiments.command import stopping
+from experiments.means import interval_of
 from experiments.paper import FULL, TEXT
-from repro.evaluation.metrics import bootstrap_interval
+from experiments.tables import write_data
+from repro.evaluation.results import PAPERS_WAY, Evaluation, read_structures
+from repro.run import Run
 
 PANELS = {"a": "|Δa| (Å)", "b": "|Δb| (Å)", "c": "|Δc| (Å)", "emd": "EMD of the sites (Å)"}
 PAPER_MEANS = {
@@ -24,7 +23,6 @@ PAPER_MEANS = {
 }
 BINS = 30
 SHOWN = 99  # percentile of the errors where the axis ends; the last bar holds what lies beyond
-SEED = 0  # of the bootstrap
 LINE = 0.64  # of the axes' height: the data end here, the legend stands above
 
 
@@ -36,31 +34,40 @@ class Errors:
     values: dict[str, np.ndarray]
 
     def mean(self, panel: str) -> float:
-        """Return the mean absolute error of a panel, NaN where nothing was measured."""
+        """Return the mean absolute error of a panel, NaN if nothing was measured."""
         return float(self.values[panel].mean()) if len(self.values[panel]) else float("nan")
 
-    def interval(self, panel: str) -> tuple[float, float]:
+    def interval(self, panel: str) -> list[float]:
         """Return the 95 % bootstrap interval of that mean, NaN twice below two values."""
-        return bootstrap_interval(self.values[panel], SEED)
+        return interval_of(self.values[panel]) or [float("nan")] * 2
 
 
-def compute(measured: dict, species_from: str = "unet") -> dict[str, Errors]:
-    """Return the errors of each model in ``evaluation_structures.json`` (Figure 4; FINDINGS F16, F25).
+def from_run(run: Run) -> dict[str, Errors]:
+    """Return the errors that the stage ``evaluate`` measured, structure by structure."""
+    return compute(read_structures(run.results))
 
-    Lattice by least squares; sites of the reconstructed maps with species from the UNet (the paper's
-    way) or from the fit.
+
+def compute(measured: Evaluation, way: str = PAPERS_WAY) -> dict[str, Errors]:
+    """Return the errors of each VAE's reconstructions (Figure 4; F16, F25).
+
+    Lattice by least squares; sites of the reconstructed maps, decoded by one of the ways of ``repro.evaluation``.
     """
     errors = {}
-    for model, entries in measured["vae"].items():
+    for model in measured.models:
+        entries = measured.reconstructions(model)
         lattice = np.array([entry["lattice_error"] for entry in entries], dtype=float).reshape(-1, 3)
-        decoded = measured["routes"].get(f"{model}, {species_from}", [])
-        distances = [entry["emd"] for entry in decoded if entry.get("emd") is not None]
+        distances = [entry["emd"] for entry in measured.decoded(model, way) if entry.get("emd") is not None]
         values = dict(zip("abc", lattice.T, strict=True)) | {"emd": np.array(distances, dtype=float)}
         errors[model] = Errors(len(entries), values)
     return errors
 
 
-def render(errors: dict[str, Errors], path: Path) -> None:
+def text(errors: dict[str, Errors]) -> str:
+    """Return the number of structures of each model."""
+    return "Figure 4: " + ", ".join(f"{model} n = {part.structures}" for model, part in errors.items()) + "."
+
+
+def render(errors: dict[str, Errors], path: Path) -> list[Path]:
     """Write ``path``.json (all errors, our means, the paper's means), .svg and .png; ``path`` has no suffix."""
     ours = {
         model: {
@@ -71,14 +78,14 @@ def render(errors: dict[str, Errors], path: Path) -> None:
         }
         for model, part in errors.items()
     }
-    write_json(path.with_name(path.name + ".json"), {"measured": ours, "paper": {"mean": PAPER_MEANS}})
+    files = write_data(path, {"measured": ours, "paper": {"mean": PAPER_MEANS}})
     with style.styled():
         figure = Figure(figsize=(style.WIDTH, 4.6))
         figure.subplots_adjust(left=0.07, right=0.99, bottom=0.09, top=0.95, wspace=0.17, hspace=0.4)
         for axes, panel, letter in zip(figure.subplots(2, 2).flat, PANELS, "abcd", strict=True):
             _draw_panel(axes, panel, errors)
             axes.set_title(f"({letter})", loc="left", fontweight="bold")
-        style.save(figure, path)
+        return [*files, *style.save(figure, path)]
 
 
 def _draw_panel(axes: Axes, panel: str, errors: dict[str, Errors]) -> None:
@@ -112,24 +119,3 @@ def _draw_panel(axes: Axes, panel: str, errors: dict[str, Errors]) -> None:
 def _mean(errors: Errors, panel: str) -> str:
     low, high = errors.interval(panel)
     return f"{errors.mean(panel):.3f}" + ("" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]") + " Å"
-
-
-def read_measured(results: Path) -> dict:
-    """Read ``evaluation_structures.json`` of a results folder; raises InputError when it is not there or damaged."""
-    return read_json(results / "evaluation_structures.json", "run the stage 'evaluate'")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Draw Figure 4 of one results folder."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.figure4", description="Figure 4 of one run.")
-    parser.add_argument("--results", type=Path, required=True, help="folder with evaluation_structures.json")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        errors = compute(read_measured(options.results))
-        render(errors, options.results / "figure4")
-        counts = ", ".join(f"{model} n = {part.structures}" for model, part in errors.items())
-        print(f"Figure 4: {counts}; {options.results / 'figure4.svg'}")
-
-
-if __name__ == "__main__":
-    main()

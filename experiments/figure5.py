@@ -1,6 +1,5 @@
-"""Figure 5: predicted against true properties of held-out crystals. ``python -m experiments.figure5 --results DIR``."""
+"""Figure 5: predicted against true properties of held-out crystals."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +8,28 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_json
 from data_prep.files.npz import DamagedNpz, read_npz
 from data_prep.property_labels import PROPERTIES
 from experiments import style
-from experiments.command import stopping
-from experiments.table1 import read_measured
+from experiments.table1 import read_properties
+from experiments.tables import write_data
+from repro.run import Run
 
 SHOWN = (0.2, 99.8)  # percentiles of both axes together; what lies beyond is drawn at the edge
 CELLS = 45  # of the density grid along each axis
-COLOURS = "viridis"  # told apart by colour-blind readers, and in grey
+COLOURS = "viridis"  # for colour-blind readers, and in grey
 FEW = 400  # crystals below which points are drawn instead of a density
+
+
+def from_run(run: Run) -> dict[str, dict]:
+    """Return the panels of what the stage ``evaluate-properties`` measured."""
+    return compute(read_properties(run.results), run.results / "properties_test.npz")
 
 
 def compute(measured: dict, predictions: Path) -> dict[str, dict]:
     """Return per property: true and predicted (n,) from ``properties_test.npz``, MAE with its 95 % interval and R^2.
 
-    Raises InputError when the second file is not there or damaged.
+    Raises InputError if the second file is missing or damaged.
     """
     try:
         arrays = read_npz(predictions)
@@ -40,7 +44,12 @@ def compute(measured: dict, predictions: Path) -> dict[str, dict]:
         raise InputError(f"{predictions} is damaged ({error}): run 'evaluate-properties' again.") from None
 
 
-def render(panels: dict[str, dict], path: Path) -> None:
+def text(panels: dict[str, dict]) -> str:
+    """Return the number of panels."""
+    return f"Figure 5: {len(panels)} properties."
+
+
+def render(panels: dict[str, dict], path: Path) -> list[Path]:
     """Write ``path``.svg, .png and .json (count, MAE, interval and R^2 of each panel); ``path`` has no suffix."""
     facts = {
         name: {
@@ -52,7 +61,7 @@ def render(panels: dict[str, dict], path: Path) -> None:
         }
         for name, panel in panels.items()
     }
-    write_json(path.with_name(path.name + ".json"), facts)
+    files = write_data(path, facts)
     rows = -(-len(panels) // 4)
     with style.styled():
         figure = Figure(figsize=(style.WIDTH, 0.25 + 2.1 * rows))
@@ -66,12 +75,12 @@ def render(panels: dict[str, dict], path: Path) -> None:
         )
         for place, (name, panel) in enumerate(panels.items(), start=1):
             axes = figure.add_subplot(rows, 4, place)
-            _draw(axes, panel["true"], panel["predicted"])
-            axes.set_title(f"{_title(name)}\n{_caption(panel)}", fontsize=6.5)
+            draw_parity(axes, panel["true"], panel["predicted"])
+            axes.set_title(f"{_title(name)}\n{caption(panel)}", fontsize=6.5)
             axes.set_xlabel("true")
             if place % 4 == 1:
                 axes.set_ylabel("predicted")
-        style.save(figure, path)
+        return [*files, *style.save(figure, path)]
 
 
 def _title(name: str) -> str:
@@ -79,14 +88,16 @@ def _title(name: str) -> str:
     return PROPERTIES[name].title + (f" ({unit})" if unit else "")
 
 
-def _caption(panel: dict) -> str:
-    r2 = "–" if panel["r2"] is None else f"{panel['r2']:.3f}"  # none where all true values are alike
+def caption(panel: dict) -> str:
+    """Return a panel's MAE with its interval, its R^2 and its number of crystals."""
+    r2 = "–" if panel["r2"] is None else f"{panel['r2']:.3f}"  # none if all true values are alike
     low, high = panel.get("mae_interval") or (None, None)
     interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
     return f"MAE {panel['mae']:.3f}{interval}\nR² {r2}, n = {len(panel['true']):,}"
 
 
-def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+def draw_parity(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+    """Draw predicted against true values (n,), as points if they are few, else as a density."""
     low, high = np.percentile(np.concatenate([true, predicted]), SHOWN)
     high = high if high > low else low + 1.0
     x, y = np.clip(true, low, high), np.clip(predicted, low, high)
@@ -99,18 +110,3 @@ def _draw(axes: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
         axes.pcolormesh(edges, edges, shown, norm=LogNorm(1, shown.max()), cmap=COLOURS, rasterized=True)
     axes.plot([low, high], [low, high], color=style.BLACK, linewidth=0.6, linestyle="--")
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Draw Figure 5 of one results folder."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.figure5", description="Figure 5 of one run.")
-    parser.add_argument("--results", type=Path, required=True, help="folder with properties_test.npz")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        panels = compute(read_measured(options.results), options.results / "properties_test.npz")
-        render(panels, options.results / "figure5")
-        print(f"Figure 5: {len(panels)} properties; {options.results / 'figure5.svg'}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,6 @@
 """Figure 6: crystals sampled at random from the latent space: validity, types, energies, elements, known formulas.
 
 Beyond the paper: does the predicted formation energy follow the decile that was asked for?
-``python -m experiments.figure6 --results results/RUN --data runs/RUN/data``.
 """
 
 from collections.abc import Sequence
@@ -13,24 +12,17 @@ from pymatgen.core import Composition
 
 from data_prep.conditions import condition_bins
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_json, write_text
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments.command import stopping
+from experiments.drawing import as_plain
 from experiments.figure6_drawing import draw_figure
-from experiments.generation import (
-    Generation,
-    command,
-    mean_of,
-    most_common,
-    obtain,
-    share_of,
-    stored,
-    structure_type,
-)
-from experiments.matching import COMPARED, MATCHING, errors, reference
+from experiments.known_structures import COMPARED, MATCHING, errors, reference
+from experiments.means import SEED, mean_of, most_common, share_of
 from experiments.paper import BEYOND_TRAINING, TEXT
-from experiments.tables import markdown, mean_cell, share_cell, shown
+from experiments.stored import of_generation
+from experiments.stored_generation import Generation, valid_of
+from experiments.tables import markdown, mean_cell, share_cell, shown, write_table
 from repro.evaluation.metrics import rank_correlation
+from repro.run import Run
 
 TYPES, ELEMENTS, EXAMPLES = 10, 15, 3
 PAPER = {
@@ -42,6 +34,11 @@ PAPER = {
 }  # fmt: skip
 
 
+def from_run(run: Run) -> dict:
+    """Return Figure 6 of a run's generated crystals, stored as ``figure6.json``."""
+    return of_generation("figure6", run, compute)
+
+
 def compute(generation: Generation) -> dict:
     """Return everything that Figure 6 shows of the random samples, energies in eV/atom, lengths in Å.
 
@@ -49,8 +46,8 @@ def compute(generation: Generation) -> dict:
     """
     rows = generation.random
     if not rows:
-        raise InputError(f"{generation.folder} has no random sample: run the stage 'generate' first.")
-    valid = [row for row in rows if row["valid"] and row["file"]]
+        raise InputError(f"{generation.results} has no random sample: run the stage 'generate' first.")
+    valid = valid_of(rows)
     energies = [row[FORMATION_ENERGY] for row in valid if row.get(FORMATION_ENERGY) is not None]
     trained = {structure_type(crystal.formula) for crystal in generation.train}
     types = _types(valid, trained)
@@ -68,6 +65,11 @@ def compute(generation: Generation) -> dict:
     }
 
 
+def structure_type(formula: str) -> str:
+    """Return the paper's structure type (Figure 6a), the anonymous formula: NaCl is AB, SrTiO3 ABC3."""
+    return Composition(formula).anonymized_formula
+
+
 def _types(valid: Sequence[dict], trained: set[str]) -> list[dict]:
     """Return the ten most frequent structure types with their predicted formation energies (Figures 6a, 6c)."""
     found = []
@@ -83,8 +85,8 @@ def _examples(generation: Generation, valid: Sequence[dict], types: Sequence[dic
     found = []
     for one in [one for one in types if not one["in_training"]][:EXAMPLES]:
         row = next(row for row in valid if structure_type(row["formula"]) == one["type"])
-        facts = {"type": one["type"], "formula": row["formula"], "file": f"generate/{row['file']}"}
-        found.append(facts | {"structure": stored(generation.structure(row))})
+        facts = {"type": one["type"], "formula": row["formula"], "file": row["file"]}
+        found.append(facts | {"structure": as_plain(generation.structure(row))})
     return found
 
 
@@ -144,7 +146,7 @@ def conditions(generation: Generation, rows: Sequence[dict]) -> dict:
     return {
         "deciles": deciles,
         "edges": edges.tolist(),
-        "spearman": rank_correlation(asked, [row[FORMATION_ENERGY] for row in valid], 0),
+        "spearman": rank_correlation(asked, [row[FORMATION_ENERGY] for row in valid], SEED),
         "hits": share_of([one == other for one, other in zip(asked, bins.tolist(), strict=True)]),
     }
 
@@ -166,7 +168,7 @@ def facts(figure: dict) -> list[tuple[str, str, str]]:
         ("of these with the known structure", "–", f"{found['structure_matches']:,}"),
         ("MAE of Ef of these (eV/atom)", shown(paper["matches_energy_mae"], 1), mean_cell(found["energy"])),
         ("MAE of a, b, c of these (Å)", shown(paper["matches_length_mae"]), mean_cell(found["length"])),
-        ("the same where the cells are alike (Å)", "–", mean_cell(found["same_cell_length"])),
+        ("the same for like cells (Å)", "–", mean_cell(found["same_cell_length"])),
         ("Spearman's ρ of the decile asked for and the predicted Ef", "–", mean_cell(mean)),
         ("predicted Ef in the decile asked for (by chance 10 %)", "–", share_cell(figure["conditions"]["hits"])),
     ]  # fmt: skip
@@ -182,23 +184,11 @@ CAPTION = (
 NOTE = f"{COMPARED} {MATCHING}"
 
 
-def render(figure: dict, path: Path) -> None:
+def render(figure: dict, path: Path) -> list[Path]:
     """Write ``path``.json, .md, .svg and .png; ``path`` has no suffix."""
-    write_json(path.with_name(path.name + ".json"), figure)
-    table = markdown(("random samples", "paper", "ours"), facts(figure))
-    write_text(path.with_name(path.name + ".md"), f"{table}\n\n{NOTE}\n")
-    draw_figure(figure, path)
+    return [*write_table(path, figure, text(figure)), *draw_figure(figure, path)]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Draw Figure 6 of one run and print its numbers."""
-    parser = command("figure6", "Figure 6 of one run.")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        figure = obtain("figure6", options, compute)
-        render(figure, options.results / "figure6")
-        print((options.results / "figure6.md").read_text() + f"\nFigure 6: {options.results / 'figure6.svg'}")
-
-
-if __name__ == "__main__":
-    main()
+def text(figure: dict) -> str:
+    """Return the numbers of the figure as a table in Markdown, with their note."""
+    return f"{markdown(('random samples', 'paper', 'ours'), facts(figure))}\n\n{NOTE}"

@@ -7,16 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments.drawing import draw, formula_text
-from experiments.generation import restored
+from experiments.drawing import draw, formula_text, from_plain
 
 _MEDIAN = {"color": style.BLACK, "linewidth": 1.0}
 _LONGEST = 9  # characters of a structure type
 _OUTLIER = {"marker": "o", "markersize": 2, "markeredgewidth": 0.4}
 
 
-def draw_figure(figure: dict, path: Path) -> None:
-    """Write ``path``.svg and .png."""
+def draw_figure(figure: dict, path: Path) -> list[Path]:
+    """Write ``path``.svg and .png and return them."""
     with style.styled():
         drawing = Figure(figsize=(style.WIDTH, 7.4))
         outer = drawing.add_gridspec(
@@ -32,7 +31,7 @@ def draw_figure(figure: dict, path: Path) -> None:
         _draw_energies(panels[2], figure["types"])
         _draw_elements(panels[3], figure["elements"])
         _draw_conditions(panels[4], figure["conditions"])
-        style.save(drawing, path)
+        return style.save(drawing, path)
 
 
 def _colour(one: dict) -> str:
@@ -63,7 +62,7 @@ def _draw_examples(frame: Axes, panels: list[Axes], examples: list[dict]) -> Non
     for axes in panels:
         axes.set_axis_off()
     for axes, example in zip(panels, examples, strict=False):
-        draw(axes, restored(example["structure"]), f"{formula_text(example['formula'])}\n{_label(example)}")
+        draw(axes, from_plain(example["structure"]), f"{formula_text(example['formula'])}\n{_label(example)}")
 
 
 def _draw_energies(axes: Axes, types: list[dict]) -> None:

@@ -1,4 +1,4 @@
-"""Figure 7: generated crystals of each family. ``python -m experiments.figure7 --results results/RUN --data ...``."""
+"""Figure 7: generated crystals of each family."""
 
 import re
 from collections.abc import Sequence
@@ -8,17 +8,23 @@ from matplotlib.figure import Figure
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 from data_prep.crystal import FAMILIES, family_of
-from data_prep.files.atomic import write_json
 from data_prep.property_labels import FORMATION_ENERGY
 from experiments import style
-from experiments.command import stopping
-from experiments.drawing import draw, formula_text
-from experiments.generation import Generation, command, obtain, restored, stored
+from experiments.drawing import as_plain, draw, formula_text, from_plain
 from experiments.paper import FIGURE7
+from experiments.stored import of_generation
+from experiments.stored_generation import Generation
 from experiments.table2 import survivors
+from experiments.tables import write_data
+from repro.run import Run
 
 SHOWN = 2  # of each family
 TITLES = {"AB": "binary alloy", "ABX3": "ternary perovskite", "ABX2": "Heusler compound"}  # the paper's names
+
+
+def from_run(run: Run) -> dict:
+    """Return Figure 7 of a run's generated crystals, stored as ``figure7.json``."""
+    return of_generation("figure7", run, compute)
 
 
 def compute(generation: Generation) -> dict:
@@ -34,7 +40,7 @@ def compute(generation: Generation) -> dict:
         for row in choose(members, left):
             names = ("id", "formula", "base", FORMATION_ENERGY, "spacegroup", "training_formula")
             facts = {name: row.get(name) for name in names} | {"filtered": row["id"] in left}
-            plain = {"structure": stored(generation.structure(row)), "file": f"generate/{row['file']}"}
+            plain = {"structure": as_plain(generation.structure(row)), "file": row["file"]}
             crystals.append({"family": family} | facts | plain)
     return {"crystals": crystals, "paper": FIGURE7}
 
@@ -65,11 +71,18 @@ def caption(figure: dict) -> str:
     )
 
 
-def render(figure: dict, path: Path) -> None:
-    """Write ``path``.json, and .svg and .png where there is a crystal, a column per family; ``path`` has no suffix."""
-    write_json(path.with_name(path.name + ".json"), figure)
+def text(figure: dict) -> str:
+    """Return the formulas of the crystals."""
+    named = ", ".join(crystal["formula"] for crystal in figure["crystals"])
+    nothing = "none of the samples became a valid crystal of a family, so there is nothing to draw"
+    return f"Figure 7: {named or nothing}."
+
+
+def render(figure: dict, path: Path) -> list[Path]:
+    """Write ``path``.json, and .svg and .png if there is a crystal, a column per family; ``path`` has no suffix."""
+    files = write_data(path, figure)
     if not figure["crystals"]:
-        return
+        return files
     by_family = [[c for c in figure["crystals"] if c["family"] == family] for family in FAMILIES]
     rows = max(len(members) for members in by_family)
     height = 2.9 * rows + 0.25
@@ -82,42 +95,24 @@ def render(figure: dict, path: Path) -> None:
                 if crystal is None:
                     axes.set_axis_off()
                 else:
-                    draw(axes, restored(crystal["structure"]), _title(crystal))
+                    draw(axes, from_plain(crystal["structure"]), _title(crystal))
         for axes, family, members in zip(grid[0], FAMILIES, by_family, strict=True):
             text = TITLES[family] if members else f"{TITLES[family]}: none generated"
             axes.annotate(text, (0.5, 1), (0, 28), "axes fraction", textcoords="offset points", ha="center",
                           fontweight="bold")  # fmt: skip
-        style.save(drawing, path)
+        return [*files, *style.save(drawing, path)]
 
 
 def _title(crystal: dict) -> str:
     facts = []
     if crystal["spacegroup"]:
-        facts.append(f"${_mathematical(sg_symbol_from_int_number(crystal['spacegroup']))}$")
+        facts.append(f"${mathematical(sg_symbol_from_int_number(crystal['spacegroup']))}$")
     if crystal[FORMATION_ENERGY] is not None:
         facts.append(f"{crystal[FORMATION_ENERGY]:.2f} eV/atom".replace("-", "−"))
     facts.append("known formula" if crystal["training_formula"] else "new formula")
     return f"{formula_text(crystal['formula'])}\n" + ", ".join(facts)
 
 
-def _mathematical(symbol: str) -> str:
+def mathematical(symbol: str) -> str:
     """Return a space group's symbol for mathtext: Fm-3m with a bar over the 3."""
     return re.sub(r"-(\d)", r"\\bar{\1}", symbol)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Draw Figure 7 of one run."""
-    parser = command("figure7", "Figure 7 of one run.")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        figure = obtain("figure7", options, compute)
-        render(figure, options.results / "figure7")
-        named = ", ".join(crystal["formula"] for crystal in figure["crystals"])
-        if not named:
-            print("Figure 7: none of the samples became a valid crystal of a family, so there is nothing to draw.")
-            return
-        print(f"Figure 7: {named}; {options.results / 'figure7.svg'}")
-
-
-if __name__ == "__main__":
-    main()

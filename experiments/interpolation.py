@@ -4,34 +4,30 @@ A line runs between sampled z of its two ends, both encoded and everything decod
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pymatgen.core import Composition, Element
-from repro.decoding.arrangements import fit_arrangements
 from tqdm import tqdm
 
 from data_prep.box import shift_to_origin
-from data_prep.cell_angles import fit_angle_rule
 from data_prep.conditions import one_hot
 from data_prep.crystal import Crystal
-from data_prep.elements import RADII
 from data_prep.shards import VoxelStore
-from experiments.latent import draw
-from models.decoding.atoms import SPECIES_FROM, Decoded, Undecodable
-from models.decoding.species import allowed_elements
-from models.site_count_classifier import SiteCountClassifier
+from experiments.latent_space import sampled
+from models.decoding import Way
+from models.decoding.atoms import Decoded, Undecodable
 from repro.backend import start_backend
-from repro.decoding.decoder import Segmented, batches, decode_all, decoder_pool, segment
+from repro.decoding.decoder import decoding_pool
 from repro.evaluation.metrics import MATCH_DISTANCE
 from repro.run import Run
-from repro.training.dataset import Dataset, load_dataset, load_store
+from repro.training.dataset import Dataset, batches, load_dataset, load_store
 
 if TYPE_CHECKING:
-    import keras
+    from repro.generation.generator import Generator
 
 ENDS = ("CeCrO3", "YbCrO3")  # Figure 2c
 _PAPERS = np.array([(58, 24, 8), (70, 24, 8)])  # their A, B and X
@@ -61,7 +57,7 @@ def pairs_by_condition(dataset: Dataset, seed: int) -> list[tuple[int, int, int]
     """Return one pair of training crystals for each condition: (condition, index, index), lowest energies first.
 
     The first is drawn at random, the second among those of the same family and another formula, as all pairs that
-    the paper names are; of any family where there is none. A condition with a single formula has no pair.
+    the paper names are; of any family if there is none. A condition with a single formula has no pair.
     """
     train = dataset.indices("train")
     pairs = []
@@ -145,7 +141,7 @@ def is_member(end: End, outcome: Decoded | Undecodable) -> bool:
 def members(elements: np.ndarray, whole: np.ndarray, end: End, known: set[str], trained: set[str]) -> list[dict]:
     """Return each element met on the A-site, from the lightest, with counts and whether its ABX3 is known.
 
-    ``elements`` (n,) along the line, 0 for none; ``whole`` (n,) tells where the rest of the structure is B and X3 too;
+    ``elements`` (n,) along the line, 0 for none; ``whole`` (n,) is true if the rest of the structure is B and X3;
     ``trained`` holds the formulas of the training part and ``known`` those of all data. ``first`` and ``last`` are
     where on the line, from 0 to 1, it is met.
     """
@@ -172,88 +168,68 @@ def members(elements: np.ndarray, whole: np.ndarray, end: End, known: set[str], 
 
 @dataclass(frozen=True)
 class Networks:
-    """A run's crystals and trained networks; ``site_counts`` of a VAE whose latent says the number of sites."""
+    """A run's crystals, their maps, and its generator."""
 
     dataset: Dataset
     store: VoxelStore
-    encoder: "keras.Model"
-    decoder: "keras.Model"
-    unet: "keras.Model"
-    radii: np.ndarray
-    site_counts: SiteCountClassifier | None
+    generator: "Generator"
 
 
 def load_networks(run: Run) -> Networks:
     """Load what lines through the latent space need; starts Keras."""
     start_backend()
-    from repro.decoding.site_counts import trained_site_counts  # these import Keras, which only a new computation needs
+    from repro.generation.generator_folder import load_generator  # imports Keras, which only a new computation needs
 
-    from repro.training.train_unet import trained_unet
-    from repro.training.train_vae import trained_vae
-
-    radii = RADII[run.preset.voxels.radii]()
-    vae, counts = trained_vae(run), trained_site_counts(run)
-    return Networks(load_dataset(run), load_store(run), *vae, trained_unet(run), radii, counts)
+    return Networks(load_dataset(run), load_store(run), load_generator(run.folder("generator")))
 
 
-def drawn_ends(networks: Networks, indices: Sequence[int], condition: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def sampled_ends(
+    networks: Networks, indices: Sequence[int], condition: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps (2, G, G, G, 4) of two crystals and a latent vector of each (2, L), under one condition."""
-    from data_prep.voxelize import input_maps
-    from repro.decoding.latents import encode
-
-    dataset, store = networks.dataset, networks.store
-    maps = np.stack([input_maps(store.density(index), store.lengths[index]) for index in indices])
-    given = one_hot(np.full(len(indices), condition), len(dataset.edges) + 1)
-    mean, log_var = encode(networks.encoder, maps, given, [dataset.crystals[index].numbers for index in indices])
-    return maps, draw(mean, log_var, seed)
+    maps = networks.store.maps(indices)
+    given = _under(networks, condition, len(indices))
+    numbers = [networks.dataset.crystals[index].numbers for index in indices]
+    mean, log_var = networks.generator.autoencoder.encode(maps, given, numbers)
+    return maps, sampled(mean, log_var, seed)
 
 
 def slices_between(networks: Networks, pairs: Sequence[tuple[int, int, int]], steps: int, seed: int) -> dict:
     """Return middle slices in electrons/Å^3: ``true`` (P, 2, G, G) of the ends, ``decoded`` (P, steps, G, G)."""
-    from repro.decoding.latents import decode_latent
-
     middle, true, decoded = networks.store.grid // 2, [], []
     for condition, *indices in pairs:
-        maps, z = drawn_ends(networks, indices, condition, seed)
-        given = one_hot(np.full(steps, condition), len(networks.dataset.edges) + 1)
-        between, _ = decode_latent(networks.decoder, line(*z, steps), given)
+        maps, z = sampled_ends(networks, indices, condition, seed)
+        between = networks.generator.autoencoder.decode(line(*z, steps), _under(networks, condition, steps)).maps
         true.append(maps[:, :, :, middle, 0])
         decoded.append(between[:, :, :, middle, 0])
     return {"true": np.array(true), "decoded": np.array(decoded)}
 
 
 def outcomes_between(
-    networks: Networks, ends: tuple[End, End], condition: int, steps: int, seed: int
-) -> dict[str, list[Decoded | Undecodable]]:
-    """Return what ``steps`` latent vectors between two crystals decode to, by each way of naming the species."""
-    dataset = networks.dataset
-    train = [dataset.crystals[index] for index in dataset.indices("train")]
-    allowed = allowed_elements(networks.radii, np.unique(np.concatenate([crystal.numbers for crystal in train])))
-    prior = fit_arrangements(train, fit_angle_rule(train))
-    _, z = drawn_ends(networks, [end.index for end in ends], condition, seed)
-    found: dict[str, list[Decoded | Undecodable]] = {way: [] for way in SPECIES_FROM}
+    networks: Networks, ends: tuple[End, End], ways: Sequence[Way], condition: int, steps: int, seed: int
+) -> dict[Way, list[Decoded | Undecodable]]:
+    """Return what ``steps`` latent vectors between two crystals decode to, by each of ``ways``."""
+    decoder, autoencoder = networks.generator.decoder, networks.generator.autoencoder
+    _, z = sampled_ends(networks, [end.index for end in ends], condition, seed)
+    found: dict[Way, list[Decoded | Undecodable]] = {way: [] for way in ways}
     waiting: deque[list] = deque()
-    with decoder_pool(len(SPECIES_FROM) * steps) as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
+    with decoding_pool(len(ways) * steps) as pool, tqdm(total=steps, desc="figure2", unit=" structures") as bar:
 
         def collect(left: int) -> None:
             while len(waiting) > left:
                 before = bar.n
-                for way, outcomes in zip(SPECIES_FROM, waiting.popleft(), strict=True):
+                for way, outcomes in zip(ways, waiting.popleft(), strict=True):
                     found[way] += outcomes
-                bar.update(len(found[SPECIES_FROM[0]]) - before)
+                bar.update(len(found[ways[0]]) - before)
 
-        for segmented in _segmented(networks, line(*z, steps), condition):
-            waiting.append([decode_all(pool, segmented, way, allowed, prior) for way in SPECIES_FROM])
+        for part in batches(line(*z, steps), BATCH):
+            maps = autoencoder.decode(part, _under(networks, condition, len(part)))
+            prepared = decoder.prepare(maps, decoder.segment(maps.maps))
+            waiting.append([decoder.decode(pool, prepared, way) for way in ways])
             collect(_AHEAD)  # the workers decode while the networks go on
         collect(0)
     return found
 
 
-def _segmented(networks: Networks, z: np.ndarray, condition: int) -> Iterator[list[Segmented]]:
-    """Yield the segmented maps of latent vectors (n, L) in batches, with what the latent says of their sites."""
-    from repro.decoding.latents import decode_latent
-
-    for part in batches(z, BATCH):
-        given = one_hot(np.full(len(part), condition), len(networks.dataset.edges) + 1)
-        counts = networks.site_counts.choose(part) if networks.site_counts else None
-        yield segment(networks.unet, *decode_latent(networks.decoder, part, given), counts)[0]
+def _under(networks: Networks, condition: int, count: int) -> np.ndarray:
+    return one_hot(np.full(count, condition), networks.generator.n_conditions)

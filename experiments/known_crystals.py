@@ -1,19 +1,16 @@
-"""Known crystals through the same machinery, beside the literature: ``python -m experiments.known_crystals``."""
+"""Known crystals through the same machinery as generated ones, beside the literature."""
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pymatgen.core import Lattice, Structure
 
-from data_prep.files.atomic import write_json
-from experiments.command import stopping
-from experiments.tables import markdown, shown
-from repro.relaxation.calculation_options import add_options, calculator_of
+from data_prep.errors import InputError
+from experiments.tables import markdown, shown, write_data
 from repro.relaxation.calculation_store import CONVERGED, structure_from
 from repro.relaxation.calculator import Calculator, formation_energy
+from repro.run import Run
 
 CELL, ENERGY = 2.0, 0.1  # %, eV/atom: what agreement is asked for
 HEADER = (
@@ -27,7 +24,7 @@ class Known:
     """A cubic crystal and its literature: ``a`` in Å at room temperature, formation energies in eV/atom.
 
     ``pbe`` is the Materials Project's without its corrections of 2011 (the energy of Cl2, oxides); experiments are
-    standard enthalpies, which plain PBE misses where a molecule is the reference.
+    standard enthalpies, which plain PBE misses if a molecule is the reference.
     """
 
     formula: str
@@ -63,7 +60,18 @@ KNOWN = {
 ASKED = ("NaCl", "MgO", "NiAl")
 
 
-def check(formulas: Sequence[str], calculator: Calculator) -> dict:
+def from_run(_: Run, calculator: Calculator, crystals: Sequence[str] | None = None) -> dict:
+    """Relax the known ``crystals`` (default: NaCl, MgO, NiAl), whatever the run, and compare them with the literature.
+
+    Raises InputError naming a formula that is not known here.
+    """
+    for formula in crystals or ():
+        if formula not in KNOWN:
+            raise InputError(f"--crystals {formula} is not known here: choose from {', '.join(KNOWN)}.")
+    return compute(crystals or ASKED, calculator)
+
+
+def compute(formulas: Sequence[str], calculator: Calculator) -> dict:
     """Relax known crystals and return the ``method`` and, as ``crystals``, what was found beside the literature's.
 
     Lengths in Å, energies in eV/atom; ``agrees`` says whether both are as close as is asked for.
@@ -77,7 +85,8 @@ def check(formulas: Sequence[str], calculator: Calculator) -> dict:
         row = {"formula": formula, "status": record["status"], "reason": reason, "formation_energy": energy}
         row |= {"experiment_a": known.a, "pbe": known.pbe, "experiment": known.experiment}
         row |= {"pressure": record.get("pressure"), "key": record.get("key")}
-        row["seconds"] = sum(one.get("seconds", 0) for one in (record, *(elements[e] for e in _symbols(structure))))
+        parts = [elements[element.symbol] for element in structure.composition.elements]
+        row["seconds"] = sum(one.get("seconds", 0) for one in (record, *parts))
         if record["status"] == CONVERGED:
             row["a"] = known.lattice_constant(structure_from(record["final"]))
             row["off_percent"] = 100 * (row["a"] / known.a - 1)
@@ -97,18 +106,14 @@ def _method(records: Sequence[dict], calculator: Calculator) -> dict:
     return methods[0] | ({"pseudopotentials": dict(sorted(used.items()))} if used else {})
 
 
-def _symbols(structure: Structure) -> list[str]:
-    return [element.symbol for element in structure.composition.elements]
-
-
 def cells(rows: Sequence[dict]) -> list[list[str]]:
     """Return the rows as text under ``HEADER``."""
-    text = []
+    found = []
     for row in rows:
         verdict = {True: "agrees", False: "DIFFERS"}.get(row.get("agrees"), f"{row['status']}: {row['reason']}")
         numbers = (shown(row.get(name), digits) for name, digits in _DIGITS.items())
-        text.append([row["formula"], *numbers, shown(row["seconds"] / 60, 1), verdict])
-    return text
+        found.append([row["formula"], *numbers, shown(row["seconds"] / 60, 1), verdict])
+    return found
 
 
 _DIGITS = {
@@ -117,21 +122,12 @@ _DIGITS = {
 }  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the comparison; exit code 1 where one of the crystals does not agree, 2 after a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.known_crystals", description=__doc__)
-    parser.add_argument("--crystals", nargs="+", choices=KNOWN, default=ASKED, metavar="FORMULA", help=f"of {[*KNOWN]}")
-    parser.add_argument("--json", type=Path, help="write the comparison to this file as well")
-    add_options(parser, d2=False)  # the literature's PBE is without
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        found = check(options.crystals, calculator_of(options))
-        if options.json:
-            write_json(options.json, found)
-    print(markdown(HEADER, cells(found["crystals"])))
-    print(f"\nAsked for: a within {CELL:g} % of the experiment, Ef within {ENERGY:g} eV/atom of PBE elsewhere.")
-    return 0 if all(row.get("agrees") for row in found["crystals"]) else 1
+def render(found: dict, path: Path) -> list[Path]:
+    """Write ``path``.json; ``path`` has no suffix."""
+    return write_data(path, found)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def text(found: dict) -> str:
+    """Return the comparison as a table in Markdown, with the agreement that is asked for."""
+    asked = f"Asked for: a within {CELL:g} % of the experiment, Ef within {ENERGY:g} eV/atom of PBE elsewhere."
+    return f"{markdown(HEADER, cells(found['crystals']))}\n\n{asked}"

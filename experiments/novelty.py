@@ -1,7 +1,4 @@
-"""Beyond the paper: are generated crystals unlike each other, unlike the training part, symmetric, and as dense?
-
-``python -m experiments.novelty --results results/RUN --data runs/RUN/data``.
-"""
+"""Beyond the paper: are generated crystals unlike each other, unlike the training part, symmetric, and as dense?"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,15 +11,16 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from tqdm import tqdm
 
 from data_prep.crystal import Crystal
-from data_prep.files.atomic import write_json, write_text
 from data_prep.quarantine import CUBIC
 from data_prep.structures.matching import reduced, reduced_match
 from data_prep.structures.validity import CROWDED, smallest_distance
 from experiments import style
-from experiments.command import stopping
-from experiments.generation import Generation, by_formula, command, mean_of, most_common, obtain, share_of
-from experiments.matching import MATCHING
-from experiments.tables import markdown, mean_cell, share_cell
+from experiments.known_structures import MATCHING
+from experiments.means import mean_of, most_common, share_of
+from experiments.stored import of_generation
+from experiments.stored_generation import Generation, by_formula
+from experiments.tables import markdown, mean_cell, share_cell, write_table
+from repro.run import Run
 
 GROUPS, BINS = 10, 40
 NAMES = {"around": "around a base", "random": "random"}
@@ -31,6 +29,11 @@ NOTE = (
     "or of its structure, among the samples; the share falls with the number of samples, so it has no interval. "
     f"{MATCHING} Space groups within 0.2 Å, as the generation finds them. Minimum distances include periodic images."
 )
+
+
+def from_run(run: Run) -> dict:
+    """Return the novelty of a run's generated crystals, stored as ``novelty.json``."""
+    return of_generation("novelty", run, compute)
 
 
 def compute(generation: Generation) -> dict:
@@ -61,7 +64,7 @@ def is_new(cell: Structure, known: Sequence[Structure]) -> bool:
 
 
 def first_of_their_kind(rows: Sequence[dict], cells: dict[str, Structure]) -> set[str]:
-    """Return the ids of the rows whose reduced cell is unlike that of every earlier row; rows without one are none."""
+    """Return the ids of the rows whose reduced cell matches that of no earlier row; rows without a cell have none."""
     seen: dict[str, list[Structure]] = {}
     found = set()
     for row in _counted([row for row in rows if row["id"] in cells], "unique"):
@@ -150,11 +153,14 @@ CAPTION = (
 _COLOURS = {"around": style.BLUE, "random": style.ORANGE, "training": style.BLACK}
 
 
-def render(found: dict, path: Path) -> None:
+def text(found: dict) -> str:
+    """Return the numbers as a table in Markdown, with their note."""
+    return f"{markdown(header(found), facts(found))}\n\n{found['note']}"
+
+
+def render(found: dict, path: Path) -> list[Path]:
     """Write ``path``.json, .md, .svg and .png; ``path`` has no suffix."""
-    write_json(path.with_name(path.name + ".json"), found)
-    text = markdown(header(found), facts(found))
-    write_text(path.with_name(path.name + ".md"), f"{text}\n\n{found['note']}\n")
+    files = write_table(path, found, text(found))
     with style.styled():
         drawing = Figure(figsize=(style.WIDTH, 5.0))
         drawing.subplots_adjust(left=0.075, right=0.99, bottom=0.09, top=0.96, wspace=0.2, hspace=0.5)
@@ -165,7 +171,7 @@ def render(found: dict, path: Path) -> None:
         _draw_histogram(panels[3], found, "densities", "density (g/cm³)")
         for axes, letter in zip(panels, "abcd", strict=True):
             axes.set_title(f"({letter})", loc="left", fontweight="bold")
-        style.save(drawing, path)
+        return [*files, *style.save(drawing, path)]
 
 
 def _draw_shares(axes: Axes, groups: dict) -> None:
@@ -213,17 +219,3 @@ def _draw_histogram(axes: Axes, found: dict, key: str, label: str) -> None:
                   label=f"{NAMES.get(name, 'training part')}, n = {len(values):,}")  # fmt: skip
     axes.set(xlabel=label, ylabel="crystals (%)", xlim=(0, top))
     axes.legend(frameon=False)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Write the novelty of one run's crystals and print it."""
-    parser = command("novelty", "Uniqueness, novelty and symmetry of one run's generated crystals.")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        found = obtain("novelty", options, compute)
-        render(found, options.results / "novelty")
-        print((options.results / "novelty.md").read_text() + f"\nNovelty: {options.results / 'novelty.svg'}")
-
-
-if __name__ == "__main__":
-    main()

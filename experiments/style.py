@@ -19,7 +19,7 @@ LABELS = {"ours": "ours", "released": "released weights"}
 COLOURS = {"ours": OURS, "released": RELEASED}
 
 WIDTH = 7.0  # inches: two columns of a journal page
-_SETTINGS = {
+SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
     "font.size": 8,
     "axes.titlesize": 8,
@@ -40,7 +40,7 @@ _SETTINGS = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw with the project's settings inside the block; nothing outside it changes."""
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         yield
 
 

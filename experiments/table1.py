@@ -1,22 +1,38 @@
-"""Table 1: the property networks on held-out crystals. ``python -m experiments.table1 --results DIR``."""
+"""Table 1: the property networks on held-out crystals."""
 
-import argparse
 from pathlib import Path
 
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_csv, write_json, write_text
 from data_prep.files.json_files import read_json
 from data_prep.property_labels import PROPERTIES
-from experiments.command import stopping
 from experiments.paper import TABLE1
-from experiments.tables import markdown
+from experiments.tables import markdown, write_table
+from repro.run import Run
 
 NOTE = (
     "MAE in the unit given, logarithms natural. SMAPE = 100 mean(2 |p - t| / (|p| + |t|)) of the same values. "
     "Guess: every crystal gets the mean of the training labels. Released: the authors' weights on the same test "
     "crystals, most of which they were trained on, alone and in batches of 256, missing neighbours as in their program."
 )
+HEADER = (
+    "property", "unit", "MAE, paper", "MAE, ours", "95 %", "SMAPE %, paper", "SMAPE %, ours", "guess",
+    "released, alone", "released, 256", "train", "test", "train, paper", "test, paper",
+)  # fmt: skip
 _PAPER = {row.property: row for row in TABLE1}
+
+
+def from_run(run: Run) -> dict:
+    """Return Table 1 of what the stage ``evaluate-properties`` measured."""
+    return compute(read_properties(run.results))
+
+
+def read_properties(results: Path) -> dict:
+    """Read ``properties.json`` of a results folder; raises InputError if it is missing or damaged."""
+    path, remedy = results / "properties.json", "run the stage 'evaluate-properties'"
+    measured = read_json(path, remedy)
+    if not (isinstance(measured, dict) and measured.get("rows")):
+        raise InputError(f"{path} is damaged (it has no rows): remove it and {remedy} again.")
+    return measured
 
 
 def compute(measured: dict) -> dict:
@@ -44,20 +60,21 @@ def compute(measured: dict) -> dict:
     return {"rows": rows, "missing": [name for name in PROPERTIES if name not in present], "note": NOTE} | facts
 
 
-def render(table: dict, folder: Path) -> None:
-    """Write ``table1.json``, ``table1.csv`` and ``table1.md`` into ``folder``."""
-    write_json(folder / "table1.json", table)
-    write_csv(folder / "table1.csv", table["rows"])
-    lines = [markdown(HEADER, [cells(row) for row in table["rows"]])]
-    missing = ", ".join(PROPERTIES[name].title for name in table["missing"])
-    lines += ["", NOTE] + (["", f"Not trained, for want of labels in this source: {missing}."] if missing else [])
-    write_text(folder / "table1.md", "\n".join(lines) + "\n")
+def render(table: dict, path: Path) -> list[Path]:
+    """Write ``path``.json, .csv and .md; ``path`` has no suffix."""
+    return write_table(path, table, text(table), table["rows"])
 
 
-HEADER = (
-    "property", "unit", "MAE, paper", "MAE, ours", "95 %", "SMAPE %, paper", "SMAPE %, ours", "guess",
-    "released, alone", "released, 256", "train", "test", "train, paper", "test, paper",
-)  # fmt: skip
+def text(table: dict) -> str:
+    """Return the table as Markdown with its notes."""
+    parts = [markdown(HEADER, [cells(row) for row in table["rows"]]), NOTE]
+    return "\n\n".join([*parts, untrained(table)] if table["missing"] else parts)
+
+
+def untrained(table: dict) -> str:
+    """Return a sentence that names the properties without labels."""
+    names = ", ".join(PROPERTIES[name].title for name in table["missing"])
+    return f"Not trained, for want of labels in this source: {names}."
 
 
 def cells(row: dict) -> tuple[str, ...]:
@@ -74,29 +91,3 @@ def cells(row: dict) -> tuple[str, ...]:
 
 def _short(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}" if abs(value) < 0.1 else f"{value:.3f}"
-
-
-def read_measured(results: Path) -> dict:
-    """Read ``properties.json`` of a results folder; raises InputError when it is not there or damaged."""
-    path, remedy = results / "properties.json", "run the stage 'evaluate-properties'"
-    measured = read_json(path, remedy)
-    if not (isinstance(measured, dict) and measured.get("rows")):
-        raise InputError(f"{path} is damaged (it has no rows): remove it and {remedy} again.")
-    return measured
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Write Table 1 of one results folder and print it."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.table1", description="Table 1 of one run.")
-    parser.add_argument("--results", type=Path, required=True, help="folder with properties.json")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        table = compute(read_measured(options.results))
-        render(table, options.results)
-        print(
-            (options.results / "table1.md").read_text() + f"\nTable 1: {options.results / 'table1.md'}, .csv and .json"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,4 @@
-"""Table 2: samples around base compounds through the paper's six filters, and the candidates that are left (Table S1).
-
-``python -m experiments.table2 --results results/RUN --data runs/RUN/data``.
-"""
+"""Table 2: samples around base compounds through the paper's six filters, and the candidates left (Table S1)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -11,12 +8,14 @@ from pymatgen.core import Composition
 
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.files.atomic import write_csv
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments.command import stopping
-from experiments.generation import Generation, command, mean_of, obtain
+from experiments.means import mean_of
 from experiments.paper import TABLE2, TEXT
-from experiments.tables import markdown, mean_cell, shown
+from experiments.stored import of_generation
+from experiments.stored_generation import Generation
+from experiments.tables import markdown, mean_cell, shown, write_table
+from repro.run import Run
 
 STEPS = tuple(row.step for row in TABLE2)
 WITHIN = 0.2  # Ab Initio Validation: "a formation energy within 20% of the base compound"
@@ -28,9 +27,14 @@ NOTE = (
     f"of each base the {TEXT['closest_kept'].value} closest to it in energy."
 )
 _COLUMNS = (
-    "id", "base", "family", "formula", "formation_energy_per_atom", "base_energy", "difference", "spacegroup",
+    "id", "base", "family", "formula", FORMATION_ENERGY, "base_energy", "difference", "spacegroup",
     "n_sites", "a", "b", "c", "angle", "min_distance", "actinide", "selected", "file",
 )  # fmt: skip
+
+
+def from_run(run: Run) -> dict:
+    """Return Table 2 of a run's generated crystals, stored as ``table2.json``."""
+    return of_generation("table2", run, compute)
 
 
 def compute(generation: Generation) -> dict:
@@ -40,13 +44,16 @@ def compute(generation: Generation) -> dict:
     and ``file``, relative to the results folder. Raises InputError without samples around bases.
     """
     if not generation.around:
-        raise InputError(f"{generation.folder} has no sample around a base: run the stage 'generate' first.")
+        raise InputError(f"{generation.results} has no sample around a base: run the stage 'generate' first.")
     bases, left = [], []
     for base, rows in _by_base(generation):
         kept = filtered(rows, base)
         undecodable = sum(not row["formula"] for row in rows)
         counts = {step: len(part) for step, part in kept.items()}
-        bases.append(_facts(base) | {"undecodable": undecodable, "counts": counts})
+        bases.append(
+            {"base": base.formula, "id": base.id, "family": base.family}
+            | {FORMATION_ENERGY: base.formation_energy_per_atom, "undecodable": undecodable, "counts": counts}
+        )
         left += _candidates(kept[STEPS[-1]], base)
     groups = {"all": bases} | {family: [base for base in bases if base["family"] == family] for family in FAMILIES}
     return {
@@ -67,7 +74,7 @@ def _by_base(generation: Generation) -> list[tuple[Crystal, list[dict]]]:
     unknown = sorted(targets.keys() - generation.bases.keys())
     if unknown:
         raise InputError(
-            f"The base {unknown[0]} of {generation.folder} is no crystal of this run: run the stage 'generate' again."
+            f"The base {unknown[0]} of {generation.results} is no crystal of this run: run the stage 'generate' again."
         )
     return [(generation.bases[target], rows) for target, rows in sorted(targets.items())]
 
@@ -90,7 +97,7 @@ def filtered(rows: Sequence[dict], base: Crystal) -> dict[str, list[dict]]:
 
 
 def near(row: dict, energy: float) -> bool:
-    """Return whether a predicted formation energy is within 20 % of ``energy`` (eV/atom); without one it is not."""
+    """Return whether a row has a predicted formation energy within 20 % of ``energy`` (eV/atom)."""
     predicted = row.get(FORMATION_ENERGY)
     return predicted is not None and abs(predicted - energy) <= WITHIN * abs(energy)
 
@@ -101,11 +108,6 @@ def survivors(generation: Generation) -> set[str]:
     return {row["id"] for steps in kept for row in steps[STEPS[-1]]}
 
 
-def _facts(base: Crystal) -> dict:
-    energy = base.formation_energy_per_atom
-    return {"base": base.formula, "id": base.id, "family": base.family, "formation_energy_per_atom": energy}
-
-
 def _candidates(rows: Sequence[dict], base: Crystal) -> list[dict]:
     """Return the candidates of one base, the closest to it in energy first (Ab Initio Validation; Table S1)."""
     energy, found = base.formation_energy_per_atom, []
@@ -113,7 +115,7 @@ def _candidates(rows: Sequence[dict], base: Crystal) -> list[dict]:
         actinide = any(element.is_actinoid for element in Composition(row["formula"]).elements)
         difference = (row[FORMATION_ENERGY] - energy) / abs(energy) if energy else 0.0
         more = {"family": base.family, "base_energy": energy, "difference": difference, "actinide": actinide}
-        found.append(row | more | {"file": f"generate/{row['file']}"})
+        found.append(row | more)
     found.sort(key=lambda row: (abs(row["difference"]), row["id"]))
     allowed = [row["id"] for row in found if not row["actinide"]][: int(TEXT["closest_kept"].value)]
     return [{name: row.get(name) for name in _COLUMNS} | {"selected": row["id"] in allowed} for row in found]
@@ -162,9 +164,8 @@ def summary(table: dict) -> str:
     )
 
 
-def render(table: dict, folder: Path) -> None:
-    """Write ``table2.json``, ``table2.csv``, ``table2.md`` and ``table2_candidates.csv`` into ``folder``."""
-    write_json(folder / "table2.json", table)
+def render(table: dict, path: Path) -> list[Path]:
+    """Write ``path``.json, .csv, .md and ``path``_candidates.csv; ``path`` has no suffix."""
     rows = []
     for place, printed in enumerate(table["paper"]["steps"]):
         row = {"step": printed["step"], "paper": printed["samples"], "paper_percent": printed["percent"]}
@@ -173,23 +174,11 @@ def render(table: dict, folder: Path) -> None:
             low, high = step["interval"] or (None, None)
             row |= {name: step["mean"], f"{name}_low": low, f"{name}_high": high, f"{name}_percent": step["percent"]}
         rows.append(row)
-    write_csv(folder / "table2.csv", rows)
-    write_csv(folder / "table2_candidates.csv", table["candidates"], _COLUMNS)
-    text = [markdown(header(table), cells(table)), summary(table), table["note"]]
-    write_text(folder / "table2.md", "\n\n".join(text) + "\n")
+    candidates = path.with_name(f"{path.name}_candidates.csv")
+    write_csv(candidates, table["candidates"], _COLUMNS)
+    return [*write_table(path, table, text(table), rows), candidates]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write Table 2 of one run and print it."""
-    parser = command("table2", "Table 2 of one run.")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        table = obtain("table2", options, compute)
-        render(table, options.results)
-        print(
-            (options.results / "table2.md").read_text() + f"\nTable 2: {options.results / 'table2.md'}, .csv and .json"
-        )
-
-
-if __name__ == "__main__":
-    main()
+def text(table: dict) -> str:
+    """Return the table as Markdown with its summary and note."""
+    return "\n\n".join([markdown(header(table), cells(table)), summary(table), table["note"]])

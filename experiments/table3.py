@@ -1,13 +1,8 @@
-"""Table 3: the candidates of Table 2 relaxed, by Quantum ESPRESSO or by its fast surrogate, and each one (Table S1).
+"""Table 3: the candidates of Table 2 relaxed, by Quantum ESPRESSO or by its fast surrogate, and each one (Table S1)."""
 
-``python -m experiments.table3 --results results/RUN``: CHGNet. With ``--dft --pseudo-dir FOLDER``: pw.x.
-"""
-
-import argparse
 import csv
-import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -16,22 +11,22 @@ from pymatgen.core import Structure
 
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.files.atomic import write_csv
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.structures.cif import structure_of
-from experiments.command import stopping
-from experiments.generation import identity, mean_of, read_stored
+from experiments.means import mean_of
 from experiments.paper import TABLE3, TEXT
-from experiments.tables import markdown, mean_cell, shown
+from experiments.stored import identity_of_generation, read_stored
+from experiments.tables import markdown, mean_cell, shown, write_table
 from repro.relaxation import relaxation_changes as changes
-from repro.relaxation.calculation_options import add_options, calculator_of
 from repro.relaxation.calculation_store import CONVERGED
 from repro.relaxation.calculator import Calculator
 from repro.relaxation.chgnet import NAME as SURROGATE
 from repro.relaxation.espresso import NAME as ESPRESSO
 from repro.relaxation.espresso import Dft
+from repro.run import PUBLISHED, Run
 
-NAMES = {True: "table3_dft", False: "table3"}  # results of the two methods never share a file
+NAMES = ("table3_dft", "table3")  # results of pw.x and of the surrogate never share a file
 PAPERS = {"ABX3": TABLE3[0], "ABX2": TABLE3[1], "AB": TABLE3[2]}
 MEASURED = ("bonds_percent_of_cell", "formation_energy_difference", "cell_percent", "bonds_percent")
 SURROGATE_TITLE = f"Surrogate numbers: relaxed by {SURROGATE}, a neural network potential, not by DFT"
@@ -52,7 +47,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def read_candidates(results: Path) -> tuple[list[dict], dict[str, Structure]]:
+def from_run(run: Run, make_calculator: Callable[[], Calculator]) -> dict:
+    """Relax the selected candidates of a run's Table 2 and return Table 3; raises InputError without Table 2.
+
+    The calculator is made once the candidates are read: what it needs may not be installed yet.
+    """
+    candidates, structures = selected(run.results)
+    table = compute(candidates, structures, make_calculator())
+    if table["surrogate"]:
+        table["surrogate_error"] = surrogate_error(run.results)
+    return table | {"identity": identity_of_generation(run.results)}
+
+
+def selected(results: Path) -> tuple[list[dict], dict[str, Structure]]:
     """Return the selected candidates of Table 2 and their crystals by id; raises InputError without Table 2."""
     path = results / "table2_candidates.csv"
     if not path.exists():
@@ -68,6 +75,17 @@ def read_candidates(results: Path) -> tuple[list[dict], dict[str, Structure]]:
     if not structures:
         raise InputError(f"{path} lists no selected candidate: there is nothing to relax.")
     return candidates, structures
+
+
+def surrogate_error(results: Path) -> dict | None:
+    """Return the surrogate's error on real crystals, of this run or the published one, None if not measured."""
+    for folder in (results, PUBLISHED):
+        path = folder / "surrogate.json"
+        if path.exists():
+            part = read_stored(path)["groups"]["all"]
+            error = {"cell": part["cell_percent"]["mean"], "formation_energy": part["formation_energy_error"]["mean"]}
+            return error | {"relaxed": part["relaxed"]}
+    return None
 
 
 def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], calculator: Calculator) -> dict:
@@ -88,7 +106,7 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
         "method": SURROGATE if surrogate else ESPRESSO,
         "surrogate": surrogate,
         "title": SURROGATE_TITLE if surrogate else DFT_TITLE,
-        "settings": first if surrogate else _common(first) | {"iterations": _iterations(records)},
+        "settings": first if surrogate else _settings(first, records),
         "groups": {name: group(rows) for name, rows in groups.items()},
         "candidates": list(found.values()),
         "elements": {symbol: _element(record) for symbol, record in elements.items()},
@@ -100,7 +118,7 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
 
 
 def add_prediction(row: dict, candidate: Mapping[str, str]) -> None:
-    """Put Table 2's facts of a candidate into its row, and how far the predicted formation energy is off."""
+    """Add Table 2's facts of a candidate to its row, and the error of the predicted formation energy in eV/atom."""
     row |= {name: candidate.get(name) for name in _FROM_TABLE2}
     row["predicted"] = float(candidate[FORMATION_ENERGY]) if candidate[FORMATION_ENERGY] else None
     known = row["predicted"] is not None and row["formation_energy"] is not None
@@ -116,13 +134,11 @@ def group(rows: Sequence[dict]) -> dict:
     return {"candidates": len(rows), "relaxed": len(done), "others": dict(sorted(others.items()))} | means
 
 
-def _common(method: dict) -> dict:
-    return {name: value for name, value in method.items() if name != "pseudopotentials"}
-
-
-def _iterations(records: Mapping[str, dict]) -> dict[str, int]:
+def _settings(method: dict, records: Mapping[str, dict]) -> dict:
+    """Return what all calculations with pw.x have in common, and how many of them took how many iterations."""
     counts = Counter(str(record["iterations"]) for record in records.values() if "iterations" in record)
-    return dict(sorted(counts.items()))
+    common = {name: value for name, value in method.items() if name != "pseudopotentials"}
+    return common | {"iterations": dict(sorted(counts.items()))}
 
 
 def _element(record: dict) -> dict:
@@ -179,44 +195,19 @@ def own_error(table: dict) -> str:
     )
 
 
-def render(table: dict, folder: Path) -> None:
-    """Write ``table3.json``, ``.md``, ``_candidates.csv`` and the relaxed CIFs (for DFT ``table3_dft...``)."""
-    name = NAMES[not table["surrogate"]]
-    rows = {row["id"]: row for row in table["candidates"]}
+def render(table: dict, path: Path) -> list[Path]:
+    """Write ``path``.json, .md, _candidates.csv and the relaxed CIFs; for pw.x ``path``_dft.json and so on."""
+    path = path if table["surrogate"] else path.with_name(f"{path.name}_dft")
     if "records" in table:
-        changes.write_cifs(rows, table["records"], folder / f"{name}_relaxed")
+        rows = {row["id"]: row for row in table["candidates"]}
+        changes.write_cifs(rows, table["records"], path.with_name(f"{path.name}_relaxed"))
         table = {key: value for key, value in table.items() if key != "records"}
-    write_json(folder / f"{name}.json", table)
-    write_csv(folder / f"{name}_candidates.csv", table["candidates"], COLUMNS)
-    text = [f"**{table['title']}**", markdown(header(table), cells(table)), summary(table), table["note"]]
-    write_text(folder / f"{name}.md", "\n\n".join(text) + "\n")
+    candidates = path.with_name(f"{path.name}_candidates.csv")
+    write_csv(candidates, table["candidates"], COLUMNS)
+    return [*write_table(path, table, text(table)), candidates]
 
 
-def surrogate_error(results: Path) -> dict | None:
-    """Return the surrogate's error on real crystals, of this run or the published one, None where not measured."""
-    for path in (results / "surrogate.json", results.parent / "published" / "surrogate.json"):
-        if path.exists():
-            part = read_stored(path)["groups"]["all"]
-            error = {"cell": part["cell_percent"]["mean"], "formation_energy": part["formation_energy_error"]["mean"]}
-            return error | {"relaxed": part["relaxed"]}
-    return None
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Write Table 3 of one run and print it."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.table3", description="Table 3 of one run.")
-    parser.add_argument("--results", type=Path, required=True, help="results/RUN, with table2_candidates.csv")
-    add_options(parser)
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        candidates, structures = read_candidates(options.results)
-        table = compute(candidates, structures, calculator_of(options))
-        if table["surrogate"]:
-            table["surrogate_error"] = surrogate_error(options.results)
-        render(table | {"identity": identity(options.results)}, options.results)
-    path = options.results / f"{NAMES[options.dft]}.md"
-    print(f"{path.read_text(encoding='utf-8')}\n{path}, _candidates.csv, .json and relaxed CIFs", file=sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
+def text(table: dict) -> str:
+    """Return the table as Markdown with its title, summary and note."""
+    parts = [f"**{table['title']}**", markdown(header(table), cells(table)), summary(table), table["note"]]
+    return "\n\n".join(parts)

@@ -1,7 +1,4 @@
-"""Table 4: candidates that the data know but no training did, against the labels; and other polymorphs (Table S2).
-
-``python -m experiments.table4 --results results/RUN --data runs/RUN/data [--general TABLE]``.
-"""
+"""Table 4: candidates that the data know but no training did, against the labels; and other polymorphs (Table S2)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,17 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.crystal import Crystal
-from data_prep.files.atomic import write_csv, write_json, write_text
+from data_prep.files.atomic import write_csv
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import CUBIC, Unusable, symmetry
 from data_prep.sources import read_source
 from data_prep.structures.matching import matches
-from experiments.command import stopping
-from experiments.generation import Generation, by_formula, command, mean_of, obtain
-from experiments.matching import COMPARED, MATCHING, errors, reference
+from experiments.known_structures import COMPARED, MATCHING, errors, reference
+from experiments.means import mean_of
 from experiments.paper import TABLE4, TABLE4_MAE, TEXT
+from experiments.stored import of_generation
+from experiments.stored_generation import Generation, by_formula
 from experiments.table2 import survivors
-from experiments.tables import markdown, mean_cell, shown
+from experiments.tables import markdown, mean_cell, shown, write_table
+from repro.run import Run
 from repro.training.prepare import CACHE
 
 MEASURED = ("a", "b", "c", "volume", *PROPERTIES)
@@ -27,9 +26,18 @@ _PRINTED = {FORMATION_ENERGY: "formation_energy", "energy_per_atom": "energy"}  
 _DIGITS = {"volume": 1, "bulk_modulus": 1, "shear_modulus": 1}
 NOTE = (
     "Absolute errors of valid candidates whose formula the data hold, but not the training part: predictions of our "
-    "CGCNN against the labels. One candidate per formula, one that passed the filters of Table 2 where there is one, "
+    "CGCNN against the labels. One candidate per formula, one that passed the filters of Table 2 if there is one, "
     f"then the one of lowest predicted energy. {COMPARED} {MATCHING}"
 )
+
+
+def from_run(run: Run, general: str | None = None) -> dict:
+    """Return Table 4 of a run's generated crystals, stored as ``table4.json``.
+
+    ``general`` names a source with crystals of every kind, in which other polymorphs are looked for.
+    """
+    crystals = read_source(general, CACHE)[0] if general else None
+    return of_generation("table4", run, partial(compute, general=crystals))
 
 
 def compute(generation: Generation, general: Iterable[Crystal] | None = None) -> dict:
@@ -82,13 +90,13 @@ def _row(generation: Generation, members: Sequence[dict], known: Sequence[Crysta
     crystal, match = reference(structure, known)
     part = generation.dataset.parts[[other.id for other in generation.dataset.crystals].index(crystal.id)]
     facts = {"formula": first["formula"], "samples": len(members), "filtered": any(r["id"] in left for r in members)}
-    origin = {"candidate": first["id"], "file": f"generate/{first['file']}", "base": first["base"]}
+    origin = {"candidate": first["id"], "file": first["file"], "base": first["base"]}
     known_facts = {"known": crystal.id, "part": str(part), "structure_match": match}
     return facts | origin | known_facts | errors(first, structure, crystal)
 
 
 def _parts(rows: Sequence[dict]) -> dict[str, list[dict]]:
-    """Return the rows whose mean is told: all, those of like cells, those that match, those that were filtered."""
+    """Return the rows of each mean: all, those of like cells, those that match, those that were filtered."""
     tests = {"same cell": "same_cell", "structure matches": "structure_match", "filtered as in Table 2": "filtered"}
     return {"all": list(rows)} | {name: [row for row in rows if row[test]] for name, test in tests.items()}
 
@@ -111,7 +119,7 @@ def polymorphs(generation: Generation, general: Iterable[Crystal], left: set[str
         first, lowest = members[0], known[formula][0]
         found.append(
             {"formula": formula, "samples": len(members), "filtered": any(row["id"] in left for row in members)}
-            | {"candidate": first["id"], "file": f"generate/{first['file']}", FORMATION_ENERGY: first[FORMATION_ENERGY]}
+            | {"candidate": first["id"], "file": first["file"], FORMATION_ENERGY: first[FORMATION_ENERGY]}
             | {"known": lowest.id, "known_formation_energy": lowest.formation_energy_per_atom, "spacegroups": groups}
         )
     return found
@@ -168,32 +176,19 @@ def summary(table: dict) -> str:
     )
 
 
-def render(table: dict, folder: Path) -> None:
-    """Write ``table4.json``, ``table4.csv`` and ``table4.md``, and ``table4_polymorphs.csv`` where they were sought."""
-    write_json(folder / "table4.json", table)
+def render(table: dict, path: Path) -> list[Path]:
+    """Write ``path``.json, .csv and .md, and ``path``_polymorphs.csv if these were looked for."""
     names = ("formula", "samples", "samples_matched", "filtered", "structure_match", "same_cell", *MEASURED)
     columns = (*names, "candidate", "file", "base", "known", "part")
-    write_csv(folder / "table4.csv", table["rows"], columns)
-    text = [markdown(header(), cells(table)), summary(table), table["note"]]
-    if table["polymorphs"] is not None:
-        rows = [row | {"spacegroups": " ".join(map(str, row["spacegroups"]))} for row in table["polymorphs"]]
-        write_csv(folder / "table4_polymorphs.csv", rows)
-    write_text(folder / "table4.md", "\n\n".join(text) + "\n")
+    files = write_table(path, table, text(table), table["rows"], columns)
+    if table["polymorphs"] is None:
+        return files
+    rows = [row | {"spacegroups": " ".join(map(str, row["spacegroups"]))} for row in table["polymorphs"]]
+    polymorphs = path.with_name(f"{path.name}_polymorphs.csv")
+    write_csv(polymorphs, rows)
+    return [*files, polymorphs]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write Table 4 of one run and print it."""
-    parser = command("table4", "Table 4 of one run.")
-    parser.add_argument("--general", help="a source with crystals of every kind, to look for other polymorphs in")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        general = read_source(options.general, CACHE)[0] if options.general and not options.redraw else None
-        table = obtain("table4", options, partial(compute, general=general))
-        render(table, options.results)
-        print(
-            (options.results / "table4.md").read_text() + f"\nTable 4: {options.results / 'table4.md'}, .csv and .json"
-        )
-
-
-if __name__ == "__main__":
-    main()
+def text(table: dict) -> str:
+    """Return the table as Markdown with its summary and note."""
+    return "\n\n".join([markdown(header(), cells(table)), summary(table), table["note"]])

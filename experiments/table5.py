@@ -1,10 +1,9 @@
-"""Table 5: the three ablations, trained side by side. ``python -m experiments.table5 --preset P --seeds 3``.
+"""Table 5: the three ablations, trained side by side.
 
 Each ablation and seed is a run of its own, ``RUN-table5-dfc-sigma_r-seed_0``, through the stages of ``python -m
-repro``; what is equal between them is made once (``experiments.ablation_runs``).
+repro``; what is equal between them is made once (``ablation_runs``).
 """
 
-import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -13,15 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_csv, write_json, write_text
 from experiments.ablation_runs import ABLATIONS, measure
-from experiments.command import stopping
 from experiments.paper import TABLE5, TEXT
-from experiments.tables import markdown
-from experiments.trained import command, run_of
-from repro.run import PUBLISHED
+from experiments.tables import markdown, write_table
+from repro.evaluation.results import OURS, PAPERS_WAY, Evaluation
+from repro.run import Run
 
-PAPERS_WAY = "ours, unet"  # the reconstructed maps, species from the UNet's arg-max
 METRICS = {  # fields of ``paper.Ablation``: as printed, digits shown
     "mse": ("VAE MSE", 4),
     "recall": ("UNet non-zero recall (%)", 1),
@@ -29,7 +25,7 @@ METRICS = {  # fields of ``paper.Ablation``: as printed, digits shown
     "delta_n": ("mean ΔN (sites)", 3),
 }
 NOTE = (
-    "Ours: mean over the seeds, ± the sample standard deviation where there are several, else in brackets the 95 % "
+    "Ours: mean over the seeds, ± the sample standard deviation if there are several, else in brackets the 95 % "
     "bootstrap interval over the structures; a seed changes the split, the starting weights and the order of samples. "
     "Recall: occupied voxels whose most probable element is the true one, on the true maps; after the slash those "
     "whose true element has a probability above 0.5, as the release counts. EMD and ΔN (without sign): reconstructed "
@@ -39,6 +35,13 @@ NOTE = (
     f"{TEXT['mse_without_dfc'].value:g} without DFC, an EMD of {TEXT['emd_without_dfc'].value:g} Å without and "
     f"{TEXT['emd_with_dfc'].value:g} Å with it; the table is followed."
 )
+
+
+def from_run(run: Run, seeds: int = 1) -> dict:
+    """Train and measure what is not there yet and return Table 5; raises InputError for fewer than one seed."""
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds} trains nothing: give 1 or more.")
+    return compute(measure(run, seeds), run.preset.name, run.source_name)
 
 
 def compute(measured: dict[str, dict[int, dict]], preset: str, source: str) -> dict:
@@ -68,8 +71,8 @@ def compute(measured: dict[str, dict[int, dict]], preset: str, source: str) -> d
 
 def values_of(evaluation: dict) -> dict:
     """Return the numbers of Table 5 from one ``evaluation.json``: recall in %, EMD in Å, counts of structures."""
-    vae, unet = evaluation["vae"]["ours"]["all"], evaluation["unet"]
-    sites = evaluation["routes"][PAPERS_WAY]["all"]
+    found = Evaluation(evaluation)
+    vae, unet, sites = found.vae(OURS), found.unet, found.sites(OURS, PAPERS_WAY)
     return {
         "mse": vae["mse"],
         "recall": 100 * unet["nonzero_recall_argmax"],
@@ -98,7 +101,7 @@ def _over_seeds(each: Sequence[dict], metric: str) -> dict:
 
 
 def ordering(rows: Sequence[dict], metric: str) -> dict:
-    """Return whether our means differ as the paper's do, wherever the paper tells two rows apart.
+    """Return whether our means differ as the paper's do, wherever two of its rows differ.
 
     ``pairs`` has each such two rows with ``holds`` of the means and ``seeds_holding`` of ``seeds``, row by row with
     the same seed; None and 0 where nothing was measured. ``holds`` is true when all pairs hold, None when one is not
@@ -136,16 +139,16 @@ def trained_on(table: dict) -> str:
 
 def statements(table: dict) -> list[str]:
     """Return a sentence for each metric: whether the paper's ordering holds, and if not, where it fails."""
-    said = []
+    sentences = []
     for metric, found in table["orderings"].items():
-        verdict = {True: "holds", False: "does not hold", None: "cannot be told: nothing could be decoded"}
+        verdict = {True: "holds", False: "does not hold", None: "is not known: nothing could be decoded"}
         parts = [
             f"{pair['smaller']} < {pair['larger']}: {_VERDICTS[pair['holds']]} "
             f"({pair['seeds_holding']} of {pair['seeds']} seeds)"
             for pair in found["pairs"]
         ]
-        said.append(f"{METRICS[metric][0]}: the paper's ordering {verdict[found['holds']]}. {'; '.join(parts)}.")
-    return said
+        sentences.append(f"{METRICS[metric][0]}: the paper's ordering {verdict[found['holds']]}. {'; '.join(parts)}.")
+    return sentences
 
 
 _VERDICTS = {True: "yes", False: "no", None: "not measured"}
@@ -179,9 +182,8 @@ def _shown(found: dict, digits: int) -> str:
     return f"{found['mean']:.{digits}f}{spread}"
 
 
-def render(table: dict, path: Path) -> None:
+def render(table: dict, path: Path) -> list[Path]:
     """Write ``path``.json, .csv (a line for each ablation and seed) and .md; ``path`` has no suffix."""
-    write_json(path.with_name(path.name + ".json"), table)
     lines = [
         {"ablation": row["ablation"], "seed": seed}
         | {metric: row[metric]["values"][place] for metric in (*METRICS, "recall_half")}
@@ -190,32 +192,10 @@ def render(table: dict, path: Path) -> None:
         for row in table["rows"]
         for place, seed in enumerate(row["seeds"])
     ]
-    write_csv(path.with_name(path.name + ".csv"), lines)
-    text = [f"Trained: {trained_on(table)}.", markdown(HEADER, cells(table)), *statements(table), table["note"]]
-    write_text(path.with_name(path.name + ".md"), "\n\n".join(text) + "\n")
+    return write_table(path, table, text(table), lines)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train and measure what is not there yet, then write Table 5 and print it."""
-    parser = command("table5", "Table 5 on one preset and source: trains three ablations for each seed.")
-    parser.add_argument("--seeds", type=int, default=1, help="how often each ablation is trained (default: 1)")
-    parser.add_argument("--publish", action="store_true", help="also into results/published, for other runs' reports")
-    options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    run = run_of(options)
-    path = run.results / "table5"
-    try:
-        with stopping(parser):
-            if options.seeds < 1:
-                raise InputError(f"--seeds {options.seeds} trains nothing: give 1 or more.")
-            table = compute(measure(run, options.seeds), run.preset.name, run.source_name)
-            render(table, path)
-            if options.publish:
-                render(table, PUBLISHED / "table5")
-            print(path.with_name("table5.md").read_text() + f"\nTable 5: {path}.md, .csv and .json")
-    except KeyboardInterrupt:
-        parser.exit(2, "\ntable5 was stopped; the same command goes on from the last completed step.\n")
-
-
-if __name__ == "__main__":
-    main()
+def text(table: dict) -> str:
+    """Return the table as Markdown with its statements and note."""
+    parts = [f"Trained: {trained_on(table)}.", markdown(HEADER, cells(table)), *statements(table), table["note"]]
+    return "\n\n".join(parts)

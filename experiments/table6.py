@@ -1,14 +1,12 @@
-"""Table 6: the hyperparameters in the code beside the paper's. ``python -m experiments.table6 --out results/RUN``."""
+"""Table 6: the hyperparameters in the code beside the paper's."""
 
-import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.files.atomic import write_csv, write_json, write_text
-from experiments.command import stopping
 from experiments.paper import TABLE6
-from experiments.tables import markdown
+from experiments.tables import markdown, write_table
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
+from repro.run import Run
 
 FIELDS = {
     "α": (VAEParameters, "alpha"),
@@ -33,8 +31,13 @@ class Row:
     field: str
 
 
+def from_run(_: Run) -> list[Row]:
+    """Return Table 6, which is the same for every run."""
+    return compute()
+
+
 def compute() -> list[Row]:
-    """Return the rows of Table 6, ours read from the defaults of ``models.table6``."""
+    """Return the rows of Table 6, ours read from the defaults of the networks' parameters."""
     rows = []
     for parameter, printed in TABLE6.items():
         owner, field = FIELDS[parameter]
@@ -43,24 +46,13 @@ def compute() -> list[Row]:
     return rows
 
 
-def render(rows: list[Row], folder: Path) -> None:
-    """Write ``table6.json``, ``table6.csv`` and ``table6.md`` into ``folder``."""
-    write_json(folder / "table6.json", [asdict(row) for row in rows])
-    write_csv(folder / "table6.csv", [asdict(row) for row in rows])
+def render(rows: list[Row], path: Path) -> list[Path]:
+    """Write ``path``.json, .csv and .md; ``path`` has no suffix."""
+    plain = [asdict(row) for row in rows]
     cells = [(row.parameter, f"{row.paper:g}", f"{row.ours:g}", "yes" if row.equal else "no") for row in rows]
-    write_text(folder / "table6.md", markdown(("parameter", "paper", "ours", "equal"), cells) + "\n")
+    return write_table(path, plain, markdown(("parameter", "paper", "ours", "equal"), cells), plain)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write Table 6 and say where."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.table6", description="Table 6: paper and code.")
-    parser.add_argument("--out", type=Path, required=True, help="folder for table6.json, .csv and .md")
-    options = parser.parse_args(arguments)
-    with stopping(parser):
-        rows = compute()
-        render(rows, options.out)
-        print(f"Table 6: {sum(row.equal for row in rows)} of {len(rows)} as in the paper; {options.out / 'table6.md'}")
-
-
-if __name__ == "__main__":
-    main()
+def text(rows: list[Row]) -> str:
+    """Return in a sentence how many of the hyperparameters are the paper's."""
+    return f"Table 6: {sum(row.equal for row in rows)} of {len(rows)} as in the paper."

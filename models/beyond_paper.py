@@ -1,4 +1,4 @@
-"""The hyperparameters of the networks that are not in the paper: each adds to the paper's of ``table6``."""
+"""The hyperparameters of the networks that are not in the paper: each extends the paper's of ``table6``."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 class ImprovedVAEParameters(VAEParameters):
     """A VAE with heads for composition and lattice (``improved_vae``)."""
 
-    density_weight: float = 20.0  # of the density's squared error against the coordinates' (F37)
+    density_weight: float = 20.0  # of the density's squared error relative to the coordinates' (F37)
     composition_weight: float = 0.1  # of the composition's divergence
 
 
@@ -21,7 +21,7 @@ class ImprovedUNetParameters(UNetParameters):
 
 @dataclass(frozen=True)
 class ImprovedCGCNNParameters(CGCNNParameters):
-    """A CGCNN that may learn element vectors and weigh the sites (``cgcnn``)."""
+    """A CGCNN that may learn element vectors and weights of the sites (``cgcnn``)."""
 
     learned_elements: bool = False  # a trained vector per element beside its 93 features
     readout: Literal["mean", "attention"] = "mean"  # Methods: "node-wise average"; "attention" weighs the sites
@@ -38,5 +38,5 @@ NETWORKS = {
 
 
 def network_name(parameters: VAEParameters | UNetParameters | CGCNNParameters) -> str:
-    """Return the name of the network that these hyperparameters describe, as manifests write it."""
+    """Return the name of the network that these hyperparameters describe, as it is written in manifests."""
     return next(name for name, kind in NETWORKS.items() if type(parameters) is kind)

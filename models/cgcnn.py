@@ -66,10 +66,11 @@ class EdgeLinear(layers.Layer):
 class MaskedNormalization(layers.Layer):
     """Batch normalisation over the real entries only, per channel, with moving statistics at inference (F27).
 
-    In training it is corrected to the moving statistics (batch renormalisation, Ioffe, 2017): what is
-    learned is what inference computes, and 256 crystals of all kinds do not blur each other. Keras' own
-    layer takes a mask as well; this one passes over the edges half as often, and they are nearly all
-    of the network's arithmetic. A frozen layer normalises with its moving statistics.
+    In training the batch's statistics are corrected to the moving ones (batch renormalisation, Ioffe,
+    2017): training and inference compute the same function, and the 256 different crystals of a batch
+    do not blur each other. Keras' own layer takes a mask as well, but passes over the edges twice as
+    often, and they are nearly all of the network's arithmetic. A frozen layer normalises with its
+    moving statistics.
     """
 
     def build(self, inputs_shape, real_shape):
@@ -81,7 +82,7 @@ class MaskedNormalization(layers.Layer):
         self.moving_variance = self.add_weight(shape=shape, initializer="ones", trainable=False, name="moving_variance")
 
     def call(self, inputs, real, training=False):
-        """Return the normalised inputs (..., channels), given which entries (...) are real."""
+        """Return the normalised inputs (..., channels); ``real`` (...) marks the real entries."""
         usual = ops.sqrt(self.moving_variance + EPSILON)
         if not (training and self.trainable):
             scale = self.gamma / usual
@@ -97,7 +98,7 @@ class MaskedNormalization(layers.Layer):
 
 
 def _moments(inputs, real):
-    """Return mean and variance (channels,) of the real entries; sums as matrix products, each one pass."""
+    """Return mean and variance (channels,) of the real entries, each by one matrix product: one pass."""
     flat = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (entries, channels)
     weights = ops.reshape(ops.cast(real, inputs.dtype), (1, -1))
     weights = weights / ops.maximum(ops.sum(weights), 1.0)
@@ -110,7 +111,7 @@ class GatedSum(layers.Layer):
     """Sum gate times core over the real neighbours: sum_j sigmoid(x_f) * softplus(x_s) (Eq. 5)."""
 
     def call(self, edges, real):
-        """Return (S, F) of edges (S, M, 2F), gates first, and which of them are real (S, M)."""
+        """Return (S, F) from ``edges`` (S, M, 2F), gates first; ``real`` (S, M) marks the real ones."""
         gate, core = ops.split(edges, 2, axis=-1)
         messages = ops.sigmoid(gate) * ops.softplus(core)
         return ops.sum(ops.where(ops.expand_dims(real, -1), messages, 0.0), axis=1)
@@ -120,7 +121,11 @@ class CrystalMean(layers.Layer):
     """Average the sites of each crystal (Eq. 6; the paper's readout)."""
 
     def call(self, sites, real, crystal, atoms):
-        """Return (B, F) of sites (S, F), which are real and whose (S,), and the number of each crystal's (B,)."""
+        """Return (B, F) from ``sites`` (S, F).
+
+        ``real`` (S,) marks the real sites, ``crystal`` (S,) is the crystal that each belongs to, and ``atoms`` (B,)
+        the number of sites of each crystal.
+        """
         sites = ops.where(ops.expand_dims(real, -1), sites, 0.0)
         return ops.segment_sum(sites, crystal, num_segments=ops.shape(atoms)[0]) / ops.expand_dims(atoms, -1)
 
@@ -129,7 +134,7 @@ class WeightedMean(layers.Layer):
     """Average the sites of each crystal with positive weights that the network learns (not in the paper)."""
 
     def call(self, sites, weights, real, crystal, atoms):
-        """Return (B, F) of sites (S, F) and weights (S, 1); the rest as in ``CrystalMean``."""
+        """Return (B, F) from ``sites`` (S, F) and ``weights`` (S, 1); the rest as in ``CrystalMean``."""
         weights = ops.where(ops.expand_dims(real, -1), weights, 0.0)
         total = ops.segment_sum(weights, crystal, num_segments=ops.shape(atoms)[0])  # (B, 1)
         return ops.segment_sum(sites * weights, crystal, num_segments=ops.shape(atoms)[0]) / total
@@ -190,8 +195,8 @@ def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> ke
     """Return the network: the arrays of a packed batch (see ``graph_inputs``) to the property, (B, 1).
 
     ``element_features`` (Z, 93) is the table that atomic numbers are looked up in; it becomes a frozen
-    weight. The property comes in its own unit once ``set_target_scale`` was called. Methods, same
-    section; FINDINGS F26, F27; 36,609 trainable parameters at the paper's sizes.
+    weight. The property has its own unit after ``set_target_scale``. Methods, same section; FINDINGS
+    F26, F27; 36,609 trainable parameters at the paper's sizes. Raises ValueError if the readout is unknown.
     """
     p = parameters
     improved = isinstance(p, ImprovedCGCNNParameters)
@@ -209,13 +214,13 @@ def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> ke
 
 
 def _readout(sites, inputs, kind: str):
-    """Average the sites (S, F) of each crystal to (B, F), all alike or weighed."""
-    where = (inputs["site_mask"], inputs["crystal"], inputs["atoms"])
+    """Average the sites (S, F) of each crystal to (B, F), with equal or with learned weights."""
+    membership = (inputs["site_mask"], inputs["crystal"], inputs["atoms"])
     if kind == "mean":
-        return CrystalMean(name="readout")(sites, *where)
+        return CrystalMean(name="readout")(sites, *membership)
     if kind == "attention":
         weights = layers.Dense(1, activation="softplus", name="readout_weights")(sites)  # (S, 1)
-        return WeightedMean(name="readout")(sites, weights, *where)
+        return WeightedMean(name="readout")(sites, weights, *membership)
     raise ValueError(f"The readout is '{kind}', it must be 'mean' or 'attention'.")
 
 
@@ -233,7 +238,7 @@ def _convolution(sites, bonds, inputs, name: str):
 def set_target_scale(model: keras.Model, targets: np.ndarray) -> None:
     """Store mean and standard deviation of the training targets, so that the network fits standardised ones.
 
-    Raises ValueError when a target is not finite; targets that are all equal get a deviation of 1.
+    Targets that are all equal get a deviation of 1. Raises ValueError if a target is not finite or there is none.
     """
     targets = np.asarray(targets, dtype=np.float64)
     if not targets.size or not np.isfinite(targets).all():
@@ -246,8 +251,8 @@ def set_target_scale(model: keras.Model, targets: np.ndarray) -> None:
 def copy_graph_layers(source: keras.Model, target: keras.Model) -> None:
     """Copy the atom embedding and the convolutions of ``source``, not its head, into ``target``.
 
-    The paper's transfer learning: a layer pretrained on formation energy starts the other properties
-    (Methods, same section). Raises ValueError when the two networks differ in these layers.
+    The paper's transfer learning: the networks of other properties start from layers that were trained on
+    formation energy (Methods, same section). Raises ValueError if the two networks differ in these layers.
     """
     for layer in graph_layers(target):
         layer.set_weights(source.get_layer(layer.name).get_weights())

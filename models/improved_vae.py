@@ -1,13 +1,13 @@
 """The Cond-DFC-VAE with heads for composition and lattice (not in the paper; FINDINGS F34, F35, F37).
 
-The latent first says which elements, in which shares, and how long the cell's edges are; the density
-is then decoded from all of it, and the coordinate channels are drawn from the three lengths:
+The latent is first decoded to the composition and the lengths of the cell's edges; the density is then
+decoded from all of it, and the coordinate channels follow from the three lengths:
 
     z, condition -> composition, lengths -> density -> maps
 
-The encoder is the paper's, with the composition, a function of the crystal, joined where the maps
-have become a vector. Shapes are for the 32^3 grid. B batch, G grid edge, L latent (256), K conditions
-(10), E species (95, Z = 0..94).
+The encoder is the paper's, but also receives the composition of the crystal, after the convolutions.
+Shapes are for the 32^3 grid. B batch, G grid edge, L latent (256), K conditions (10), E species (95,
+Z = 0..94).
 """
 
 import keras
@@ -15,16 +15,17 @@ import numpy as np
 from keras import layers, ops
 
 from data_prep.box import BOX
+from data_prep.elements import MAX_Z
 from models.table6 import VAEParameters
 from models.vae import CondDFCVAE, decoder_features, encoder_features
 
-SPECIES = 95  # F7: Z = 0..94
-SHARE_SCALE = 4.0  # shares of a half and a quarter become 2 and 1: learned far faster
-START_LENGTH = 4.5  # Å, what the lattice head says before it has learned
+SPECIES = MAX_Z + 1  # F7
+SHARE_SCALE = 4.0  # shares of a half and a quarter become 2 and 1, which are learned far faster
+START_LENGTH = 4.5  # Å, output of the lattice head before the training
 
 
 class CoordinateChannels(layers.Layer):
-    """Draw the coordinate channels of cells with the given lengths (F8)."""
+    """Compute the coordinate channels of cells with the given lengths (F8)."""
 
     def __init__(self, grid: int, **kwargs):
         super().__init__(**kwargs)
@@ -33,7 +34,7 @@ class CoordinateChannels(layers.Layer):
         self._unit = (index * BOX / grid).astype(np.float32)  # (G, G, G, 3), in cell lengths
 
     def call(self, lengths):
-        """Return (B, G, G, G, 3) in Å of ``lengths`` (B, 3) in Å."""
+        """Return (B, G, G, G, 3) in Å from ``lengths`` (B, 3) in Å."""
         return ops.reshape(lengths, (-1, 1, 1, 1, 3)) * ops.convert_to_tensor(self._unit, dtype=lengths.dtype)
 
 
@@ -48,8 +49,8 @@ def build_improved_encoder(parameters: VAEParameters, grid: int = 32) -> keras.M
     shares = layers.Rescaling(SHARE_SCALE, name="composition_scaled")(composition)
     x = layers.Concatenate(name="features_and_composition")([x, shares])  # (B, 127)
     x = layers.Dense(parameters.dense, activation="relu", name="encoder_dense")(x)
-    told = layers.Dense(parameters.latent, use_bias=False, name="z_of_composition")(shares)
-    z_mean = layers.Add(name="z_mean")([layers.Dense(parameters.latent, name="z_of_features")(x), told])
+    direct = layers.Dense(parameters.latent, use_bias=False, name="z_of_composition")(shares)
+    z_mean = layers.Add(name="z_mean")([layers.Dense(parameters.latent, name="z_of_features")(x), direct])
     z_log_var = layers.Dense(parameters.latent, name="z_log_var")(x)
     inputs = {"maps": maps, "condition": condition, "composition": composition}
     return keras.Model(inputs, [z_mean, z_log_var], name="encoder")
@@ -79,10 +80,10 @@ def build_improved_decoder(parameters: VAEParameters, grid: int = 32) -> keras.M
 
 
 class ImprovedVAE(CondDFCVAE):
-    """The training model: density and coordinate errors weighed apart, and the composition's divergence.
+    """The training model: density and coordinates have errors of their own, and the composition its divergence.
 
     L = w_d MSE(density) + MSE(coordinates) + alpha perceptual + beta KLD + w_c KL(composition); the paper's
-    one MSE over the four channels sees little but the lattice (FINDINGS F34, F37).
+    single MSE over the four channels depends on little but the lattice (FINDINGS F34, F37).
     """
 
     builders = (build_improved_encoder, build_improved_decoder)
@@ -91,8 +92,8 @@ class ImprovedVAE(CondDFCVAE):
     def terms(self, x, y_pred) -> dict:
         """Return the terms of the loss of a batch by name."""
         found = super().terms(x, y_pred)
-        true, said = x["composition"], ops.clip(y_pred["composition"], 1e-7, 1.0)
-        divergence = ops.sum(true * (ops.log(ops.clip(true, 1e-7, 1.0)) - ops.log(said)), axis=-1)
+        true, predicted = x["composition"], ops.clip(y_pred["composition"], 1e-7, 1.0)
+        divergence = ops.sum(true * (ops.log(ops.clip(true, 1e-7, 1.0)) - ops.log(predicted)), axis=-1)
         squared = ops.square(x["maps"] - y_pred["maps"])
         return found | {"coordinate_mse": ops.mean(squared[..., 1:]), "composition": ops.mean(divergence)}
 

@@ -1,9 +1,9 @@
-"""How random latents are sampled: where the encoded training crystals lie (not in the paper, which uses N(0, 1)).
+"""Random latents distributed as the encoded training crystals (not in the paper, which samples N(0, 1)).
 
-An encoder that tells much, with a divergence of hundreds of nats, leaves most of N(0, 1) empty, and what a
-decoder makes of a point there is no crystal. So the distribution is estimated after the training (Ghosh et
-al., "From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian per decile of the formation
-energy and family, of the encodings of its training crystals. This also makes the condition count.
+If the latent carries much information, a divergence of hundreds of nats, most of N(0, 1) is empty, and a
+point there does not decode to a crystal. So the distribution is estimated after the training (Ghosh et al.,
+"From Variational to Deterministic Autoencoders", ICLR 2020): one Gaussian per decile of the formation energy
+and family, from the encodings of its training crystals. This also gives the condition an effect.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class LatentSampler:
     noise: np.ndarray
 
     def draw(self, condition: int, scale: float, rng: np.random.Generator) -> np.ndarray:
-        """Return one latent vector (L,) of a condition, its distance from the family's middle times ``scale``.
+        """Return one latent vector (L,) of a condition, its distance from the mean of its family times ``scale``.
 
         A random combination of a group's deviations has the group's own covariance, whatever its rank.
-        Raises ValueError when no crystal was encoded under the condition.
+        Raises ValueError if no crystal was encoded under the condition.
         """
         under = np.flatnonzero(self.conditions == condition)
         family = self.families[rng.choice(under)]
@@ -38,7 +38,7 @@ class LatentSampler:
         return middle + scale * (shares @ (group - middle) + noise)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays by name as they are stored, the latents as float16."""
+        """Return the arrays by name in the types in which they are stored, the latents as float16."""
         return {
             "z_mean": self.z_mean.astype(np.float16),
             "conditions": self.conditions.astype(np.uint8),
@@ -48,9 +48,9 @@ class LatentSampler:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], latent: int) -> "LatentSampler":
-        """Return what ``arrays`` gave.
+        """Return the sampler whose ``arrays`` these are.
 
-        Raises KeyError or ValueError when arrays are missing, do not fit each other, or are not of vectors of
+        Raises KeyError or ValueError if arrays are missing, do not fit each other, or are not of vectors of
         L = ``latent`` numbers.
         """
         found = cls(*(arrays[name] for name in ("z_mean", "conditions", "families", "noise")))

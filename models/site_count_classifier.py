@@ -1,7 +1,7 @@
 """How many sites a crystal has, read from its latent by a linear classifier (not in the paper).
 
-It is fitted after the VAE's training, on latents with the noise of their posteriors: what a VAE with
-heads says of the composition's shares is soft, while the number of sites is plain to read.
+It is fitted after the VAE's training, on samples from the posteriors. The composition head gives blurred
+shares, from which the number of sites does not follow; the latent itself gives that number reliably.
 """
 
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ class SiteCountClassifier:
         return self.classes[(z @ self.weights + self.bias).argmax(axis=1)]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays by name as they are stored."""
+        """Return the arrays by name."""
         return {"classes": self.classes, "weights": self.weights, "bias": self.bias}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], latent: int) -> "SiteCountClassifier":
-        """Return what ``arrays`` gave.
+        """Return the classifier whose ``arrays`` these are.
 
-        Raises KeyError, ValueError or TypeError when arrays are missing, do not fit each other, or are not for
+        Raises KeyError, ValueError or TypeError if arrays are missing, do not fit each other, or are not for
         latent vectors of L = ``latent`` numbers.
         """
         found = cls(arrays["classes"], arrays["weights"], arrays["bias"])
-        alike = found.classes.shape == found.bias.shape and found.weights.shape == (latent, *found.bias.shape)
-        if not (alike and found.classes.dtype.kind == "i" and np.isfinite(found.weights @ found.bias).all()):
+        same_size = found.classes.shape == found.bias.shape and found.weights.shape == (latent, *found.bias.shape)
+        if not (same_size and found.classes.dtype.kind == "i" and np.isfinite(found.weights @ found.bias).all()):
             raise ValueError("its arrays do not fit together")
         return found

@@ -1,4 +1,4 @@
-"""The paper's hyperparameters (Table 6 and Methods), once. What it does not have is in ``beyond_paper``."""
+"""The paper's hyperparameters (Table 6 and Methods). Those of networks that it does not have: ``beyond_paper``."""
 
 from dataclasses import dataclass
 

@@ -86,8 +86,8 @@ def start_from_statistics(decoder: keras.Model, maps: np.ndarray) -> None:
     """Let the decoder's last normalisation start at the mean and deviation of ``maps`` (n, G, G, G, 4).
 
     Not in the paper. The coordinate channels reach 15 Å, and Adam moves that layer's offset by about
-    the learning rate a step: without this a training of a thousand steps ends before it has found
-    the scale of the coordinates.
+    the learning rate per step: otherwise a training of a thousand steps ends before it has found the
+    scale of the coordinates.
     """
     norm = decoder.get_layer("decoder_norm_out")
     channels = norm.gamma.shape[0]  # 4, or the density alone
@@ -96,14 +96,14 @@ def start_from_statistics(decoder: keras.Model, maps: np.ndarray) -> None:
 
 
 class Sampling(layers.Layer):
-    """Draw z = mean + exp(log-variance / 2) epsilon, epsilon ~ N(0, 1) (Methods: reparametrization)."""
+    """Sample z = mean + exp(log-variance / 2) epsilon, epsilon ~ N(0, 1) (Methods: reparametrization)."""
 
     def __init__(self, seed: int, **kwargs):
         super().__init__(**kwargs)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def save_own_variables(self, store):
-        """Save the state of the noise, so that a resumed training draws what an undisturbed one would."""
+        """Save the state of the noise, so that a resumed training has the noise of an uninterrupted one."""
         store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
 
     def load_own_variables(self, store):
@@ -124,9 +124,9 @@ def kl_divergence(z_mean: keras.KerasTensor, z_log_var: keras.KerasTensor) -> ke
 class CondDFCVAE(keras.Model):
     """The training model: L = MSE + alpha perceptual + beta KLD (Methods; Table 6; FINDINGS F14).
 
-    ``features`` maps (B, G, G, G, 4) to the four feature maps of the frozen UNet; it is held as a
-    function, so that the UNet's weights are neither trained nor saved here. None trains without the
-    DFC term (Table 5, first row).
+    ``features`` turns maps (B, G, G, G, 4) into the four feature maps of the frozen UNet. It is a function,
+    so that the UNet's weights are neither trained nor saved here; None trains without the DFC term
+    (Table 5, first row).
     """
 
     builders = (build_encoder, build_decoder)
@@ -154,7 +154,7 @@ class CondDFCVAE(keras.Model):
         """Do nothing: encoder and decoder are built when they are made."""
 
     def call(self, inputs, training=None):
-        """Return the decoded maps, mean and log-variance; z is drawn in training, the mean otherwise."""
+        """Return the decoded maps, mean and log-variance; z is sampled in training and the mean otherwise."""
         z_mean, z_log_var = self.encoder({name: inputs[name] for name in self.encoder.input}, training=training)
         z = self.sampling(z_mean, z_log_var) if training else z_mean
         decoded = self.decoder({"z": z, "condition": inputs["condition"]}, training=training)
@@ -168,7 +168,7 @@ class CondDFCVAE(keras.Model):
         return self.weigh(terms)
 
     def terms(self, x, y_pred) -> dict:
-        """Return the terms of the loss of a batch by name; the density's error is part of ``mse``."""
+        """Return the terms of the loss of a batch by name; ``mse`` includes ``density_mse``."""
         true, predicted = x["maps"], y_pred["maps"]
         squared = ops.square(true - predicted)
         return {

@@ -1,8 +1,7 @@
 """The first lines of ``make reproduce``: what is about to run, why, how long, and how to choose otherwise."""
 
-import argparse
-
 from repro.presets import PRESETS
+from repro.run import Run
 
 TIMES = {
     "smoke": "about 3 minutes on 2 cores",
@@ -12,27 +11,12 @@ TIMES = {
 }
 
 
-def announcement(preset: str, source: str, run: str, gpu: bool) -> str:
+def announcement(run: Run, gpu: bool) -> str:
     """Return the announcement of a run."""
     chosen = "a GPU is visible" if gpu else "no GPU is visible"
-    others = " or ".join(f"PRESET={name}" for name in PRESETS if name != preset)
+    others = " or ".join(f"PRESET={name}" for name in PRESETS if name != run.preset.name)
     return (
-        f"Preset '{preset}' on source '{source}' ({chosen}): {TIMES[preset]}. "
+        f"Preset '{run.preset.name}' on source '{run.source}' ({chosen}): {TIMES[run.preset.name]}. "
         f"Choose another with {others}, other crystals with SOURCE=materials-project, SOURCE=optimade or SOURCE=PATH.\n"
-        f"Work goes to runs/{run}, results to results/{run}. Stop it at any time; the same command goes on."
+        f"Work goes to {run.work}, results to {run.results}. Stop it at any time; the same command goes on."
     )
-
-
-def main() -> None:
-    """Print the announcement."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument("--source", required=True)
-    parser.add_argument("--run", required=True)
-    parser.add_argument("--gpu", default="")
-    options = parser.parse_args()
-    print(announcement(options.preset, options.source, options.run, bool(options.gpu)))
-
-
-if __name__ == "__main__":
-    main()

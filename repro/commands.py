@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.errors import InputError
+from repro.announce import announcement
 from repro.backend import start_backend
 from repro.locks import reading
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
@@ -222,6 +223,15 @@ def _relax(options: argparse.Namespace) -> None:
     relax_files(options.path, options.out, chosen_options(options))
 
 
+def _announce_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("--gpu", action="store_true", help="a GPU is visible")
+
+
+def _announce(options: argparse.Namespace) -> None:
+    print(announcement(run_of(options), options.gpu))
+
+
 def _publish_options(command: argparse.ArgumentParser) -> None:
     add_run_options(command)
     command.add_argument("--to", type=Path, help="folder for the networks (default: in weights)")
@@ -258,6 +268,11 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",
         _relax_options,
         _relax,
+    ),
+    "announce": Command(
+        "print what make reproduce is about to run, how long it takes, and how to choose otherwise",
+        _announce_options,
+        _announce,
     ),
     "publish-generator": Command(
         "copy a run's generator into weights/generator, and its evaluation into results/published",

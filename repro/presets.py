@@ -66,6 +66,7 @@ class EvaluateParameters:
 
     limit: int = 0  # at most so many held-out structures are decoded, 0 for all
     batch_size: int = 20
+    path_points: int = 0  # latent vectors along the path of Figure 2c, 0 for the paper's 1,000
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ SMOKE = replace(
     cgcnn_training=replace(
         LAPTOP.cgcnn_training, epochs=3, transfer_epochs=3, steps_per_epoch=1, head_epochs=1, members=2
     ),
-    evaluate=EvaluateParameters(limit=8, batch_size=8),
+    evaluate=EvaluateParameters(limit=8, batch_size=8, path_points=40),
     generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, way="fit"),
 )
 

@@ -31,7 +31,12 @@ class Run:
 
     def folder(self, stage: str) -> Path:
         """Return ``runs/<name>/<stage>``."""
-        return RUNS / self.name / stage
+        return self.work / stage
+
+    @property
+    def work(self) -> Path:
+        """``runs/<name>``: a folder for each stage."""
+        return RUNS / self.name
 
     @property
     def results(self) -> Path:

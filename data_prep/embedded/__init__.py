@@ -1,4 +1,4 @@
-"""The project's own data set: cubic prototypes relaxed with CHGNet (see DATA_CARD.md)."""
+"""The project's own data set: compounds in cubic prototypes, relaxed with CHGNet (see DATA_CARD.md)."""
 
 from pathlib import Path
 

@@ -21,11 +21,11 @@ from data_prep.embedded.relax_compounds import formation_energy, record, refusal
 from data_prep.errors import InputError
 from data_prep.files.atomic import csv_text, replacing, write_text
 
-CHUNK = 32  # compounds that share their forward passes and are lost together when the run is killed
+CHUNK = 32  # compounds that share forward passes, and are lost together if the run is killed
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 after a user's mistake."""
+    """Run the command line and return the exit code: 0, or 2 after a mistake of the user."""
     options = _parse(arguments)
     try:
         _run(options)
@@ -66,11 +66,11 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def relax_elements(model: Any, symbols: Iterable[str], journal: Journal) -> dict[str, float]:
-    """Return the energy (eV/atom) of each element's relaxed structure, from the journal where it is known."""
+    """Return the energy (eV/atom) of each element's relaxed structure, from the journal if it is there."""
     energies = {}
     for symbol in symbols:
         structure = elemental_structure(symbol)
-        # The cell is in the name, so that another starting structure is not taken for this one.
+        # With the cell in the key, another starting structure is not taken for this one.
         key = f"element {symbol}: {len(structure)} sites in {structure.volume:.1f} cubic angstrom"
         if key not in journal.items:
             energy = relax_element(model, structure, relax_cell=not is_molecule(symbol))
@@ -81,7 +81,7 @@ def relax_elements(model: Any, symbols: Iterable[str], journal: Journal) -> dict
 
 
 def relax_all(energies: EnergyFunction, compounds: list[Compound], settings: SearchSettings, journal: Journal) -> None:
-    """Relax the compounds that the journal does not have, in chunks, and enter how each search ended."""
+    """Relax the compounds that the journal lacks, in chunks, and enter each result."""
     missing = [compound for compound in compounds if _key(compound) not in journal.items]
     started = time.process_time()
     for start in range(0, len(missing), CHUNK):
@@ -95,7 +95,7 @@ def relax_all(energies: EnergyFunction, compounds: list[Compound], settings: Sea
 
 
 def _key(compound: Compound) -> str:
-    """Return the journal's name of a compound, which survives a change of the enumeration."""
+    """Return the journal's key of a compound, which does not depend on the enumeration."""
     return f"{compound.prototype} {' '.join(compound.species)}"
 
 
@@ -107,7 +107,7 @@ def _entry(compound: Compound, result: Minimum | str) -> dict[str, Any]:
 def judge(
     compounds: list[Compound], elements: dict[str, float], journal: Journal
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the table rows of the kept compounds and the reasons of the others, from the journal."""
+    """Return the table rows of the kept compounds and the reasons for leaving out the others, from the journal."""
     rows, reasons = [], []
     for compound in compounds:
         item = journal.items[_key(compound)]
@@ -125,7 +125,7 @@ def judge(
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the rows as a gzipped CSV whose bytes depend on nothing but the rows."""
+    """Write the rows as a gzipped CSV whose bytes depend on the rows alone."""
     if not rows:
         raise InputError(f"no structure was kept, so {path} is not written: raise --limit.")
     packed = io.BytesIO()

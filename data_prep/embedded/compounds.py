@@ -1,4 +1,4 @@
-"""Which compounds the embedded data set asks for: rules of chemistry, then a balanced seeded choice."""
+"""The compounds of the embedded data set: rules of chemistry, then a balanced seeded choice."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from pymatgen.core import Composition, Element
 from data_prep.crystal import family_of
 
 SEED = 2020
-# The paper's labelled structures are AB 951, ABX3 1,305, ABX2 4,510 (FINDINGS F32); these
-# quotas keep about those proportions, with a few more AB and ABX3 for their elements.
+# The paper's labelled structures are AB 951, ABX3 1,305, ABX2 4,510 (FINDINGS F32). The quotas keep
+# about these proportions, with a few more AB and ABX3 for their elements.
 QUOTAS = {
     "AB halide": 36, "AB chalcogenide": 62, "AB pnictide": 60, "AB carbide": 22, "AB tetrahedral": 55,
     "AB CsCl salt": 20, "AB intermetallic": 165,
@@ -53,8 +53,8 @@ B_SITE = {
     5: _symbols("V Nb Ta Cr Mo W Re Ru Os Ir Sb Bi I Pa U Np Pu"),
     6: ["Mo", "W", "Re"],
 }
-# Octahedra need a centre ion of some size; the window of Goldschmidt's tolerance factor is wide of
-# the usual 0.8 to 1 because the radii here are those of six-fold coordination at both sites.
+# The centre ion of an octahedron must not be too small. The window of Goldschmidt's tolerance factor differs
+# from the usual 0.8 to 1 because the radii here are those of six-fold coordination at both sites.
 TOLERANCE = (0.78, 1.02)
 OCTAHEDRAL = 0.40
 
@@ -72,11 +72,11 @@ class Compound:
 
 
 def enumerate_compounds(seed: int = SEED) -> list[Compound]:
-    """Return the compounds to relax, in an order of which every prefix is a fair sample of the families.
+    """Return the compounds to relax, in random order: every prefix is a fair sample of the families.
 
-    Rules (``_pools``) list what is chemically sensible; ``QUOTAS`` fix how many of each rule are
-    taken; within a rule the compounds whose elements are rarest so far go first, with seeded noise,
-    so that every element is seen often. The same seed gives the same list.
+    The rules ``_POOLS`` list the chemically sensible compounds; ``QUOTAS`` are the numbers taken of each
+    rule. Within a rule the compounds whose elements are rarest so far come first, with seeded noise, so
+    that every element occurs often. The same seed gives the same list.
     """
     generator = np.random.default_rng(seed)
     counts: Counter[str] = Counter()
@@ -97,7 +97,7 @@ def _key(prototype: str, species: tuple[str, ...]) -> tuple:
 
 
 def _distinct(pool: Iterator, taken: set) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the pool without unordered duplicates, alloys of an element with itself, or what is taken."""
+    """Return the pool without duplicates in any order, alloys of an element with itself, or those ``taken``."""
     seen, kept = set(taken), []
     for prototype, species in pool:
         distinct_species = 2 if len(species) == 2 else 3
@@ -111,10 +111,10 @@ def _distinct(pool: Iterator, taken: set) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _balanced(pool: list, quota: int, counts: Counter, generator: np.random.Generator) -> list:
-    """Take up to ``quota`` entries, each time the one whose elements are rarest so far, give or take noise.
+    """Take up to ``quota`` entries, each time the one whose elements are rarest so far, with some noise.
 
     ``counts`` is updated. The cost of an entry is the mean logarithm of one plus its elements'
-    counts; the noise is uniform on [0, 0.5).
+    counts, plus noise that is uniform on [0, 0.5).
     """
     symbols = sorted({symbol for _, species in pool for symbol in species})
     column = {symbol: index for index, symbol in enumerate(symbols)}
@@ -191,7 +191,7 @@ def _perovskites(anions: list[str], anion_charge: int) -> Iterator:
 
 @cache
 def _radius(symbol: str, charge: int) -> float | None:
-    """Return the ionic radius (Å) of one charge, None where pymatgen tabulates none."""
+    """Return the ionic radius (Å) of one charge, None if pymatgen has none."""
     radius = Element(symbol).ionic_radii.get(charge)
     return None if radius is None else float(radius)
 
@@ -202,7 +202,7 @@ def _fits(corner: float, centre: float, anion: float) -> bool:
 
 
 def _hydrides() -> Iterator:
-    # pymatgen has no radius for the hydride ion; the known ones (KMgH3, CsCaH3, BaLiH3) set the lists.
+    # pymatgen has no radius for the hydride ion; the lists follow known compounds (KMgH3, CsCaH3, BaLiH3).
     for corner, centre in product(["Na", "K", "Rb", "Cs"], _symbols("Mg Ca Zn Cd Mn Co Ni Sr Eu Yb")):
         yield "perovskite", (corner, centre, "H", "H", "H")
     for corner, centre in product(_symbols("Ca Sr Ba Eu Yb"), ["Li", "Pd", "Ni", "Co"]):

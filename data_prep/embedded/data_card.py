@@ -29,7 +29,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Check:
-    """What CHGNet gives for a known compound, in the same units."""
+    """CHGNet's values for a known compound, in the same units."""
 
     known: Known
     a: float
@@ -58,9 +58,9 @@ KNOWN = (
 
 
 def check_compounds(energies: EnergyFunction, elements: dict[str, float]) -> list[Check]:
-    """Relax the known compounds as the compounds are; ``elements`` are in eV/atom.
+    """Relax the known compounds as those of the table; ``elements`` are in eV/atom.
 
-    Raises ``InputError`` when one has no minimum: then the model is not what it should be.
+    Raises ``InputError`` if one has no minimum, which a correct model would find.
     """
     compounds = [Compound(k.formula, k.formula, "", k.prototype, "", k.species) for k in KNOWN]
     results = relax_compounds(compounds, energies)
@@ -151,10 +151,7 @@ def _or_dash(value: float | None, digits: int) -> str:
 
 
 def with_generated(text: str, generated: str) -> str:
-    """Return ``text`` with what stands between the two markers replaced.
-
-    Raises ``InputError`` when a marker is missing.
-    """
+    """Return ``text`` with the part between the two markers replaced; raises ``InputError`` if one is missing."""
     begin, end = text.find(BEGIN), text.find(END)
     if begin < 0 or end < begin:
         raise InputError(f"DATA_CARD.md lacks the markers {BEGIN} and {END}: put them back.")

@@ -1,8 +1,8 @@
-"""Crystal structures of the elements, from which formation energies are counted.
+"""Crystal structures of the elements, the references of formation energies.
 
 Lattice constants (Å) and free coordinates are experimental, rounded, from Kittel, Introduction to
-Solid State Physics, table 3 of chapter 1, and Donohue, The Structures of the Elements; they only
-start a relaxation.
+Solid State Physics, table 3 of chapter 1, and Donohue, The Structures of the Elements; they are
+only the start of a relaxation.
 """
 
 from pymatgen.core import Lattice, Structure
@@ -70,7 +70,7 @@ _BOX = Lattice.orthorhombic(10.0, 10.5, 11.0)
 
 
 def elemental_structure(symbol: str) -> Structure:
-    """Return the primitive cell of an element's ground-state structure, for a gas its molecule in a box.
+    """Return the primitive cell of an element's ground-state structure, or a gas's molecule in a box.
 
     Raises ``KeyError`` for an element without an entry.
     """
@@ -83,7 +83,7 @@ def elemental_structure(symbol: str) -> Structure:
 
 
 def is_molecule(symbol: str) -> bool:
-    """Return whether the element's reference is a molecule in a box, whose cell must not relax."""
+    """Return whether the element's structure is a molecule in a box, whose cell must not be relaxed."""
     return symbol in _MOLECULES
 
 

@@ -1,4 +1,4 @@
-"""Find the lattice constant of lowest energy and fit an equation of state; knows no energy model."""
+"""The search for the lattice constant of lowest energy, and the fit of an equation of state, for any energy model."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 
 EV_PER_CUBIC_ANGSTROM = 160.21766  # GPa
-SHORTEST_DISTANCE = 1.0  # Å: nothing is evaluated, let alone kept, below it
+SHORTEST_DISTANCE = 1.0  # Å: no energy is evaluated below it
 LARGEST_VOLUME = 200.0  # Å^3/atom
 
 Search = Generator[np.ndarray, np.ndarray, "Minimum"]
 
 
 class NoMinimum(ValueError):
-    """A structure has no usable minimum; the message is the reason under which it is counted."""
+    """A structure has no usable minimum; the message is the reason that is counted."""
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How E(a) is sampled: steps are fractions of the lattice constant.
+    """The sampling of E(a); steps are fractions of the lattice constant.
 
-    A coarse grid around the guess is extended until its lowest point is inside it; a fine grid
-    around that minimum is fitted, and moved when the fitted minimum lies outside it; at the fitted
-    minimum energy and pressure are computed again, and a Newton step follows, up to ``polishes``
-    times, while more than ``tolerance`` (GPa) is left.
+    A coarse grid around the guess is extended until its lowest point is inside it. A fine grid
+    around that minimum is fitted, and moved if the fitted minimum lies outside it. At the fitted
+    minimum energy and pressure are computed again, and up to ``polishes`` Newton steps follow while
+    the pressure exceeds ``tolerance`` (GPa).
     """
 
     coarse_step: float = 0.05
@@ -68,7 +68,7 @@ def fit_birch_murnaghan(volumes: np.ndarray, energies: np.ndarray) -> Fit:
     """Fit the third-order Birch-Murnaghan equation to volumes (n,) in Å^3 and energies (n,) in eV, n >= 4.
 
     The equation is a cubic in V^(-2/3), so the fit is linear and needs no starting values (Lejaeghere
-    et al., Crit. Rev. Solid State 39, 1 (2014)). Raises ``NoMinimum`` when the cubic has none.
+    et al., Crit. Rev. Solid State 39, 1 (2014)). Raises ``NoMinimum`` if the cubic has none.
     """
     x = np.asarray(volumes, dtype=float) ** (-2 / 3)
     cubic = np.polynomial.Polynomial.fit(x, energies, 3)
@@ -91,10 +91,10 @@ def search_minimum(
     shortest: float,
     settings: SearchSettings = DEFAULT_SEARCH,
 ) -> Search:
-    """Search the minimum of E(a) by asking for energies: yields lattice constants (Å), is sent eV/atom.
+    """Search the minimum of E(a): a generator that yields lattice constants (Å) and receives energies (eV/atom).
 
-    ``guess`` is a lattice constant in Å, ``sites_per_cube`` the sites in a^3, ``shortest`` the
-    shortest distance in units of a. A generator, so that a caller can ask for the energies of many
+    ``guess`` is a lattice constant in Å, ``sites_per_cube`` the number of sites in a^3, ``shortest`` the
+    shortest distance in units of a. As a generator it lets a caller compute the energies of many
     structures in one forward pass. Returns the ``Minimum``; raises ``NoMinimum``.
     """
     centre = yield from _bracket(guess, sites_per_cube, shortest, settings)
@@ -106,7 +106,7 @@ def search_minimum(
         found = (fit.volume * sites_per_cube) ** (1 / 3)
         if sampled[0] < found < sampled[-1]:
             break
-        # A fit says little far outside its data: move by no more than the width of the grid.
+        # A fit is unreliable far outside its data: move by no more than the width of the grid.
         centre = float(np.clip(found, sampled[0], sampled[-1]))
     else:
         raise NoMinimum("fitted minimum outside the sampled volumes")
@@ -114,7 +114,7 @@ def search_minimum(
 
 
 def _bracket(guess: float, sites_per_cube: int, shortest: float, settings: SearchSettings) -> Generator:
-    """Return a lattice constant near the lowest point of a coarse grid that has it inside."""
+    """Return a lattice constant near the lowest point of a coarse grid, which is not at its end."""
     below = settings.coarse_points // 2
     wanted = list(range(-below, settings.coarse_points - below))
     energies: dict[int, float] = {}
@@ -133,7 +133,7 @@ def _bracket(guess: float, sites_per_cube: int, shortest: float, settings: Searc
 
 
 def _polish(a: float, sites_per_cube: int, fit: Fit, settings: SearchSettings) -> Generator:
-    """Return the minimum near ``a``: Newton steps on the pressure, with the bulk modulus of the fit."""
+    """Return the minimum near ``a`` by Newton steps on the pressure, with the bulk modulus of the fit."""
     for _ in range(settings.polishes + 1):
         sampled = a * (1 + settings.check_step * np.array([-1, 0, 1]))
         low, middle, high = yield sampled

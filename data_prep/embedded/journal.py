@@ -1,4 +1,4 @@
-"""A journal of finished work, so that a killed run goes on where it stopped."""
+"""A journal of finished work, with which a killed run continues."""
 
 import json
 import os
@@ -9,13 +9,13 @@ from data_prep.errors import InputError
 
 
 class Journal:
-    """JSON lines: a header that says what the lines depend on, then one line per finished item.
+    """JSON lines: a header with everything that the results depend on, then one line per finished item.
 
-    A last line without its newline (the process was killed while writing) is cut off on opening.
+    A last line without a newline (the process was killed while writing) is removed on opening.
     """
 
     def __init__(self, path: Path, header: dict[str, Any]):
-        """Open or create the journal; raises ``InputError`` when it was written under another header."""
+        """Open or create the journal; raises ``InputError`` if it was written under another header."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = _complete_lines(self.path)
@@ -43,7 +43,7 @@ class Journal:
 
 
 def _complete_lines(path: Path) -> list[str]:
-    """Return the lines of the file that end in a newline, after cutting off a last one that does not."""
+    """Return the lines of the file, after removing a last one without a newline."""
     if not path.exists():
         return []
     content = path.read_bytes()

@@ -13,10 +13,10 @@ _R2, _R3 = 2**0.5, 3**0.5
 class Prototype:
     """One cubic structure type whose only degree of freedom is the lattice constant.
 
-    ``angle`` (degrees) and ``edge`` (units of the conventional lattice constant) give the primitive
-    cell; ``fractional`` (n, 3) its sites; ``sites_per_cube`` counts the sites of the conventional
-    cell; ``contacts`` are (site, site, distance in units of the lattice constant) of the shortest
-    bonds, all of which matter for the first guess.
+    ``angle`` (degrees) and ``edge`` (units of the conventional lattice constant) define the primitive
+    cell; ``fractional`` (n, 3) are its sites; ``sites_per_cube`` is the number of sites of the
+    conventional cell; ``contacts`` are the shortest bonds as (site, site, distance in units of the lattice
+    constant), from which the first guess follows.
     """
 
     name: str

@@ -18,7 +18,7 @@ from data_prep.embedded.equation_of_state import (
 )
 from data_prep.embedded.prototypes import PROTOTYPES
 
-# A record is refused outside these bounds; the reason is counted in the data card.
+# A result outside these bounds is refused; the data card counts the reasons.
 LARGEST_MISFIT = 0.005  # eV/atom, rms of the fit
 LARGEST_PRESSURE = 0.2  # GPa left after the Newton steps; the median is below 0.02
 BULK_MODULUS = (1.0, 600.0)  # GPa
@@ -29,7 +29,7 @@ FORMATION_ENERGY = (-6.0, 2.0)  # eV/atom
 def relax_compounds(
     compounds: Sequence[Compound], energies: EnergyFunction, settings: SearchSettings = DEFAULT_SEARCH
 ) -> dict[str, Minimum | str]:
-    """Return for each compound's id its ``Minimum``, or the reason why there is none.
+    """Return the ``Minimum`` of each compound by its id, or the reason why there is none.
 
     The searches advance together, so that one call of ``energies`` serves all of them.
     """
@@ -55,7 +55,7 @@ def relax_compounds(
 
 
 def _advance(id: str, search: Search, answer: np.ndarray | None, wanted: dict, results: dict) -> None:
-    """Send one answer to a search, and file what it asks for next or how it ended."""
+    """Send energies to a search, and enter the lattice constants it wants next, or its result."""
     try:
         wanted[id] = search.send(answer)
     except StopIteration as finished:
@@ -72,7 +72,7 @@ def formation_energy(compound: Compound, energy: float, elements: dict[str, floa
 
 
 def refusal(compound: Compound, minimum: Minimum, formation: float) -> str | None:
-    """Return the reason for which a relaxed compound is left out, None when it is kept."""
+    """Return the reason for which a relaxed compound is left out, None if it is kept."""
     prototype = PROTOTYPES[compound.prototype]
     ratio = minimum.a / prototype.guess(compound.species)
     if not A_OVER_GUESS[0] <= ratio <= A_OVER_GUESS[1] or prototype.shortest_distance(minimum.a) < 1.0:

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-UNFINISHED = ".writing-"  # begins the name of a file that is being written
+UNFINISHED = ".writing-"  # prefix of a file that is being written
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its name when the block ends well.
+    """Yield a temporary path beside ``path``, renamed to ``path`` if the block succeeds.
 
-    A reader sees the old file or the new one, never half of either; when the block raises, or the
-    process dies, ``path`` is untouched. The temporary keeps the suffix, because some writers
+    A reader sees the old file or the new one, never a part of either; if the block raises, or the
+    process dies, ``path`` is untouched. The temporary file has the same suffix, because some writers
     choose their format by it.
     """
     path = Path(path)
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let an OSError name ``path``: HDF5 and a full disk name no file, others the temporary one."""
+    """Make an OSError name ``path``: HDF5 and a full disk name no file, others the temporary one."""
     try:
         yield
     except OSError as error:
@@ -51,7 +51,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process had begun to write under ``folder``; nobody else may be writing there."""
+    """Remove the unfinished files of a killed process under ``folder``; no other process may be writing there."""
     for path in folder.rglob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
@@ -63,12 +63,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
-    """Write ``rows`` to ``path`` atomically, as ``csv_text`` has them."""
+    """Write ``rows`` to ``path`` atomically, as ``csv_text`` formats them."""
     write_text(path, csv_text(rows, columns))
 
 
 def csv_text(rows: Sequence[dict], columns: Sequence[str] = ()) -> str:
-    """Return ``rows`` as CSV under their own names, or under ``columns`` where given; None becomes a blank."""
+    """Return ``rows`` as CSV with their own names as columns, or ``columns`` if given; None becomes a blank."""
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=names, extrasaction="ignore", lineterminator="\n")

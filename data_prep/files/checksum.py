@@ -1,4 +1,4 @@
-"""The checksum of a file: what was published or stored is compared with it before it is believed."""
+"""The checksum of a file, with which published and stored files are verified."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""NPZ files read with nothing trusted: no pickles, and one exception whatever the damage."""
+"""Reading of NPZ files without trust: no pickles, and one exception for any damage."""
 
 import struct
 import tokenize
@@ -10,7 +10,7 @@ import numpy as np
 
 from data_prep.files.atomic import replacing
 
-# What zipfile and NumPy were seen to raise on damaged files. SyntaxError and TokenError: a header that is no
+# Raised by zipfile and NumPy on damaged files, as observed. SyntaxError and TokenError: a header that is not
 # Python; MemoryError and OverflowError: a shape beyond reason; RuntimeError: an encrypted or unknown member;
 # TypeError and AttributeError: an NPY or plain pickle of this name.
 NPZ_FAULTS = (
@@ -35,23 +35,23 @@ END_RECORD = struct.Struct("<4s4H2LH")  # of a ZIP file: its fifth number counts
 
 
 class DamagedNpz(Exception):
-    """An NPZ file cannot be read; the text says why, the reader says what to do."""
+    """An NPZ file cannot be read; the text is the reason, the caller adds the remedy."""
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Return all arrays of an NPZ file by name; never loads a pickled object.
 
-    Raises FileNotFoundError where there is no file and ``DamagedNpz`` where it is anything but a sound NPZ.
+    Raises FileNotFoundError if there is no file, and ``DamagedNpz`` if it is not an intact NPZ file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:  # NumPy checks no sum of a member that it does not read to its end
+        with zipfile.ZipFile(path) as archive:  # NumPy checks the checksum only of members that it reads to the end
             if (bad := archive.testzip()) is not None:
                 raise zipfile.BadZipFile(f"the checksum of {bad} fails")
             _refuse_lost_members(path, len(archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         if strange := [name for name, array in found.items() if not isinstance(array, np.ndarray)]:
-            raise ValueError(f"{strange[0]} is no array")  # NumPy returns a member that does not begin as one as bytes
+            raise ValueError(f"{strange[0]} is no array")  # NumPy returns a member without an array's header as bytes
         return found
     except FileNotFoundError:
         raise
@@ -66,12 +66,12 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray], compressed: bool = Fals
 
 
 def _refuse_lost_members(path: Path, found: int) -> None:
-    """Raise BadZipFile where the end of the file counts another number of members than were found, or none.
+    """Raise BadZipFile if the record at the end of the file counts another number of members than were found, or none.
 
-    zipfile reads as much of the directory as its damaged length says, and compares it with nothing.
+    zipfile reads the directory up to its possibly damaged length, and does not compare it with anything.
     """
     with open(path, "rb") as file:
         file.seek(-END_RECORD.size, 2)  # NumPy writes no comment behind it
         signature, _, _, _, count, *_ = END_RECORD.unpack(file.read())
     if not found or (signature, count) != (b"PK\5\6", found):
-        raise zipfile.BadZipFile(f"of the arrays that it counts {found} are there")
+        raise zipfile.BadZipFile(f"it holds {found} arrays, not the number that it states")

@@ -1,28 +1,30 @@
-"""Where crystals come from: every source yields the same records and says what it left out."""
+"""The sources of crystals: each returns the same records, and what it left out with reasons."""
 
 from pathlib import Path
 
 from data_prep.crystal import Crystal
+from data_prep.embedded import TABLE
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, require_some
 from data_prep.source_names import EMBEDDED, MATERIALS_PROJECT, is_optimade
 from data_prep.sources.cells import Cell, require_cell, to_conventional
 from data_prep.sources.cif_folder import read_cif_folder
-from data_prep.sources.embedded import read_embedded
 from data_prep.sources.materials_project import read_materials_project
 from data_prep.sources.optimade import read_optimade
 from data_prep.sources.table import SUFFIXES, read_table
 
+DOWNLOADS = Path("data")  # in the working directory, kept between runs
 
-def read_source(source: str, cache: Path, cell: Cell = "primitive") -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of a source and what of it cannot be used, both in the source's order.
 
-    ``source`` is ``embedded``, ``materials-project`` or ``optimade[:URL]`` (both kept under ``cache``),
+def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of a source and those that cannot be used, both in the source's order.
+
+    ``source`` is ``embedded``, ``materials-project`` or ``optimade[:URL]`` (both downloaded into ``cache``),
     or a path: a table (``read_table``) or a folder of CIFs (``read_cif_folder``). ``cell="primitive"``
     keeps the cells that tables and the Materials Project deposit (F1) and reduces others that are not primitive;
-    ``cell="conventional"`` converts every cell. A crystal without a label comes with NaN, and no
-    selection is applied: ``quarantine.screen`` does that. Raises ``InputError`` for a source that
-    does not exist, cannot be read, or has no usable crystal.
+    ``cell="conventional"`` converts every cell. A crystal without a label has NaN. No selection is
+    applied: ``quarantine.screen`` does that. Raises ``InputError`` for a source that does not exist, cannot
+    be read, or has no usable crystal.
     """
     require_cell(cell)
     if is_optimade(source):
@@ -52,3 +54,13 @@ def _read_deposited(source: str, cache: Path) -> tuple[list[Crystal], list[Rejec
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it, or give a folder of CIFs")
     return read_table(path)
+
+
+def read_embedded(table: Path = TABLE) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals that come with the program, in the cells of their table (see ``read_table``).
+
+    Raises ``InputError`` if the installation lacks the table.
+    """
+    if not table.is_file():
+        raise InputError(f"{table} is missing from this installation; reinstall, or choose another source")
+    return read_table(table)

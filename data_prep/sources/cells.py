@@ -1,4 +1,4 @@
-"""The cell in which a crystal is used."""
+"""The cell in which a crystal is used: primitive or conventional."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from pymatgen.core import Structure
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, symmetry
+from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, separated, symmetry
 from data_prep.workers import on_all_cores
 
 Cell = Literal["primitive", "conventional"]
@@ -22,11 +22,11 @@ def require_cell(cell: str) -> None:
 
 
 def in_cell(structure: Structure, cell: Cell) -> tuple[Structure, int]:
-    """Return ``structure`` in the cell asked for, and its space group number.
+    """Return ``structure`` in the primitive or conventional cell, and its space group number.
 
-    ``primitive``: as it is, order and coordinates untouched, when it is primitive already, else
+    ``primitive``: the structure itself, with its order and coordinates, if it is primitive already, else
     the standard primitive cell (F1: a Heusler has 4 sites, a rocksalt 2). ``conventional``: the
-    standard conventional cell. Raises ``Unusable`` where spglib finds no symmetry.
+    standard conventional cell. Raises ``Unusable`` if spglib finds no symmetry.
     """
     analyser = symmetry(structure)
     number = analyser.get_space_group_number()
@@ -42,10 +42,8 @@ def in_cell(structure: Structure, cell: Cell) -> tuple[Structure, int]:
 
 
 def to_conventional(crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals in their conventional cells, and those for which there is none."""
-    results = on_all_cores(_conventional, crystals, "conventional cells")
-    kept = [result for result in results if isinstance(result, Crystal)]
-    return kept, [result for result in results if isinstance(result, Rejected)]
+    """Return the crystals in their conventional cells, and those of which spglib finds none."""
+    return separated(on_all_cores(_conventional, crystals, "conventional cells"))
 
 
 def _conventional(crystal: Crystal) -> Crystal | Rejected:

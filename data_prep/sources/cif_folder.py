@@ -14,14 +14,14 @@ from pymatgen.io.vasp.inputs import BadPoscarWarning
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
+from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species, separated
 from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.table import LABEL, number, properties, read_frame, require_columns
 from data_prep.workers import on_all_cores
 
 FILE_COLUMNS = ("file", "filename", "name", "id")
 MOST_SITES_READ = 1000  # larger cells take spglib minutes and exceed every selection
-# What pymatgen and spglib were seen or are documented to raise on damaged files. LinAlgError and
+# Raised by pymatgen and spglib on damaged files, as observed or documented. LinAlgError and
 # UnicodeDecodeError are ValueErrors, NotImplementedError and RecursionError are RuntimeErrors.
 PARSER_FAULTS = (
     ValueError,
@@ -34,27 +34,27 @@ PARSER_FAULTS = (
     OverflowError,
     RuntimeError,
     OSError,
-    SyntaxError,  # of a symbol that pymatgen takes for a literal of Python
+    SyntaxError,  # for a symbol that pymatgen takes for a Python literal
     StructureError,
     BadPoscarWarning,  # raised, in spite of its name
 )
-# Groups of atoms that pymatgen reads as one atom or leaves out without a word.
+# Groups of atoms that pymatgen silently reads as one atom or leaves out.
 GROUPS = re.compile(r"[Ww]at|OH|O-H|NO3")
 
 Job = tuple[Path, float, dict[str, float]]
 
 
 def read_cif_folder(folder: Path, cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of ``*.cif`` in ``folder``, ids being the names without ``.cif``.
+    """Return the crystals of ``*.cif`` in ``folder``; their ids are the file names without ``.cif``.
 
-    The folder's one CSV (``properties.csv`` where there are several) has a column ``file``,
+    The folder's one CSV (``properties.csv`` if there are several) has a column ``file``,
     ``filename``, ``name`` or ``id`` with the name of the CIF, with or without ``.cif``, the column
     ``formation_energy_per_atom`` (eV/atom, blank for none) and any of ``PROPERTY_COLUMNS``. CIFs
-    are read on all cores and brought to the ``cell`` asked for (``in_cell``); the space group that
-    spglib finds becomes the property ``spacegroup``, whatever the CSV says.
+    are read on all cores and converted to ``cell`` (``in_cell``); the space group that spglib finds
+    becomes the property ``spacegroup``, whatever the CSV contains.
 
     Rejected: unreadable, several_structures, disordered, isotope, unknown_element,
-    composition_mismatch (also how a file cut short shows), too_many_sites, degenerate_cell,
+    composition_mismatch (also for a truncated file), too_many_sites, degenerate_cell,
     non_finite_coordinates, overlapping_sites, symmetry_undetermined, no_properties (CIF without a
     row), missing_file (row without a CIF), duplicate_id. Raises ``InputError`` for a folder
     without CIFs or without a usable CSV.
@@ -62,7 +62,7 @@ def read_cif_folder(folder: Path, cell: Cell) -> tuple[list[Crystal], list[Rejec
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif")
     if not paths:
         raise InputError(f"{folder} has no .cif file; give a folder of CIFs and one CSV of properties")
-    files = {path.stem: path for path in reversed(paths)}  # of a.CIF and a.cif the first
+    files = {path.stem: path for path in reversed(paths)}  # the first of a.CIF and a.cif
     rows, rejected = _properties(_properties_file(folder), set(files))
     named = set(rows) | {item.id for item in rejected}
     for path in paths:
@@ -73,12 +73,12 @@ def read_cif_folder(folder: Path, cell: Cell) -> tuple[list[Crystal], list[Rejec
             rejected.append(Rejected(path.stem, "no_properties", f"{path.name} has no row in the CSV"))
     jobs = [(files[id], label, values) for id, (label, values) in rows.items()]
     results = on_all_cores(partial(read_cif, cell=cell), sorted(jobs, key=lambda job: job[0]), "CIF files")
-    crystals = [result for result in results if isinstance(result, Crystal)]
-    return crystals, rejected + [result for result in results if isinstance(result, Rejected)]
+    crystals, unusable = separated(results)
+    return crystals, rejected + unusable
 
 
 def read_cif(job: Job, cell: Cell) -> Crystal | Rejected:
-    """Return the crystal of one file, or why there is none; never raises on what the file holds."""
+    """Return the crystal of one file, or the reason why there is none; never raises because of the content."""
     path, label, values = job
     try:
         structure = read_cif_structure(path)
@@ -90,9 +90,9 @@ def read_cif(job: Job, cell: Cell) -> Crystal | Rejected:
 
 
 def read_cif_structure(path: Path) -> Structure:
-    """Return the one structure of a CIF as the file gives it; raises ``Unusable`` where there is none to trust."""
+    """Return the one structure of a CIF in its own cell; raises ``Unusable`` if it cannot be trusted."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what matters of them is in parser.warnings
+        warnings.simplefilter("ignore")  # those that matter are in parser.warnings
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
             _refuse_several(text)
@@ -127,7 +127,7 @@ def _block(parser: CifParser) -> dict[str, Any]:
 def _only_structure(parser: CifParser) -> Structure:
     try:
         return parser.parse_structures(primitive=False, on_error="ignore")[0]
-    except ValueError as error:  # says no more than that there is no structure
+    except ValueError as error:  # its text is only that there is no structure
         raise ValueError(" ".join(parser.warnings) or str(error)) from error
 
 
@@ -141,7 +141,7 @@ def _refuse_symbols(block: dict[str, Any]) -> None:
 
 
 def _refuse_unknown_group(parser: CifParser, block: dict[str, Any]) -> None:
-    """Raise ``Unusable`` where pymatgen took P1 because it did not understand the space group."""
+    """Raise ``Unusable`` if pymatgen took P1 because it did not understand the space group."""
     if not any("Defaulting to P1" in text for text in parser.warnings):
         return
     for key, value in block.items():
@@ -174,7 +174,7 @@ def _properties_file(folder: Path) -> Path:
 
 
 def _properties(path: Path, known: set[str]) -> tuple[dict[str, tuple[float, dict[str, float]]], list[Rejected]]:
-    """Return label and properties by file name without ``.cif``, and the rows that are of no use."""
+    """Return label and properties by file name without ``.cif``, and the rows that cannot be used."""
     frame = read_frame(path)
     column = next((name for name in FILE_COLUMNS if name in frame.columns), None)
     if column is None:

@@ -1,4 +1,4 @@
-"""What a download keeps: compressed files with their checksums in a manifest beside them."""
+"""The files of a download: compressed, with their checksums in a manifest beside them."""
 
 import gzip
 import hashlib
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.files.atomic import replacing
+from data_prep.files.checksum import file_sha256
 
 MANIFEST = "manifest.json"
 
 
 def write_compressed(path: Path, value: Any) -> str:
-    """Write ``value`` to ``path`` as gzipped JSON, whole or not at all, and return the file's SHA-256."""
+    """Write ``value`` to ``path`` as gzipped JSON, atomically, and return the file's SHA-256."""
     content = gzip.compress(json.dumps(value, separators=(",", ":")).encode(), mtime=0)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -21,17 +22,17 @@ def write_compressed(path: Path, value: Any) -> str:
 
 
 def read_compressed(path: Path) -> Any:
-    """Return what ``write_compressed`` wrote."""
+    """Return the value that ``write_compressed`` wrote."""
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
 def intact(path: Path, sha256: str) -> bool:
-    """Return whether ``path`` is there and as it was written."""
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    """Return whether ``path`` exists and has this checksum."""
+    return path.is_file() and file_sha256(path) == sha256
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest in ``folder``; None where it is absent or damaged."""
+    """Return the manifest in ``folder``; None if missing or damaged."""
     try:
         return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -39,5 +40,5 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def today() -> str:
-    """Return the date in UTC, as a manifest says when a download began and ended."""
+    """Return the date in UTC, for the beginning and end of a download."""
     return datetime.now(UTC).date().isoformat()

@@ -21,9 +21,9 @@ from data_prep.sources.materials_project_client import connect, database_version
 
 FOLDER = "materials_project"
 ANONYMOUS_FORMULAS = ("AB", "ABC2", "ABC3")  # F31
-# GNoMe's structures are left out: under CC-BY-NC, and none was there when the paper was written.
+# GNoMe's structures are left out: they are under CC-BY-NC, and did not exist when the paper was written.
 SELECTION = {"crystal_system": "Cubic", "deprecated": False, "include_gnome": False}
-PROPERTIES = {  # scalar fields of a summary document: our names for them
+PROPERTIES = {  # scalar fields of a summary document -> our names
     "band_gap": "band_gap",  # eV
     "energy_per_atom": "energy_per_atom",  # eV/atom
     "energy_above_hull": "e_above_hull",  # eV/atom
@@ -53,15 +53,15 @@ def read_materials_project(
     """Return the cubic AB, ABX2 and ABX3 compounds of the Materials Project as deposited (F1, F31).
 
     A complete download under ``cache/materials_project/<database version>`` is read without the
-    network and without a key; where there is none, or a file of it is damaged, what is missing is
-    downloaded first. Delete the folder to get a newer version. ``rester`` is an ``MPRester`` that
-    gives documents as dictionaries (``use_document_model=False``); by default one is opened with
-    the key in the environment variable ``MP_API_KEY``, which is never stored or shown.
+    network and without a key. Missing or damaged files are downloaded first. Delete the folder to get a
+    newer version. ``rester`` is an ``MPRester`` that returns documents as dictionaries
+    (``use_document_model=False``); by default one is opened with the key in the environment variable
+    ``MP_API_KEY``, which is never stored or shown.
 
     Labels are those of the version's mixed GGA, GGA+U and r2SCAN scheme with the 2021 corrections,
     so they differ from the paper's by up to 0.3 eV/atom for anion compounds. Rejected:
     not_delivered, unreadable, disordered, isotope, unknown_element. Raises ``InputError`` for a
-    missing or refused key and when the service stays unreachable.
+    missing or refused key and if the service stays unreachable.
     """
     root = Path(cache) / FOLDER
     folder = _newest_complete(root)
@@ -74,11 +74,11 @@ def read_materials_project(
 
 
 def download(root: Path, rester: Any, sleep: Callable[[float], None] = time.sleep) -> Path:
-    """Download what ``root/<database version>`` lacks and return that folder.
+    """Download everything missing in ``root/<database version>`` and return that folder.
 
     First the ids, one request per formula (``ids.json``); then the documents in batches of
-    ``BATCH`` ids, each written whole (``batch-0001.json.gz``) and entered in ``manifest.json`` with
-    its SHA-256, so that a run that was cut off goes on with the first batch that is missing.
+    ``BATCH`` ids, each written atomically (``batch-0001.json.gz``) and entered in ``manifest.json`` with
+    its SHA-256, so that an interrupted run continues with the first missing batch.
     """
     folder = root / database_version(rester)
     manifest = _manifest(folder) or _new_manifest(folder.name)
@@ -89,7 +89,7 @@ def download(root: Path, rester: Any, sleep: Callable[[float], None] = time.slee
     for index, chunk in enumerate(tqdm(chunks, desc="Materials Project", unit="batch", disable=None), 1):
         name = f"batch-{index:04d}.json.gz"
         entry = batches.get(name)
-        asked = _ids_sha256(chunk)
+        asked = hashlib.sha256("\n".join(chunk).encode()).hexdigest()
         if entry is None or entry["ids_sha256"] != asked or not intact(folder / name, entry["sha256"]):
             documents = find_documents(rester, chunk, FIELDS, BATCH, sleep)
             sha256 = write_compressed(folder / name, {"ids": chunk, "documents": documents})
@@ -145,7 +145,7 @@ def _ids(folder: Path, rester: Any, sleep: Callable[[float], None]) -> dict[str,
         ids = json.loads(path.read_text(encoding="utf-8"))
         if set(ids) == set(ANONYMOUS_FORMULAS):
             return ids
-    except (FileNotFoundError, ValueError):  # never asked, or damaged: ask (again)
+    except (FileNotFoundError, ValueError):  # missing or damaged: ask again
         pass
     ids = {}
     for formula in ANONYMOUS_FORMULAS:
@@ -170,7 +170,7 @@ def _new_manifest(database_version: str) -> dict[str, Any]:
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest in ``folder``; None where it is absent, damaged or of other fields."""
+    """Return the manifest in ``folder``; None if missing, damaged or of other fields."""
     manifest = read_manifest(folder)
     return manifest if manifest and manifest.get("fields") == FIELDS else None
 
@@ -184,7 +184,3 @@ def _newest_complete(root: Path) -> Path | None:
 def _damaged(folder: Path) -> list[Path]:
     batches = (_manifest(folder) or {}).get("batches", {})
     return [folder / name for name, entry in batches.items() if not intact(folder / name, entry["sha256"])]
-
-
-def _ids_sha256(ids: list[str]) -> str:
-    return hashlib.sha256("\n".join(ids).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The Materials Project's own client: opened with a key that is never shown, asked with patience."""
+"""The Materials Project's own client: opened with a key that is never shown, with retries."""
 
 import json
 import logging
@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import InputError
-from data_prep.sources.patience import Answer, Passing, passes, patiently
+from data_prep.sources.patience import Answer, Passing, Sleep, passes, patiently
 
 SERVICE = "the Materials Project"
 KEY_PAGE = "https://next-gen.materialsproject.org/api"
-NO_GNOME = {"batch_id_not_eq": "gnome_r2scan_statics"}  # what the client's include_gnome=False asks the service for
+NO_GNOME = {"batch_id_not_eq": "gnome_r2scan_statics"}  # the query of the client's include_gnome=False
 PASSING = re.compile(r"timed out|max retries|connection|temporar|remote end|incompleteread", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
-Sleep = Callable[[float], None]
 
 
 def connect(sleep: Sleep = time.sleep, damaged: Sequence[Path] = ()) -> Any:
     """Return an ``MPRester`` opened with the key in ``MP_API_KEY``.
 
-    Raises ``InputError`` when the key is missing or malformed, when mp-api is not installed, or
-    when the service cannot be reached; ``damaged`` are files to name as what the key is needed for.
+    Raises ``InputError`` if the key is missing or malformed, if mp-api is not installed, or if the
+    service cannot be reached. A missing key is explained by the ``damaged`` files to download again.
     """
     key = _key()
     if not key:
@@ -46,7 +45,7 @@ def connect(sleep: Sleep = time.sleep, damaged: Sequence[Path] = ()) -> Any:
 
 
 def database_version(rester: Any) -> str:
-    """Return the service's database version, fit to name a folder. Raises ``InputError`` where it gives none."""
+    """Return the service's database version, fit to name a folder; raises ``InputError`` if it has none."""
     found = str(rester.db_version or "")
     if not re.fullmatch(r"\w[\w.-]*", found):
         raise InputError(f"the Materials Project gives no database version ({found!r}); try again later")
@@ -56,16 +55,21 @@ def database_version(rester: Any) -> str:
 def find_ids(rester: Any, formula: str, selection: dict[str, Any], sleep: Sleep) -> list[str]:
     """Return the sorted ids of all materials of an anonymous formula and a selection.
 
-    The service is asked for their number as well. Where fewer arrive (a page came empty or without its
-    total, which the client takes for the end) they are asked for a second time, and what is still
-    missing then is said in a warning.
+    The service is also asked for their number. If fewer arrive (a page came empty or without its
+    total, which the client takes for the end), they are requested a second time; a warning counts those
+    still missing.
     """
     what = f"the query for {formula}"
     criteria = {name: value for name, value in selection.items() if name != "include_gnome"}
     criteria |= {"formula": formula, "_fields": "material_id", "_limit": 1, **NO_GNOME}
     found: set[str] = set()
+
+    def search() -> set[str]:
+        documents = rester.materials.summary.search(formula=formula, fields=["material_id"], **selection)
+        return set(_identified(documents))
+
     for _ in range(2):
-        found |= set(_asking(lambda: _identified(_search_ids(rester, formula, selection)), what, sleep))
+        found |= _asking(search, what, sleep)
         total = _asking(lambda: rester.materials.summary.count(dict(criteria)), what, sleep)
         if len(found) >= total:
             return sorted(found)
@@ -73,14 +77,10 @@ def find_ids(rester: Any, formula: str, selection: dict[str, Any], sleep: Sleep)
     return sorted(found)
 
 
-def _search_ids(rester: Any, formula: str, selection: dict[str, Any]) -> list[dict[str, Any]]:
-    return rester.materials.summary.search(formula=formula, fields=["material_id"], **selection)
-
-
 def find_documents(
     rester: Any, ids: Sequence[str], fields: Sequence[str], chunk_size: int, sleep: Sleep
 ) -> list[dict[str, Any]]:
-    """Return the summary documents of ``ids``, asking a second time for those that the first answer lacks."""
+    """Return the summary documents of ``ids``; those missing in the first answer are requested a second time."""
     found: dict[str, dict[str, Any]] = {}
     for _ in range(2):
         missing = [id for id in ids if id not in found]
@@ -92,7 +92,7 @@ def find_documents(
 
 
 def _identified(documents: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return documents by id, each with its id in the familiar form; one without an id is of no use."""
+    """Return documents by id, in the familiar form; those without an id are left out."""
     named = [document for document in documents if document.get("material_id")]
     ids = [_familiar(str(document["material_id"])) for document in named]
     return {id: {**document, "material_id": id} for id, document in zip(ids, named, strict=True)}
@@ -109,16 +109,16 @@ def _familiar(id: str) -> str:
 
 
 def _asking(call: Callable[[], Answer], what: str, sleep: Sleep) -> Answer:
-    """Return ``call()``; what the client raises becomes ``InputError``, or is waited out where it may pass."""
+    """Return ``call()``, repeated after errors that may pass; other errors of the client become ``InputError``."""
     from mp_api.client.core.exceptions import MPRestError
     from requests import RequestException
 
     def attempt() -> Answer:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the client warns on every search, whatever it is
+                warnings.simplefilter("ignore")  # the client warns on every search
                 return call()
-        # KeyError, TypeError, AttributeError and JSONDecodeError: an answer is not what the client expects
+        # KeyError, TypeError, AttributeError and JSONDecodeError: an answer that the client does not expect
         except (MPRestError, RequestException, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             message = _scrubbed(" ".join(f"{type(error).__name__}: {error}".split()))
             passing = not isinstance(error, MPRestError) or _passes(message)

@@ -1,9 +1,9 @@
-"""Crystals from any OPTIMADE database that offers formation energies: no key, downloaded once, kept with checksums."""
+"""Crystals from an OPTIMADE database with formation energies: no key, downloaded once, kept with checksums."""
 
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,28 @@ from tqdm import tqdm
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
-from data_prep.quarantine import MAX_SITES, Rejected, Unusable, refuse_bad_geometry, refuse_species
+from data_prep.quarantine import MAX_SITES, Rejected, Unusable, refuse_bad_geometry, refuse_species, separated
 from data_prep.source_names import OPTIMADE, slug
 from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.downloads import MANIFEST, intact, read_compressed, read_manifest, today, write_compressed
 from data_prep.sources.optimade_client import Page, Provider, Refused
 from data_prep.sources.optimade_labels import Labels, labels_of
+from data_prep.sources.patience import Sleep
 from data_prep.workers import on_all_cores
 
 FOLDER = "optimade"
 DEFAULT = "https://optimade.materialsproject.org"
-ANONYMOUS_FORMULAS = {"AB": "AB", "ABX2": "A2BC", "ABX3": "A3BC"}  # F31, in the order that OPTIMADE writes them
+ANONYMOUS_FORMULAS = {"AB": "AB", "ABX2": "A2BC", "ABX3": "A3BC"}  # F31, as OPTIMADE writes them
 SPACE_GROUP = "space_group_it_number"
 STRUCTURE_FIELDS = ("lattice_vectors", "cartesian_site_positions", "species", "species_at_sites")
 
 logger = logging.getLogger(__name__)
-Sleep = Callable[[float], None]
 
 
 def base_url(source: str) -> str:
-    """Return the base URL that a source names, without the version that the client adds.
+    """Return the base URL of a source, without the version that the client adds.
 
-    Raises ``InputError`` for one that is no http or https address, or that holds a password or a query.
+    Raises ``InputError`` if it is not an http or https address, or holds a password or a query.
     """
     url = source.removeprefix(OPTIMADE).removeprefix(":").strip() or DEFAULT
     if not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#@]*", url):
@@ -49,16 +49,16 @@ def read_optimade(
 ) -> tuple[list[Crystal], list[Rejected]]:
     """Return the cubic AB, ABX2 and ABX3 compounds of at most ``MAX_SITES`` sites of an OPTIMADE database.
 
-    A complete download under ``cache/optimade/<host and path>`` is read without the network; else what
-    is missing is downloaded first. Delete the folder to get newer data. Where the provider lists space
-    groups only cubic ones are asked for, else all, and ``quarantine.screen`` leaves out the others.
-    Cells are brought to the ``cell`` asked for (``in_cell``), and the space group is spglib's.
+    A complete download under ``cache/optimade/<host and path>`` is read without the network; missing
+    pages are downloaded first. Delete the folder to get newer data. If the provider lists space groups,
+    only cubic structures are requested, else all, and ``quarantine.screen`` leaves out the others.
+    Cells are converted to ``cell`` (``in_cell``), and the space group is spglib's.
 
     The formation energy is the provider's own property (``optimade_labels``); its level of theory and
     its references are the provider's. Rejected: unreadable, disordered, isotope, unknown_element,
     degenerate_cell, non_finite_coordinates, overlapping_sites, symmetry_undetermined. Raises
-    ``InputError`` for an address that is none, a provider without formation energies or that stays
-    unreachable, and where the client is not installed.
+    ``InputError`` for an invalid address, for a provider without formation energies or that stays
+    unreachable, and if the client is not installed.
     """
     url = base_url(source)
     folder = Path(cache) / FOLDER / slug(url)
@@ -72,11 +72,10 @@ def read_optimade(
 
 
 def download(url: str, folder: Path, sleep: Sleep = time.sleep) -> dict[str, Any]:
-    """Download what ``folder`` lacks of the database at ``url`` and return the manifest.
+    """Download the pages of the database at ``url`` that ``folder`` lacks, and return the manifest.
 
-    Every page is written whole (``AB-0001.json.gz``) and entered in ``manifest.json`` with its SHA-256
-    and the address of the page after it, so that a run that was cut off goes on with the first page
-    that is missing.
+    Every page is written atomically (``AB-0001.json.gz``) and entered in ``manifest.json`` with its SHA-256
+    and the address of the next page, so that an interrupted run continues with the first missing page.
     """
     provider = Provider(url, sleep)
     manifest = read_manifest(folder) or _new_manifest(provider)
@@ -91,7 +90,7 @@ def download(url: str, folder: Path, sleep: Sleep = time.sleep) -> dict[str, Any
 
 
 def crystal_of(entry: dict[str, Any], labels: Labels, cell: Cell) -> Crystal | Rejected:
-    """Return the record of one OPTIMADE structure entry, or why there is none."""
+    """Return the record of one OPTIMADE structure entry, or the reason why there is none."""
     id = str(entry.get("id"))
     try:
         structure = structure_of_entry(entry)
@@ -105,7 +104,7 @@ def crystal_of(entry: dict[str, Any], labels: Labels, cell: Cell) -> Crystal | R
 
 
 def structure_of_entry(entry: dict[str, Any]) -> Structure:
-    """Return the structure of an entry as it is deposited. Raises ``Unusable`` for one that cannot be used."""
+    """Return the structure of an entry as deposited; raises ``Unusable`` if it cannot be used."""
     try:
         attributes = entry["attributes"]
         kinds = {kind["name"]: kind for kind in attributes.get("species") or []}
@@ -120,7 +119,7 @@ def structure_of_entry(entry: dict[str, Any]) -> Structure:
 
 
 def _occupation(kind: dict[str, Any] | None, name: str) -> dict[str, float]:
-    """Return the elements of one species with their occupancies; a vacancy is what is missing to 1."""
+    """Return the elements of one species with their occupancies; a vacancy is the remainder to 1."""
     symbols = kind["chemical_symbols"] if kind else [name]
     shares = kind["concentration"] if kind else [1.0]
     if kind and kind.get("attached"):
@@ -135,8 +134,7 @@ def _read(folder: Path, manifest: dict[str, Any], cell: Cell) -> tuple[list[Crys
     labels = labels_of({manifest["label"]: None}, manifest["source"])
     entries = [entry for name in manifest["pages"] for entry in read_compressed(folder / name)]
     found = on_all_cores(partial(crystal_of, labels=labels, cell=cell), entries, "OPTIMADE entries")
-    crystals = [result for result in found if isinstance(result, Crystal)]
-    return crystals, [result for result in found if isinstance(result, Rejected)]
+    return separated(found)
 
 
 def _new_manifest(provider: Provider) -> dict[str, Any]:
@@ -163,7 +161,7 @@ def _new_manifest(provider: Provider) -> dict[str, Any]:
 def _all_have_space_groups(provider: Provider, filters: Iterable[str]) -> bool:
     try:
         return not any(provider.count(f"{filter} AND {SPACE_GROUP} IS UNKNOWN") for filter in filters)
-    except Refused:  # the standard lets a provider list the property and not search for it
+    except Refused:  # the standard allows a provider to list the property without a search for it
         return False
 
 
@@ -187,14 +185,14 @@ def _download_family(provider: Provider, folder: Path, manifest: dict[str, Any],
 
 
 def _forget_others(folder: Path, manifest: dict[str, Any], family: str, count: int) -> None:
-    """Remove the pages beyond the ``count`` that a family has: they are left from when its list was longer."""
+    """Remove the pages of a family beyond its first ``count``: its list was longer once."""
     listed = {f"{family}-{number:04d}.json.gz" for number in range(1, count + 1)}
     others = [name for name in manifest["pages"] if name.startswith(f"{family}-") and name not in listed]
     if not others:
         return
     for name in others:
         del manifest["pages"][name]
-    write_json(folder / MANIFEST, manifest)  # first, so that it never names a page that is gone
+    write_json(folder / MANIFEST, manifest)  # first, so that it never names a missing page
     for name in others:
         (folder / name).unlink(missing_ok=True)
 
@@ -202,7 +200,7 @@ def _forget_others(folder: Path, manifest: dict[str, Any], family: str, count: i
 def _kept_or_new(
     provider: Provider, folder: Path, manifest: dict[str, Any], name: str, filter: str, url: str | None
 ) -> dict[str, Any]:
-    """Return the manifest's entry of a page, having fetched the page where it is missing, damaged or another."""
+    """Return the manifest's entry of a page, after fetching the page if it is missing, damaged or another."""
     entry = manifest["pages"].get(name)
     if entry is None or entry["url"] != url or not intact(folder / name, entry["sha256"]):
         page = _page(provider, filter, manifest["fields"], url, name, folder)

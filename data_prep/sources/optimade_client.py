@@ -1,7 +1,7 @@
-"""An OPTIMADE provider through the consortium's own client, one page at a time and with patience."""
+"""An OPTIMADE provider through the consortium's own client: one page at a time, with retries."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,22 +9,20 @@ from io import StringIO
 from typing import Any
 
 from data_prep.errors import InputError
-from data_prep.sources.patience import Passing, passes, patiently
+from data_prep.sources.patience import Passing, Sleep, passes, patiently
 
-PAGE_LIMIT = 100  # entries in a page; a provider that refuses so many is asked for what it gives by default
+PAGE_LIMIT = 100  # entries in a page; if a provider refuses it, its own default is used
 TIMEOUT = 60.0  # seconds without a byte
-MOST_WAITED = 5.0  # seconds between two pages, whatever the provider asks for
-
-Sleep = Callable[[float], None]
+MOST_WAITED = 5.0  # seconds between two pages, whatever the provider requests
 
 
 class Refused(InputError):
-    """The provider says that it will not answer this request, however often it comes."""
+    """The provider will not answer this request, however often it is repeated."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer: its entries, where the next one is, and how many the provider counts in all (None: unsaid)."""
+    """One answer: its entries, the address of the ``next``, and the provider's count of all (None: unknown)."""
 
     entries: list[dict[str, Any]]
     next: str | None
@@ -35,7 +33,7 @@ class Page:
 class Provider:
     """One OPTIMADE database, asked through ``optimade.client.OptimadeClient``.
 
-    Raises ``InputError`` where the client is not installed.
+    Raises ``InputError`` if the client is not installed.
     """
 
     def __init__(self, url: str, sleep: Sleep = time.sleep):
@@ -53,7 +51,7 @@ class Provider:
         self._page_limit: int | None = PAGE_LIMIT
         self._client = OptimadeClient(
             base_urls=url,
-            max_results_per_provider=10**9,  # its "unlimited" fails where a provider gives no total
+            max_results_per_provider=10**9,  # its "unlimited" fails if a provider gives no total
             http_timeout=TIMEOUT,
             use_async=False,
             silent=True,
@@ -61,7 +59,7 @@ class Provider:
         )
 
     def properties(self) -> dict[str, dict[str, Any]]:
-        """Return what the provider says of the properties of its structures: a description, mostly a unit."""
+        """Return the provider's description of each property of its structures, in most cases with a unit."""
         try:
             found = self._ask("info/structures", "its list of properties").data
         except Refused:
@@ -73,18 +71,18 @@ class Provider:
         return found["properties"]
 
     def count(self, filter: str) -> int:
-        """Return how many structures a filter admits; where the provider does not say, whether there is one."""
+        """Return the number of structures that a filter admits; 0 or 1 if the provider does not count them."""
         found = self._ask("structures", "a count", filter=filter, response_fields=["id"], page_limit=1)
         total = found.meta.get("data_returned")
         return total if isinstance(total, int) else len(found.data)
 
     def sample(self, filter: str) -> dict[str, Any]:
-        """Return the attributes of one structure, all that the provider gives; empty where there is none."""
+        """Return all attributes of one structure; empty if there is none."""
         found = self._ask("structures", "an example", filter=filter, page_limit=1)
         return found.data[0].get("attributes") or {} if found.data else {}
 
     def page(self, filter: str, fields: Sequence[str], url: str | None, what: str) -> Page:
-        """Return the first page of a query, or the one at ``url``, which an earlier page named as the next."""
+        """Return the first page of a query, or the one at ``url``, named as the next by an earlier page."""
         query = {"filter": filter, "response_fields": list(fields), "override_url": url}
         try:
             found = self._ask("structures", what, **query, page_limit=self._page_limit)
@@ -93,19 +91,17 @@ class Provider:
                 raise
             self._page_limit = None
             found = self._ask("structures", what, **query)
-        self._sleep_between(found.meta.get("request_delay"))
+        delay = found.meta.get("request_delay")
+        if isinstance(delay, int | float) and delay > 0:
+            self._sleep(min(float(delay), MOST_WAITED))
         following = found.links.get("next")
         following = following.get("href") if isinstance(following, dict) else following
         total = found.meta.get("data_returned")
         return Page(found.data, following, total if isinstance(total, int) else None, found.meta.get("provider") or {})
 
-    def _sleep_between(self, delay: object) -> None:
-        if isinstance(delay, int | float) and delay > 0:
-            self._sleep(min(float(delay), MOST_WAITED))
-
     def _ask(self, endpoint: str, what: str, filter: str = "", **options: Any) -> Any:
         def attempt() -> Any:
-            with redirect_stderr(StringIO()):  # it prints its errors even where it is told to be silent
+            with redirect_stderr(StringIO()):  # it prints its errors in spite of silent=True
                 found = self._client.get_one(endpoint, filter, self.url, paginate=False, **options)[self.url]
             if found.errors:
                 self._raise(" ".join(str(error) for error in found.errors), what)
@@ -114,7 +110,7 @@ class Provider:
         return patiently(attempt, self.url, what, self._sleep)
 
     def _raise(self, message: str, what: str) -> None:
-        """Raise what the client made a text of: ``Passing`` where it came from ours, else ``Refused``."""
+        """Raise the error that the client turned into text: ``Passing`` if it was ours, else ``Refused``."""
         message = " ".join(message.split())[:500]
         mark = f"{Passing.__name__}: "
         if message.startswith(mark):
@@ -123,9 +119,9 @@ class Provider:
 
 
 def _session_class() -> type:
-    """Return the class of HTTP sessions that the client is to use: errors that pass come out as ``Passing``.
+    """Return the class of HTTP sessions for the client, which raises ``Passing`` for errors that may pass.
 
-    The client by itself repeats a 429 forever and anything else never.
+    The client by itself repeats a request forever after status 429, and never after others.
     """
     import requests
 

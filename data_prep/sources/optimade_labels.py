@@ -1,4 +1,4 @@
-"""What OPTIMADE providers call the formation energy and the other labels; the standard has no name for them."""
+"""The providers' names of the formation energy and other labels, for which OPTIMADE has no standard."""
 
 import math
 import re
@@ -10,12 +10,12 @@ from typing import Any
 from data_prep.errors import InputError
 from data_prep.quarantine import Unusable
 
-Keys = tuple[str, ...]  # a property's name, then keys of the dictionaries inside
+Keys = tuple[str, ...]  # a property's name, then keys of nested dictionaries
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Where an entry's labels are: ``energy`` in eV/atom, ``others`` by our names for them."""
+    """The places of an entry's labels: ``energy`` in eV/atom, ``others`` by our names."""
 
     energy: Keys
     others: tuple[tuple[str, Keys], ...] = ()
@@ -27,7 +27,7 @@ class Labels:
 
     @property
     def fields(self) -> list[str]:
-        """The properties to ask for."""
+        """The properties to request."""
         return list(dict.fromkeys([self.field, *(path[0] for _, path in self.others)]))
 
     def read(self, attributes: dict[str, Any]) -> tuple[float, dict[str, float]]:
@@ -36,12 +36,12 @@ class Labels:
         return _number(attributes, self.energy), {name: x for name, x in others.items() if not math.isnan(x)}
 
 
-# Of the Materials Project's three kinds of thermochemistry the one that the paper's data are nearest to
-# (GGA and GGA+U, 2021 corrections); a material that only has others comes without a label.
+# Of the Materials Project's three kinds of thermochemistry the one nearest to the paper's data (GGA and
+# GGA+U, 2021 corrections); a material that has only others comes without a label.
 _MP = ("_mp_stability", "gga_gga+u")
 KNOWN = (
     Labels((*_MP, "formation_energy_per_atom"), (("e_above_hull", (*_MP, "energy_above_hull")),)),
-    Labels(("_oqmd_delta_e",), (("band_gap", ("_oqmd_band_gap",)),)),  # its _stability is no energy above the hull
+    Labels(("_oqmd_delta_e",), (("band_gap", ("_oqmd_band_gap",)),)),  # its _stability is not an energy above the hull
     Labels(
         ("_alexandria_formation_energy_per_atom",),
         (("band_gap", ("_alexandria_band_gap",)), ("e_above_hull", ("_alexandria_hull_distance",))),
@@ -49,17 +49,17 @@ KNOWN = (
     Labels(("_jarvis_formation_energy_peratom",), (("band_gap", ("_jarvis_optb88vdw_bandgap",)),)),
 )
 ABSENT = (None, "", "na", -99999)  # the last two are JARVIS's
-UNKNOWN = re.compile(r"_[a-z0-9]+_formation_energy_per_atom")  # a provider that calls it what it is
+UNKNOWN = re.compile(r"_[a-z0-9]+_formation_energy_per_atom")  # of other providers
 
 
 def labels_of(
     listed: Mapping[str, Any], url: str, sample: Callable[[], Mapping[str, Any]] = lambda: MappingProxyType({})
 ) -> Labels:
-    """Return where a provider keeps its formation energy.
+    """Return the places of a provider's formation energy and other labels.
 
-    ``listed`` is what it says of its properties, by name; where no formation energy is among them, those of
-    ``sample()``, the attributes of one structure, are looked through. Raises ``InputError`` where there is
-    none either, or one in another unit than eV.
+    ``listed`` are its descriptions of its properties, by name. If no formation energy is among them, the
+    attributes of one structure, ``sample()``, are searched. Raises ``InputError`` if there is none either,
+    or if its unit is not eV/atom.
     """
     labels = _among(listed)
     if labels:
@@ -88,7 +88,7 @@ def _refuse_unit(field: str, description: Any, url: str) -> None:
 
 def _number(attributes: Mapping[str, Any], path: Keys) -> float:
     value = attributes.get(path[0])
-    for key in path[1:]:  # the Materials Project's own model writes GGA_GGA+U what it serves as gga_gga+u
+    for key in path[1:]:  # the Materials Project's own model has GGA_GGA+U for the served gga_gga+u
         value = {str(name).lower(): item for name, item in value.items()}.get(key) if isinstance(value, dict) else None
     try:
         return math.nan if value in ABSENT else float(value)

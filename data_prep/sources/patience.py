@@ -1,4 +1,4 @@
-"""Waiting out the errors of a service that pass."""
+"""Repeating requests to a service after errors that may pass."""
 
 import time
 from collections.abc import Callable
@@ -10,24 +10,23 @@ ATTEMPTS = 6
 FIRST_WAIT = 2.0  # seconds; doubled after every attempt
 
 Answer = TypeVar("Answer")
+Sleep = Callable[[float], None]  # takes seconds
 
 
 class Passing(Exception):
-    """An error after which the same request may well succeed; its text names the cause."""
+    """An error after which the same request may succeed; its text names the cause."""
 
 
 def passes(status: int) -> bool:
-    """Return whether an HTTP status is one of those that pass: too early, too many requests, a server's trouble."""
+    """Return whether an HTTP status may pass: timeout, too early, too many requests, an error of the server."""
     return status in (408, 425, 429) or status >= 500
 
 
-def patiently(
-    call: Callable[[], Answer], service: str, what: str, sleep: Callable[[float], None] = time.sleep
-) -> Answer:
-    """Return ``call()``, waiting and trying again after ``Passing``, at most ``ATTEMPTS`` times.
+def patiently(call: Callable[[], Answer], service: str, what: str, sleep: Sleep = time.sleep) -> Answer:
+    """Return ``call()``, repeated after waiting if it raises ``Passing``, at most ``ATTEMPTS`` times.
 
-    The final ``InputError`` names ``service`` and ``what`` and is raised outside of the handler, so
-    that no original exception hangs on it: its request could hold a key.
+    The final ``InputError`` names ``service`` and ``what``. It is raised outside of the handler, so
+    that no original exception is attached to it: its request could hold a key.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -1,4 +1,4 @@
-"""Structures a user has on disk, without labels: CIF, POSCAR, extended XYZ, tables, or a folder of them."""
+"""A user's structures without labels: CIF, POSCAR, extended XYZ, tables, or a folder of them."""
 
 import warnings
 from collections.abc import Callable
@@ -24,10 +24,10 @@ FORMATS = (
 
 
 def read_structures(path: Path) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of a file, or of every structure file of a folder, and what cannot be read, with reasons.
+    """Return the crystals of a file, or of every structure file of a folder, and those that cannot be read.
 
-    Ids are file names; an extended XYZ of several frames numbers them from 1. Cells are taken as they
-    are. Raises InputError when ``path`` is missing or of no known format, or a folder has no such file.
+    Ids are file names; the frames of an extended XYZ are numbered from 1. Cells are kept. Raises
+    InputError if ``path`` is missing or of no known format, or if a folder has no such file.
     """
     path = Path(path)
     if not path.exists():
@@ -61,7 +61,7 @@ def _reader(path: Path) -> Callable[[Path], tuple[list[Crystal], list[Rejected]]
 
 
 def _read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
-    """Read a table without labels; one that is no table of structures becomes a rejected file."""
+    """Read a table without labels; a table of something else becomes a rejected file."""
     try:
         found, rejected = read_table(path, labelled=False)
     except InputError as error:
@@ -77,7 +77,7 @@ def _read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
 
 
 def _read_frames(path: Path, read: Callable[[], list[Structure | Unusable]]) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of one file; whatever its parser raises becomes the reason why there is none."""
+    """Return the crystals of one file, or rejected ones with the parser's error as the reason."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -116,7 +116,7 @@ def _poscar(path: Path) -> Structure:
 
 
 def _xyz_frames(path: Path) -> list[Structure | Unusable]:
-    """Return the frames of an extended XYZ file, a fault in place of one that is no crystal."""
+    """Return the frames of an extended XYZ file, with an ``Unusable`` in place of one that is not a crystal."""
     frames: list[Structure | Unusable] = []
     text, cut = _whole_frames(path.read_text())
     try:
@@ -124,7 +124,7 @@ def _xyz_frames(path: Path) -> list[Structure | Unusable]:
             periodic = atoms.pbc.all() and atoms.cell.volume > 0
             fault = Unusable("degenerate_cell", 'the frame has no periodic cell: give Lattice="..." in its second line')
             frames.append(AseAtomsAdaptor.get_structure(atoms) if periodic else fault)
-    except PARSER_FAULTS as error:  # the frames before a damaged one are sound
+    except PARSER_FAULTS as error:  # the frames before a damaged one are intact
         symbol = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
         kind = "isotope" if symbol in ISOTOPES else "unreadable"
         frames.append(Unusable(kind, f"frame {len(frames) + 1}: {type(error).__name__}: {error}"))
@@ -134,16 +134,16 @@ def _xyz_frames(path: Path) -> list[Structure | Unusable]:
 
 
 def _whole_frames(text: str) -> tuple[str, list[Unusable]]:
-    """Return the text before the first frame that counts more sites than lines follow, and what is wrong with that one.
+    """Return the text before the first truncated frame, and the fault of that frame.
 
-    ASE would read on at the end of the file until the number is reached.
+    At the end of a file ASE would read on until the stated number of sites is reached.
     """
     lines = StringIO(text).readlines()
     place = number = 0
     while place < len(lines):
         try:
             count = int(lines[place])
-        except ValueError:  # no header: ASE says so
+        except ValueError:  # no header: ASE raises an error
             break
         number += 1
         left = max(0, len(lines) - place - 2)

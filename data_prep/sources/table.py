@@ -42,20 +42,21 @@ PROPERTY_COLUMNS = (
 )
 # Energies with the Materials Project's later corrections differ by up to 0.3 eV/atom from the rest.
 OTHER_GENERATION = "mp_2021_corrections"
+ATOMIC_NUMBERS = {element.symbol: element.Z for element in Element}
 
 
 def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of a table in the cells it deposits, and the rows that cannot be read.
+    """Return the crystals of a table in their deposited cells, and the rows that cannot be read.
 
     Columns: an id (``mp_id``, ``material_id`` or ``id``), ``a b c`` in Å, ``alpha beta gamma`` in
     degrees, ``species`` (symbols, space-separated), ``frac`` (x y z per site, flat),
-    ``formation_energy_per_atom`` in eV/atom (blank: no label, NaN); where present also ``formula``
-    (checked against the species), ``ef_source`` and ``PROPERTY_COLUMNS``, a blank being an absent
-    property. Cells are never changed: a row whose cell is not primitive stays as deposited (F1).
+    ``formation_energy_per_atom`` in eV/atom (blank: no label, NaN); if present also ``formula``
+    (checked against the species), ``ef_source`` and ``PROPERTY_COLUMNS`` (blank: no such property).
+    Cells are never changed: a cell that is not primitive stays as deposited (F1).
 
     Rejected: no_id, unreadable, unknown_element, isotope, composition_mismatch and
-    other_label_generation (``ef_source`` says the label has later energy corrections, F32). Where no
-    label is asked for (``labelled=False``) the column may be missing and the last reason does not apply.
+    other_label_generation (by ``ef_source`` the label has later energy corrections, F32). With
+    ``labelled=False`` the column of labels may be missing and the last reason does not apply.
     Raises ``InputError`` for a file that is empty, unreadable or lacks a column.
     """
     frame = read_frame(path)
@@ -76,9 +77,9 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Return a table, the cells of a CSV file as plain text (``NaN`` is also sodium nitride).
+    """Return a table; the cells of a CSV file are plain text, because ``NaN`` is also sodium nitride.
 
-    Raises ``InputError`` when the file is empty, damaged or has no rows.
+    Raises ``InputError`` if the file is empty, damaged or has no rows.
     """
     try:
         if path.stat().st_size == 0:
@@ -100,7 +101,7 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
-    """Raise ``InputError`` that names the columns that ``path`` lacks."""
+    """Raise ``InputError`` naming the columns that ``path`` lacks."""
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         plural = "s" if len(missing) > 1 else ""
@@ -123,7 +124,7 @@ def number(row: dict[str, Any], column: str) -> float:
 
 
 def properties(row: dict[str, Any]) -> dict[str, float]:
-    """Return the ``PROPERTY_COLUMNS`` that the row has a value for."""
+    """Return the values of a row in ``PROPERTY_COLUMNS``, without blanks."""
     values = {column: number(row, column) for column in PROPERTY_COLUMNS if column in row}
     return {column: value for column, value in values.items() if not np.isnan(value)}
 
@@ -176,18 +177,12 @@ def _text(value: Any) -> str:
 def _atomic_numbers(symbols: list[str]) -> list[int]:
     if not symbols:
         raise Unusable("unreadable", "species is blank")
-    known = _numbers_by_symbol()
     for symbol in symbols:
         if symbol in ISOTOPES:
             raise Unusable("isotope", f"the isotope {symbol} is named")
-        if symbol not in known:
+        if symbol not in ATOMIC_NUMBERS:
             raise Unusable("unknown_element", f"{symbol} is not an element")
-    return [known[symbol] for symbol in symbols]
-
-
-@lru_cache(maxsize=1)
-def _numbers_by_symbol() -> dict[str, int]:
-    return {element.symbol: element.Z for element in Element}
+    return [ATOMIC_NUMBERS[symbol] for symbol in symbols]
 
 
 def _coordinates(value: Any, n_sites: int) -> np.ndarray:
@@ -197,7 +192,7 @@ def _coordinates(value: Any, n_sites: int) -> np.ndarray:
         raise Unusable("unreadable", "frac holds something that is not a number") from None
     if flat.size != 3 * n_sites:
         raise Unusable("unreadable", f"frac has {flat.size} numbers for {n_sites} species, not {3 * n_sites}")
-    with np.errstate(invalid="ignore"):  # infinities stay visible as NaN and are rejected by the screen
+    with np.errstate(invalid="ignore"):  # infinities become NaN, which ``screen`` rejects
         return wrap(flat.reshape(n_sites, 3))
 
 

@@ -1,7 +1,8 @@
-"""Why our numbers can differ from the paper's, section by section, as far as the run's own settings tell."""
+"""Why our numbers can differ from the paper's, section by section, as far as the run's own settings explain it."""
 
 from experiments.paper import TEXT
 from experiments.reporting.material import Material
+from models.beyond_paper import ImprovedVAEParameters
 from models.table6 import UNetParameters
 
 PROPERTIES = (
@@ -35,19 +36,19 @@ def latent(material: Material) -> str:
 def around_bases(material: Material) -> str:
     """Of Table 2."""
     drawn = material.run.preset.generate.samples_per_base
-    told = _with_heads(
+    more = _with_heads(
         material,
         " The latent holds the composition by itself: most samples keep the stoichiometry, and many the formula, of "
         "their base, so that more pass the third filter and fewer the fourth.",
     )
-    return f"Bases are of our data, with {drawn:,} samples each.{told}"
+    return f"Bases are of our data, with {drawn:,} samples each.{more}"
 
 
 def known(material: Material) -> str:
     """Of Table 4."""
     drawn = material.generated.get("all", {}).get("samples", 0)
     return (
-        f"Only the validation and test parts of {material.run.source_name} can match, where the paper searched the "
+        f"Only the validation and test parts of {material.run.source_name} can match, whereas the paper searched the "
         f"Materials Project, and {drawn:,} samples were drawn instead of {TEXT['generated'].value:,}. Labels that this "
         "source lacks leave dashes."
     )
@@ -55,12 +56,12 @@ def known(material: Material) -> str:
 
 def at_random(material: Material) -> str:
     """Of Figure 6."""
-    told = _with_heads(
+    more = _with_heads(
         material,
         " Sites are decoded with the composition that the latent holds, so that another stoichiometry than those of "
         "the training part hardly comes out.",
     )
-    return f"The angles of a random sample are 60° or 90° by a rule; the paper does not say how it sets them.{told}"
+    return f"The angles of a random sample are 60° or 90° by a rule; the paper does not say how it sets them.{more}"
 
 
 def _split(material: Material) -> str:
@@ -72,14 +73,14 @@ def _split(material: Material) -> str:
 def _vae(material: Material) -> str:
     return _with_heads(
         material,
-        "The VAE is not the paper's: its latent says composition and lattice first, its encoder is told the "
-        "composition, the density counts more and there is no perceptual term.",
+        "The VAE is not the paper's: its latent holds composition and lattice by themselves, its encoder also receives "
+        "the composition, the density counts more and there is no perceptual term.",
     )
 
 
 def _with_heads(material: Material, text: str) -> str:
-    """Return the text where the run's VAE says composition and lattice by heads of its own, else nothing."""
-    return text if material.run.preset.vae.heads else ""
+    """Return the text if the run's VAE has heads of its own for composition and lattice, else nothing."""
+    return text if isinstance(material.run.preset.vae, ImprovedVAEParameters) else ""
 
 
 def _unet(material: Material) -> str:

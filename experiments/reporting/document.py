@@ -70,7 +70,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawn figure, ``path``.svg and ``path``.png; ``alt`` says what is seen to those who cannot see it."""
+    """A drawn figure, ``path``.svg and ``path``.png; ``alt`` describes it to those who cannot see it."""
 
     path: Path
     caption: str
@@ -81,7 +81,7 @@ class Figure:
     def data_url(self) -> str:
         """The SVG as a data URL: as an image of its own it cannot clash with the ids of another figure.
 
-        The PNG where that is all there is, as of published figures.
+        The PNG if there is nothing else, as of published figures.
         """
         files = [self.path.with_name(self.path.name + suffix) for suffix in (".svg", ".png")]
         file = next((file for file in files if file.exists()), files[0])
@@ -137,6 +137,11 @@ class Section:
         return re.sub(r"[^\w\- ]", "", self.title.lower()).replace(" ", "-")
 
 
+def absent(title: str, stage: str) -> Section:
+    """Return a section that only says which stage has not been run."""
+    return Section(title, (Text(f"Not run yet: the stage {stage} has left no result for this run."),))
+
+
 @dataclass(frozen=True)
 class Part:
     """Sections that belong together in the list of contents."""
@@ -180,19 +185,19 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None, interval: Sequence[float] | None = None) -> str:
-    """Return a share of one in per cent, with the ends of its interval where there is one."""
+    """Return a share of one in per cent, with the ends of its interval if there is one."""
     if share is None or share != share:
         return "–"
-    ends = f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if _told(interval) else ""
+    ends = f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if _known(interval) else ""
     return f"{100 * share:.1f} %{ends}"
 
 
 def ranged(value: float | None, interval: Sequence[float] | None) -> str:
-    """Return a measured number as ``number`` does, with the ends of its interval where there is one."""
-    return number(value) + (f" [{number(interval[0])}, {number(interval[1])}]" if _told(interval) else "")
+    """Return a measured number as ``number`` does, with the ends of its interval if there is one."""
+    return number(value) + (f" [{number(interval[0])}, {number(interval[1])}]" if _known(interval) else "")
 
 
-def _told(interval: Sequence[float] | None) -> bool:
+def _known(interval: Sequence[float] | None) -> bool:
     return interval is not None and all(end is not None and end == end for end in interval)
 
 

@@ -7,9 +7,8 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
 from experiments import style
-from experiments.reporting.document import Figure, Section
+from experiments.reporting.document import Figure, Section, absent
 from experiments.reporting.material import Material
-from experiments.reporting.results import absent
 
 HELD_OUT = "val_"
 _COLUMNS = 3
@@ -32,7 +31,7 @@ def losses(material: Material) -> Section:
     render(compute(material.histories), path)
     caption = (
         "Every loss term over the epochs: on the training part (solid, mean over the epoch) and on the validation "
-        f"part (dashed, at its end). An axis is logarithmic where its values span more than a factor of {_LOGARITHMIC}."
+        f"part (dashed, at its end). An axis is logarithmic if its values span more than a factor of {_LOGARITHMIC}."
     )
     return Section(title, (Figure(path, caption, "Loss curves of " + ", ".join(material.histories)),))
 

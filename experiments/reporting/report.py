@@ -1,28 +1,39 @@
-"""The stage that writes the report: what was run, the paper beside us, tables, figures, crystals.
+"""The report: what was run, the paper beside us, tables, figures, crystals.
 
 A section is a function from ``Material`` to ``Section``; to add one, write it and name it in ``PARTS``.
 """
 
-from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 
 from data_prep.files.atomic import write_text
-from experiments import figure4
-from experiments.reporting import differences
-from experiments.reporting.claims import which_claims_hold
-from experiments.reporting.deviations import deviations
-from experiments.reporting.document import Document, Figure, Part, Section
-from experiments.reporting.facts import table_6, warnings, what_was_run
-from experiments.reporting.generated import generated
-from experiments.reporting.latent import figure_2, figure_3, table_5
+from experiments.reporting.document import Document, Part, Section
+from experiments.reporting.evaluation_sections import (
+    by_family,
+    by_route,
+    ceiling,
+    figure_4,
+    paper_beside_us,
+    which_claims_hold,
+)
+from experiments.reporting.generated_crystals import generated
 from experiments.reporting.losses import losses
 from experiments.reporting.markup import to_html, to_markdown
 from experiments.reporting.material import Material, gather
-from experiments.reporting.properties import calibrated, figure_5, table_1
-from experiments.reporting.relaxed import table_3
-from experiments.reporting.results import absent, by_family, by_route, ceiling, paper_beside_us
-from experiments.reporting.samples import figure_6, figure_7, table_2, table_4, unlike
-from experiments.reporting.slices import slices
+from experiments.reporting.property_sections import calibrated, figure_5, table_1
+from experiments.reporting.run_facts import every_deviation, table_6, warnings, what_was_run
+from experiments.reporting.stored_sections import (
+    beyond_the_paper,
+    density_slices,
+    figure_2,
+    figure_3,
+    figure_6,
+    figure_7,
+    table_2,
+    table_3,
+    table_4,
+    table_5,
+)
 from repro.locks import reading
 from repro.run import Run
 from repro.stages import finished_folders
@@ -36,19 +47,27 @@ INTRODUCTION = (
 )
 
 
-def report(run: Run, options: Namespace) -> dict:
-    """Write ``results/<run>/report.html`` and ``report.md`` from whatever the run has left so far.
+def from_run(run: Run) -> Document:
+    """Return the report of whatever the run has left so far.
 
-    Nothing is trained or generated anew; only the slices of reconstructed maps are computed, once per
-    trained VAE. A part that has not been run is named as such. Raises InputError where a finished stage is in the
-    hands of another process.
+    Nothing is trained, generated or computed by a network; a part that has not been run is named as such. Raises
+    InputError if another process is making one of the finished stages anew.
     """
-    with reading(finished_folders(run, but="report")):
-        document = compose(gather(run))
-    write_text(run.results / "report.html", to_html(document))
-    write_text(run.results / "report.md", to_markdown(document, run.results))
-    print(f"Report: {run.results / 'report.html'} and report.md")
-    return {"sections": len(document.sections), "warnings": document.warnings}
+    with reading(finished_folders(run)):
+        return compose(gather(run))
+
+
+def render(document: Document, path: Path) -> list[Path]:
+    """Write the report as ``path``.html and ``path``.md; ``path`` has no suffix."""
+    html, markdown = path.with_suffix(".html"), path.with_suffix(".md")
+    write_text(html, to_html(document))
+    write_text(markdown, to_markdown(document, path.parent))
+    return [html, markdown]
+
+
+def text(document: Document) -> str:
+    """Return what the report warns of, if anything."""
+    return "\n".join([f"Report of {len(document.sections)} sections.", *document.warnings])
 
 
 def compose(material: Material) -> Document:
@@ -58,39 +77,19 @@ def compose(material: Material) -> Document:
     return Document(title, INTRODUCTION, warnings(material), tuple(parts))
 
 
-def figure_4(material: Material) -> Section:
-    """Figure 4, drawn anew from the measured structures."""
-    title = "Figure 4: errors of cell lengths and sites"
-    if not material.measured:
-        return absent(title, "evaluate")
-    path = material.folder / "figure4"
-    figure4.render(figure4.compute(material.measured), path)
-    caption = (
-        "Distributions of the absolute errors of (a to c) the cell lengths and (d) of the earth mover's distance "
-        "between predicted and true sites, on held-out crystals. Solid lines: measured means; dashed: the paper's. "
-        "The last bar holds whatever lies beyond the axis."
-    )
-    figure = Figure(path, f"Figure 4: {caption}", "Histograms of the errors of a, b, c and of the sites")
-    return Section(title, (figure,), differences.reconstruction(material))
-
-
 PARTS: dict[str, tuple[Callable[[Material], Section], ...]] = {
     "Overview": (which_claims_hold, paper_beside_us, what_was_run),
-    "Tables of the paper": (
-        table_1,
-        table_2,
-        table_3,
-        table_4,
-        table_5,
-        table_6,
+    "Tables of the paper": (table_1, table_2, table_3, table_4, table_5, table_6),
+    "Figures of the paper": (figure_2, figure_3, figure_4, figure_5, figure_6, figure_7),
+    "Beyond the paper": (
+        by_family,
+        by_route,
+        ceiling,
+        density_slices,
+        losses,
+        generated,
+        beyond_the_paper,
+        calibrated,
+        every_deviation,
     ),
-    "Figures of the paper": (
-        figure_2,
-        figure_3,
-        figure_4,
-        figure_5,
-        figure_6,
-        figure_7,
-    ),
-    "Beyond the paper": (by_family, by_route, ceiling, slices, losses, generated, unlike, calibrated, deviations),
 }

@@ -1,8 +1,8 @@
-"""Where the atoms of a map may be, when the latent gives the elements (not in the paper).
+"""Where the atoms of a map may be, if the latent gives the elements (not in the paper).
 
-Three facts of the training crystals: the volume an atom of each element takes up, in which shares the
-elements of a crystal of n sites stand, and where the n sites lie. They give a Gaussian fit its number
-of atoms and its starting points; the fit is free to move away.
+Three facts about the training crystals are used: the volume of an atom of each element, the counts of the
+elements in a crystal of n sites, and the positions of the n sites. They give a Gaussian fit its number of
+atoms and its starting points; the fit is free to move away from them.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from data_prep.box import BOX, MARGIN, voxel_edges, voxel_positions
 from models.decoding.gaussian_fit import FitParameters, Gaussians, fit_gaussians
 
 BOX_SHARE = 2**0.25  # box volume over the cell's, between 1 (90°) and sqrt 2 (60°)
-TRIED = 2  # arrangements that are fitted, those with the most density at their least occupied site
+TRIED = 2  # arrangements that are fitted: those with the most density at their emptiest site
 PEAK_WIDTH = 1.5  # voxels: smoothing of the Laplacian whose peaks are atoms
-PEAK_SHARE = 0.1  # of the highest peak
-SNAP = 0.4  # Å: atoms that are all this near to an arrangement of the training crystals are put in it
-COMPOSITION_WEIGHT = 1.0  # of the composition against the logarithm of the residual
+PEAK_SHARE = 0.1  # of the highest peak: lower peaks are ignored
+SNAP = 0.4  # Å: atoms that are all nearer than this to a known arrangement are moved into it
+COMPOSITION_WEIGHT = 1.0  # of the composition's likelihood relative to the logarithm of the residual
 
 
 @dataclass(frozen=True)
 class Arrangements:
-    """What the training crystals teach about sites, commonest first.
+    """The sites of the training crystals, commonest first.
 
-    ``volumes`` (95,) in Å^3 by Z; by number of sites n, ``arrangements``, arrays (n, 3) of fractional coordinates in
-    the boxed frame, and ``counts``, how many sites each element of a crystal has, largest first.
+    ``volumes`` (95,) are those of an atom in Å^3, indexed by Z. By number of sites n: ``arrangements``, arrays (n, 3)
+    of fractional coordinates in the boxed frame, and ``counts``, the numbers of sites of the elements, largest first.
     """
 
     volumes: np.ndarray
@@ -37,7 +37,7 @@ class Arrangements:
 
     @classmethod
     def from_json(cls, found: dict, volumes: np.ndarray) -> "Arrangements":
-        """Return what ``to_json`` gave; ``volumes`` are stored once, with the angle rule."""
+        """Return what ``to_json`` turned into plain data; ``volumes`` are stored with the angle rule."""
         return cls(
             volumes,
             {int(number): tuple(map(np.array, sites)) for number, sites in found["arrangements"].items()},
@@ -51,8 +51,8 @@ class Arrangements:
     def numbers_of_sites(self, composition: np.ndarray, lengths: np.ndarray) -> list[int]:
         """Return how many sites a cell may hold, given the shares (95,) of the species and its lengths (3,) in Å.
 
-        One number where the shares are those of a small formula: the cell holds as many formula units as
-        their volume fits. Else every number with a known arrangement.
+        One number if the shares are those of a small formula: that of as many formula units as the volume of the
+        cell holds. Otherwise every number with a known arrangement.
         """
         size = formula_unit(composition)
         if size == 1:
@@ -61,7 +61,7 @@ class Arrangements:
         return [size * max(1, round(float(np.prod(lengths)) / of_unit / BOX_SHARE))]
 
     def species(self, composition: np.ndarray, n_sites: int) -> np.ndarray:
-        """Return the atomic numbers (n_sites,) that the shares (95,) mean: known counts if there are any."""
+        """Return the atomic numbers (n_sites,) nearest to the shares (95,), in known counts if there are any."""
         order = np.argsort(-composition, kind="stable")
         known = self.counts.get(n_sites, ())
         if not known:
@@ -70,7 +70,7 @@ class Arrangements:
         return np.repeat(order[: len(likely)], likely)
 
     def log_likelihood(self, composition: np.ndarray, n_sites: int) -> float:
-        """Return how well the shares (95,) suit a crystal of ``n_sites``: 0 at best, negative otherwise."""
+        """Return how well the shares (95,) fit a crystal of ``n_sites``: 0 at best, negative otherwise."""
         known = self.counts.get(n_sites)
         if not known:
             return 0.0
@@ -85,9 +85,9 @@ def _log_likelihood(shares: np.ndarray, counts: np.ndarray) -> float:
 
 
 def formula_unit(composition: np.ndarray, tolerance: float = 0.25, largest: int = 8) -> int:
-    """Return how many sites a formula unit has, by the shares of the species (95,).
+    """Return how many sites a formula unit has, given the shares of the species (95,).
 
-    The smallest number whose counts are all whole within ``tolerance``; 1 if there is none up to ``largest``.
+    The smallest number for which all counts are whole within ``tolerance``; 1 if there is none up to ``largest``.
     """
     for size in range(2, largest + 1):
         counts = composition * size
@@ -98,7 +98,7 @@ def formula_unit(composition: np.ndarray, tolerance: float = 0.25, largest: int 
 
 
 def apportion(shares: np.ndarray, total: int) -> np.ndarray:
-    """Return whole counts (k,) that add up to ``total``, as near to ``shares`` (k,) as can be (largest remainders)."""
+    """Return whole counts (k,) that add up to ``total``, as near as possible to ``shares`` (k,): largest remainders."""
     wanted = shares / shares.sum() * total
     counts = np.floor(wanted).astype(np.int64)
     missing = total - counts.sum()
@@ -114,18 +114,18 @@ def fit_composition(
     parameters: FitParameters,
     count: int | None = None,
 ) -> Gaussians:
-    """Fit a density map (G, G, G) in electrons/Å^3 of a given ``composition`` (95,), the cell lengths (3,) in Å.
+    """Fit a density map (G, G, G) in electrons/Å^3 whose ``composition`` (95,) is known; cell ``lengths`` (3,) in Å.
 
-    ``count`` is the number of atoms, if it is given as well. Of several numbers of sites the likeliest is taken,
-    judged by the residual, in which a further atom has to pay for itself as in ``fit_gaussians``, and by how well
-    the number suits the composition.
+    ``count`` is the number of atoms, None if it is unknown. Then the likeliest number is chosen by the residual, which
+    each further atom has to reduce as in ``fit_gaussians``, and by how well the number fits the composition.
     """
     density = np.asarray(density, dtype=np.float64)
 
     def cost(fit: Gaussians) -> float:
-        count = len(fit.rows)
-        suited = known.log_likelihood(composition, count)
-        return np.log(fit.residual + parameters.exact) - count * np.log(parameters.accept) - COMPOSITION_WEIGHT * suited
+        atoms = len(fit.rows)
+        likelihood = known.log_likelihood(composition, atoms)
+        per_atom = np.log(parameters.accept)
+        return np.log(fit.residual + parameters.exact) - atoms * per_atom - COMPOSITION_WEIGHT * likelihood
 
     counts = [count] if count else known.numbers_of_sites(composition, lengths)
     return min((fit_count(density, lengths, one, known, parameters) for one in counts), key=cost)
@@ -134,7 +134,7 @@ def fit_composition(
 def fit_count(
     density: np.ndarray, lengths: np.ndarray, count: int, known: Arrangements, parameters: FitParameters
 ) -> Gaussians:
-    """Fit ``count`` atoms from the likeliest arrangements, or from the map's own peaks where there is none."""
+    """Fit ``count`` atoms from the likeliest arrangements, or from the peaks of the map if none is known."""
     edges = voxel_edges(lengths, len(density))
     starts = arrangements_of(density, lengths, count, known) or [peaks(density, edges, count)]
     fits = [fit_gaussians(density, edges, sites, parameters, count) for sites in starts]
@@ -142,7 +142,7 @@ def fit_count(
 
 
 def arrangements_of(density: np.ndarray, lengths: np.ndarray, count: int, known: Arrangements) -> list[np.ndarray]:
-    """Return the sites (n, 3) in Å of the arrangements that have the most density at their emptiest site."""
+    """Return the sites (n, 3) in Å of the known arrangements with the most density at their emptiest site."""
     candidates = known.arrangements.get(count, ())
     scale = len(density) / BOX
     least = [
@@ -154,24 +154,24 @@ def arrangements_of(density: np.ndarray, lengths: np.ndarray, count: int, known:
 
 
 def snapped(sites: np.ndarray, lengths: np.ndarray, known: Arrangements) -> np.ndarray:
-    """Return sites (n, 3) in Å put into the nearest known arrangement, or as they are where none is near.
+    """Return sites (n, 3) in Å moved into the nearest known arrangement, or unchanged if none is near.
 
-    A decoder's sites are off by a tenth of an ångström; those of a crystal of a known structure type are
+    A decoder's sites have errors of a tenth of an ångström; those of a crystal of a known structure type are
     exact fractions of its cell.
     """
     found, best = sites, SNAP
     for fractional in known.arrangements.get(len(sites), ()):
-        apart = np.linalg.norm(fractional[:, None] * lengths - sites, axis=-1)
-        rows, columns = linear_sum_assignment(apart)
-        if apart[rows, columns].max() < best:
-            best = apart[rows, columns].max()
+        distances = np.linalg.norm(fractional[:, None] * lengths - sites, axis=-1)
+        rows, columns = linear_sum_assignment(distances)
+        if distances[rows, columns].max() < best:
+            best = distances[rows, columns].max()
             found = np.empty_like(sites)
             found[columns] = fractional[rows] * lengths
     return found
 
 
 def peaks(density: np.ndarray, edges: np.ndarray, count: int) -> np.ndarray:
-    """Return up to ``count`` sites (n, 3) in Å where the density is most curved: overlapping atoms still show there."""
+    """Return up to ``count`` sites (n, 3) in Å of highest curvature of the density, which shows overlapping atoms."""
     curved = -gaussian_laplace(density, PEAK_WIDTH)
     found = peak_local_max(curved, min_distance=2, threshold_rel=PEAK_SHARE, exclude_border=False, num_peaks=count)
     if not len(found):

@@ -20,7 +20,7 @@ class DecodeParameters:
     watershed: WatershedParameters = field(default_factory=WatershedParameters)
     fit: FitParameters = field(default_factory=FitParameters)
     max_sites: int = 60  # more regions than this are noise: the paper's cells hold at most 40 atoms
-    min_length: float = 1.0  # Å, a shorter cell edge is not a crystal's
+    min_length: float = 1.0  # Å: no crystal has a shorter cell edge
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def decode_by_vote(
     occupied: np.ndarray,
     parameters: DecodeParameters = DecodeParameters(),
 ) -> Decoded | Undecodable:
-    """Return the atoms of one map the paper's way: a region is an atom of its commonest label (F24).
+    """Return the atoms of one map by the paper's way: a region is an atom of its commonest label (F24).
 
     ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``species`` (G, G, G) the most
     probable atomic number of each voxel; ``occupied`` (G, G, G) a probability or a mask. The lattice is the
@@ -77,8 +77,9 @@ def decode_by_fit(
 ) -> Decoded | Undecodable:
     """Return the atoms of one map by Gaussians fitted to its density from the regions' centres (F33).
 
-    Arguments as ``decode_by_vote``; an atom's element is the one among ``elements`` whose amplitude and width
-    agree best. The fit may add or drop atoms; it starts at the highest voxel when nothing is occupied.
+    Arguments as ``decode_by_vote``, but ``species`` may be unknown. An atom's element is the one among ``elements``
+    whose amplitude and width agree best. The fit may add or drop atoms; it starts at the highest voxel if no voxel
+    is occupied.
     """
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
@@ -102,12 +103,12 @@ def decode_by_composition(
     count: int | None = None,
     parameters: DecodeParameters = DecodeParameters(),
 ) -> Decoded | Undecodable:
-    """Return the atoms of one map whose composition the latent gives: no segmentation is needed.
+    """Return the atoms of one map whose composition is known from the latent: no segmentation is needed.
 
     ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``composition`` (95,) the share of
-    each species among the sites, of which only those in ``elements`` count. ``count``, the number of sites, is
-    given or follows from ``arrangements``, as do the starts of the fit. The species are put on the sites at the
-    least total misfit; sites near to a known arrangement are put into it.
+    each species among the sites, of which only those in ``elements`` count. ``count``, the number of sites, follows
+    from ``arrangements`` if it is not given; the fit also starts from them. The species are assigned to the sites
+    with the least total misfit; sites near a known arrangement are moved into it.
     """
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):

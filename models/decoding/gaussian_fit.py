@@ -46,8 +46,8 @@ class FitParameters:
 
 @dataclass(frozen=True)
 class Gaussians:
-    """A fitted map: ``rows`` (n, 5) as in the module's first lines; ``residual`` is the sum of squared
-    errors over all voxels divided by the sum of the squared density."""
+    """A fitted map: ``rows`` (n, 5) as described at the head of this module; ``residual`` is the sum of the
+    squared errors over all voxels divided by the sum of the squared density."""
 
     rows: np.ndarray
     residual: float
@@ -80,12 +80,12 @@ def fit_gaussians(
     parameters: FitParameters = FitParameters(),
     count: int | None = None,
 ) -> Gaussians:
-    """Fit a sum of isotropic Gaussians to a density map, adding and removing atoms as the residual asks.
+    """Fit a sum of isotropic Gaussians to a density map, adding and removing atoms as the residual requires.
 
     ``density`` (G, G, G) in electrons/Å^3, finite, positive somewhere; voxel ``edges`` (3,) in Å;
     starting ``sites`` (n, 3) in Å in the boxed frame, n >= 1. All parameters of all atoms are fitted
-    jointly (FINDINGS F33). Where the ``count`` of atoms is known, the residual is not asked: those that the
-    fit misses least are taken away, or the residual's highest peaks added.
+    jointly (FINDINGS F33). If the ``count`` of atoms is given, it decides instead of the residual: the least
+    important atoms are removed, or the residual's highest peaks added.
     """
     density = np.asarray(density, dtype=np.float64)
     axes = voxel_axes(density.shape[0], edges)
@@ -102,7 +102,7 @@ def fit_gaussians(
 
 
 def _of_count(density, axes, fitted: Gaussians, parameters, wanted: int) -> Gaussians:
-    """Take away the least important atoms, or add the highest peaks of the residual."""
+    """Remove the least important atoms, or add the highest peaks of the residual."""
     while len(fitted.rows) > wanted:
         least = _least_important(fitted.rows, axes)
         fitted = _refine(density, axes, np.delete(fitted.rows, least, axis=0), parameters)
@@ -131,17 +131,17 @@ def _cleaned(density, axes, fitted: Gaussians, parameters) -> Gaussians:
 
 
 def _worth_keeping(fitted: Gaussians, parameters) -> np.ndarray:
-    """Mask (n,) of the atoms that have electrons and no stronger atom beside them; one is always kept."""
+    """Mask (n,) of the atoms with enough electrons and no stronger atom too close; one is always kept."""
     keep = np.zeros(len(fitted.rows), dtype=bool)
     for index in np.argsort(-fitted.electrons, kind="stable"):
-        apart = np.linalg.norm(fitted.positions[keep] - fitted.positions[index], axis=1)
-        enough = fitted.electrons[index] >= parameters.min_electrons and np.all(apart >= parameters.merge_distance)
+        distances = np.linalg.norm(fitted.positions[keep] - fitted.positions[index], axis=1)
+        enough = fitted.electrons[index] >= parameters.min_electrons and np.all(distances >= parameters.merge_distance)
         keep[index] = enough or not keep.any()
     return keep
 
 
 def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
-    """Add the atoms that the residual shows, all at once, then take away those the fit can do without."""
+    """Add all the atoms that the residual shows at once, then remove those that the fit does not need."""
     if fitted.residual < parameters.exact:
         return fitted
     missing = _missing_atoms(density - density_of(fitted.rows, axes), axes, parameters)
@@ -158,17 +158,17 @@ def _grown(density, axes, fitted: Gaussians, parameters) -> Gaussians:
 
 
 def _is_better(grown: Gaussians, fitted: Gaussians, parameters) -> bool:
-    """Whether ``grown`` has further atoms, each worth its five parameters and each an atom's electrons."""
+    """Whether ``grown`` has further atoms, each worth its five parameters and with the electrons of an atom."""
     added = len(grown.rows) - len(fitted.rows)
     heavier = np.sum(grown.electrons >= parameters.min_added) - np.sum(fitted.electrons >= parameters.min_added)
     return bool(0 < added <= heavier and grown.residual <= parameters.accept**added * fitted.residual)
 
 
 def _missing_atoms(residual, axes, parameters) -> np.ndarray:
-    """Rows (m, 5) of Gaussians at the highest points of the smoothed residual; none where they explain little.
+    """Rows (m, 5) of Gaussians at the highest points of the smoothed residual; none if they explain little.
 
-    What a missing atom leaves is compact: its peak takes a sixth of the squared residual or more. What
-    a decoder gets wrong is spread over the map: its highest peaks together take about a twelfth.
+    The residual of a missing atom is compact: its peak explains a sixth of the squared residual or more. The
+    errors of a decoder are spread over the map: their highest peaks together explain about a twelfth.
     """
     edges = np.array([axis[1] - axis[0] for axis in axes])
     peaks = peak_local_max(
@@ -190,7 +190,7 @@ def _missing_atoms(residual, axes, parameters) -> np.ndarray:
 
 
 def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
-    """The atom whose removal would raise the residual least, the others adapting (to second order)."""
+    """The atom whose removal raises the residual least if the others adapt (to second order)."""
     matrix = normal_matrix(rows, axes)
     ridge = 1e-9 * np.trace(matrix) / len(matrix)  # two atoms in one place make the matrix singular
     variance = np.diag(np.linalg.inv(matrix + ridge * np.eye(len(matrix))))
@@ -198,7 +198,8 @@ def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
 
 
 def _settle(density, axes, start: np.ndarray, parameters) -> Gaussians:
-    """Fit, and fit again about the result while that pays: a start far off is forgotten, a small drift is not made."""
+    """Fit, and fit again about the result while the residual falls markedly: a start may be far off, but a map with
+    errors makes no atom drift."""
     fitted = _refine(density, axes, start, parameters)
     for _ in range(_PRIOR_ROUNDS):
         if fitted.residual < parameters.exact:
@@ -211,7 +212,7 @@ def _settle(density, axes, start: np.ndarray, parameters) -> Gaussians:
 
 
 def _refine(density, axes, start: np.ndarray, parameters) -> Gaussians:
-    """Fit with a prior about the start whose weight follows the residual, so a true map is fitted exactly.
+    """Fit with a prior about the start, its weight proportional to the residual: a true map is fitted exactly.
 
     On a reconstruction the residual stays at some 0.1 %, and the prior keeps atoms that overlap from
     exchanging density and drifting apart.

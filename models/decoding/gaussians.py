@@ -1,8 +1,8 @@
 """A sum of isotropic Gaussians on an orthogonal grid, and the derivatives a least-squares fit needs.
 
 Each Gaussian is a product of three one-dimensional factors, so the gradient and the Gauss-Newton matrix
-over *all* voxels follow from one-dimensional tables: an iteration costs a millisecond or two and needs
-no selection of voxels.
+over *all* voxels follow from one-dimensional tables: an iteration takes a millisecond or two, and no
+voxels have to be selected.
 
 A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
@@ -55,9 +55,9 @@ def _products(rows: np.ndarray, axes: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def gradient(error: np.ndarray, rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Return the derivative of half the sum of squared errors by the flattened rows, (5 n,).
+    """Return the derivative of half the sum of squared errors with respect to the flattened rows, (5 n,).
 
-    ``error`` (G, G, G) is ``density_of(rows)`` less the density; ``rows`` (n, 5).
+    ``error`` (G, G, G) is ``density_of(rows)`` minus the density; ``rows`` (n, 5).
     """
     x, y, z = _products(rows, axes)
     along_z = (error.reshape(-1, error.shape[2]) @ z.T).reshape(*error.shape[:2], -1)

@@ -41,8 +41,8 @@ def allowed_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> Al
 def identify(gaussians: Gaussians, elements: AllowedElements, parameters: FitParameters = USUAL) -> np.ndarray:
     """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
 
-    On a map with errors, sites share an element where that costs little: a crystal has fewer elements than sites.
-    Elements of one amplitude and width are one to this representation: the lower atomic number is taken.
+    On a map with errors, sites share an element if that costs little: a crystal has fewer elements than sites.
+    This representation cannot distinguish elements of equal amplitude and width: the lower atomic number is taken.
     """
     penalty = parameters.shared_species * min(1.0, gaussians.residual / parameters.noisy)
     return elements.numbers[_shared_choice(_misfit(gaussians, elements, parameters), penalty)]
@@ -51,9 +51,9 @@ def identify(gaussians: Gaussians, elements: AllowedElements, parameters: FitPar
 def assign_species(
     gaussians: Gaussians, numbers: np.ndarray, elements: AllowedElements, parameters: FitParameters = USUAL
 ) -> np.ndarray:
-    """Return the atomic ``numbers`` (n,) that a crystal is known to have in the order of the n Gaussians they fit best.
+    """Return the ``numbers`` (n,) of a crystal's atoms in the order of the n Gaussians, at the least total misfit.
 
-    All are among ``elements``. The total misfit is the least possible.
+    All of them are among ``elements``.
     """
     columns = np.searchsorted(elements.numbers, numbers)
     misfit = _misfit(gaussians, elements, parameters)[:, columns]

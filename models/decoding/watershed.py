@@ -22,13 +22,13 @@ class WatershedParameters:
     erosions: int = 5  # erosions tried until a region comes apart
     marker_share: float = 1 / 4096  # of all voxels: a marker must be larger (8 voxels at 32^3)
     voxels_per_piece: int = 8  # F24: a region of at most this many voxels per piece is not split
-    by_species: bool = False  # not in the paper: touching voxels of unlike species part first
+    by_species: bool = False  # not in the paper: voxels of different species are separated first
 
 
 @dataclass(frozen=True)
 class Regions:
     """The regions of one map: ``labels`` (G, G, G) int, 0 outside; ``centres`` (n, 3) mean voxel index of
-    each region; ``species`` (n,) majority atomic number, 0 where no voxel of the region has a label."""
+    each region; ``species`` (n,) majority atomic number, 0 if no voxel of the region has a label."""
 
     labels: np.ndarray
     centres: np.ndarray
@@ -44,7 +44,7 @@ def find_regions(
     """Return the regions of a map, one per atom (FINDINGS F24).
 
     ``occupied`` (G, G, G) is a probability or a boolean mask; ``species`` (G, G, G) holds the atomic
-    number of each voxel, 0 where empty, or is None where unknown.
+    number of each voxel, 0 if it is empty, or is None if unknown.
     """
     mask = occupied > parameters.threshold if occupied.dtype != bool else occupied
     if species is None:
@@ -64,10 +64,10 @@ def components_by_species(species: np.ndarray) -> Regions:
 def convexity(region: np.ndarray) -> float:
     """Return voxels / voxels of the convex hull of a boolean region, the hull taken around whole voxels.
 
-    A region without a hull (flat or one voxel thick, where Qhull finds no volume) counts as convex: 1.
+    A region without a hull (flat or one voxel thick: Qhull finds no volume) counts as convex: 1.
     """
     with warnings.catch_warnings():
-        # scikit-image warns and returns an empty hull where Qhull fails.
+        # scikit-image warns and returns an empty hull if Qhull fails.
         warnings.filterwarnings("ignore", message="Failed to get convex hull image")
         hull = regionprops(region.astype(np.uint8))[0].area_convex
     return region.sum() / hull if hull > 0 else 1.0
@@ -94,7 +94,7 @@ def _split(components: np.ndarray, parameters: WatershedParameters) -> np.ndarra
                 continue
             pieces = _pieces(region, parameters, min_marker)
             number = pieces.max()
-            # The convex hull is the costly test: only a region that would come apart is put to it.
+            # The convex hull is the costly test, made only for a region that would come apart.
             if number < 2 or convexity(region) >= parameters.convexity:
                 settled.add(index)
                 continue
@@ -107,7 +107,7 @@ def _split(components: np.ndarray, parameters: WatershedParameters) -> np.ndarra
 
 
 def _pieces(region: np.ndarray, parameters: WatershedParameters, min_marker: int) -> np.ndarray:
-    """Return the watershed pieces 1..m of a boolean region; a single piece where it does not come apart."""
+    """Return the watershed pieces 1..m of a boolean region; a single piece if it does not come apart."""
     padded = np.pad(region, 1)
     core = padded
     for _ in range(parameters.erosions):
@@ -129,7 +129,7 @@ def _centres(labels: np.ndarray) -> np.ndarray:
 
 
 def _majority_species(labels: np.ndarray, species: np.ndarray) -> np.ndarray:
-    """Most frequent non-zero species per region (n,); the smaller atomic number where two tie."""
+    """Most frequent non-zero species per region (n,); the smaller atomic number if two tie."""
     count = labels.max()
     inside = (labels > 0) & (species > 0)
     votes = np.zeros((count + 1, int(species.max()) + 1), dtype=np.int64)

@@ -1,20 +1,20 @@
-"""The authors' released CGCNN, as its weights need it (FINDINGS F26, F27).
+"""The authors' released CGCNN in the form that its weights require (FINDINGS F26, F27).
 
-Established on the reference outputs of the released weights (agreement to rounding, 1e-5):
+Established from the reference outputs of the released weights (agreement to rounding, 1e-5):
 
 - one 169 x 128 matrix acts on own features || neighbour's features || Gaussians, in this order; the
   first 64 outputs are the gate (sigmoid), the last 64 the core (softplus);
 - both normalisations use one scalar mean and variance over all channels of all real edges (real sites)
-  of the batch at hand, at prediction time too, epsilon 1e-5, then a scale and shift per channel: **an
-  answer depends on the crystals that share its batch** (F27);
-- padded sites take no part, so the release's padding to 50 sites changes nothing;
+  of the current batch, also for predictions, epsilon 1e-5, then a scale and shift per channel: **a
+  prediction depends on the other crystals of its batch** (F27);
+- padded sites take no part, so the release's padding to 50 sites has no effect;
 - neighbours at equal distance keep the order of the search (``ties="as_found"`` of
-  ``data_prep.graphs.crystal_graph``): of two choices for the twelfth, the other moves the answer of a
-  cubic perovskite by 0.02 eV/atom;
-- a neighbour that the radius does not hold takes no part in the reference outputs. The release's own
-  program pads such a site with site 0 at 9 Å and counts those edges as real, and so the weights were
-  trained; ``fill_missing`` does the same. On 512 structures (19 with such a site, batches of 256) the
-  formation energy's mean error is 0.151 eV/atom without and 0.076 with it.
+  ``data_prep.graphs.crystal_graph``): another choice of the twelfth neighbour changes the prediction of
+  a cubic perovskite by 0.02 eV/atom;
+- a neighbour missing within the radius takes no part in the reference outputs. The release's own
+  program enters site 0 at 9 Å instead and counts this edge as real, and the weights were trained like
+  that; ``fill_missing`` does the same. On 512 structures (19 with such a site, batches of 256) the
+  formation energy's mean error is 0.151 eV/atom without it and 0.076 with it.
 
 For our own predictions use ``models.cgcnn``.
 """
@@ -33,7 +33,7 @@ from models.cgcnn import CrystalMean, EdgeLinear, GatedSum, GaussianExpansion, a
 from models.table6 import CGCNNParameters
 
 N_FEATURES = 93  # F26
-# Our layer -> names and shapes of its arrays in the file; a Dense layer's kernel finds it by shape.
+# Our layer -> names and shapes of its arrays in the file; dense layers are found by the shape of the kernel.
 _CONVOLUTION = {
     "convolution_1_linear": {"graph_conv_weight": (169, 128), "graph_conv_bias": (128,)},
     "convolution_1_edge_norm": {"gamma_1": (128,), "beta_1": (128,)},
@@ -51,7 +51,7 @@ class BatchScalarNormalization(layers.Layer):
         self.beta = self.add_weight(shape=(inputs_shape[-1],), initializer="zeros", name="beta")
 
     def call(self, inputs, real):
-        """Return the normalised inputs (..., channels), given which entries (...) are real."""
+        """Return the normalised inputs (..., channels); ``real`` (...) marks entries that are not padding."""
         weights = ops.cast(ops.expand_dims(real, -1), inputs.dtype)
         count = ops.maximum(ops.sum(weights) * inputs.shape[-1], 1.0)
         mean = ops.sum(inputs * weights) / count
@@ -64,8 +64,8 @@ def released_cgcnn(weights: Path, atom_init: Path | None = None) -> keras.Model:
 
     ``weights`` is one of ``cgcnn_weights.*.best.hdf5`` (eV/atom for the energies, ln(GPa) for the bulk
     modulus, F28); ``atom_init`` their element features, by default ``atom_init.json`` beside it. Inputs
-    are those of ``models.cgcnn.graph_inputs``. Raises InputError when a file is unreadable or
-    belongs to another network.
+    are those of ``models.cgcnn.graph_inputs``. Raises InputError if a file is unreadable or belongs to
+    another network.
     """
     weights = Path(weights)
     table = load_atom_init(atom_init or weights.parent / "atom_init.json")
@@ -81,9 +81,9 @@ def predict_released(
 ) -> np.ndarray:
     """Return the released network's predictions (n,) for the crystals of all batches, in their order.
 
-    Each batch holds the arrays of ``data_prep.graphs.pack_batch``; the answers depend on which crystals
-    share one (F27). ``fill_missing`` treats absent neighbours of real sites as the release's program
-    does (see the head of this module).
+    Each batch holds the arrays of ``data_prep.graphs.pack_batch``; the predictions depend on the other
+    crystals of a batch (F27). ``fill_missing`` treats missing neighbours of real sites as the release's
+    program does (see the docstring of this module).
     """
     answers = []
     for batch in batches:
@@ -97,7 +97,7 @@ def predict_released(
 def load_atom_init(path: Path) -> np.ndarray:
     """Return the features of ``atom_init.json``, (highest Z + 1, 93) float32 with a zero row for Z = 0.
 
-    Raises InputError when the file is not a table of 93 numbers per atomic number.
+    Raises InputError if the file is not a table of 93 numbers per atomic number.
     """
     try:
         rows = {int(z): row for z, row in json.loads(Path(path).read_text(encoding="utf-8")).items()}
@@ -126,7 +126,7 @@ def _build(p: CGCNNParameters, table: np.ndarray) -> keras.Model:
 
 
 def _read_arrays(path: Path) -> dict[str, list[np.ndarray]]:
-    """Return our layer names -> their arrays, from the file's group ``model_weights``."""
+    """Return the arrays of each of our layers by its name, from the file's group ``model_weights``."""
     found: dict[str, dict[str, np.ndarray]] = {}  # layer in the file -> array name -> array
     try:
         with h5py.File(path, "r") as file:

@@ -26,7 +26,7 @@ RELEASED_UNET = UNetParameters()  # F20
 def load_released_vae(path: Path) -> tuple[keras.Model, keras.Model]:
     """Return encoder and decoder with the authors' weights (``vae_weights_mixed.best.hdf5``).
 
-    Raises InputError when the file is unreadable or an array does not fit.
+    Raises InputError if the file is unreadable or an array does not fit.
     """
     encoder, decoder = build_encoder(RELEASED_VAE), build_decoder(RELEASED_VAE)
     with _open(path) as file:
@@ -39,10 +39,10 @@ def load_released_vae(path: Path) -> tuple[keras.Model, keras.Model]:
 
 
 def load_released_unet(path: Path, parameters: UNetParameters = RELEASED_UNET) -> keras.Model:
-    """Return the full UNet with the authors' weights, for the user who has the lost file (F20).
+    """Return the full UNet with the authors' weights, for a user who still has the lost file (F20).
 
     The file may be a whole saved model (group ``model_weights``) or weights alone. Raises InputError
-    when it is unreadable or an array does not fit.
+    if it is unreadable or an array does not fit.
     """
     unet = build_unet(parameters)
     ours = [layer for layer in unet.layers if layer.weights]
@@ -50,7 +50,7 @@ def load_released_unet(path: Path, parameters: UNetParameters = RELEASED_UNET) -
         root = file.get("model_weights", file)
         names = [_text(name) for name in root.attrs["layer_names"]]
         theirs = [arrays for arrays in (_arrays(root[name]) for name in names) if arrays]
-    # The two heads are the last layers of both; which of them is named first is not the same.
+    # The two heads are the last layers of both, in different order.
     ours = ours[:-2] + sorted(ours[-2:], key=lambda layer: -layer.count_params())
     theirs = theirs[:-2] + sorted(theirs[-2:], key=lambda arrays: -sum(array.size for _, array in arrays))
     variables = [variable for layer in ours for variable in layer.weights]
@@ -74,7 +74,7 @@ def _text(name: bytes | str) -> str:
 
 
 def _arrays(group: h5py.Group) -> list[tuple[str, np.ndarray]]:
-    """Return (name, array) in the order that the group lists them."""
+    """Return (name, array) in the order of the group's list."""
     names = [_text(name) for name in group.attrs["weight_names"]]
     return [(name, np.asarray(group[name])) for name in names]
 
@@ -82,7 +82,7 @@ def _arrays(group: h5py.Group) -> list[tuple[str, np.ndarray]]:
 def _assign(
     variables: Sequence[keras.Variable], arrays: list[tuple[str, np.ndarray]], network: str, path: Path
 ) -> None:
-    """Give each variable its array; raises InputError, with nothing assigned, when one does not fit."""
+    """Assign each variable its array; raises InputError, before any assignment, if one does not fit."""
     if len(arrays) != len(variables):
         raise InputError(f"{path} holds {len(arrays)} arrays for {network}, {len(variables)} are needed.")
     for variable, (name, array) in zip(variables, arrays, strict=True):

@@ -1,1 +1,1 @@
-"""python -m repro.bench: how fast each leg is on this machine."""
+"""python -m repro.bench: the speed of each leg on this machine."""

@@ -1,10 +1,8 @@
-"""python -m repro.bench: how fast each leg is on this machine, beside slower ways of doing the same."""
+"""python -m repro.bench: the speed of each leg on this machine, beside slower ways of doing the same."""
 
 import argparse
 import os
-import platform
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,17 +10,14 @@ import repro  # noqa: F401  (sets TensorFlow's switches before anything imports 
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.shards import build_shards
-from repro import stamps
 from repro.backend import start_backend
-from repro.bench.earlier_benchmark import compared, earlier_rows, ratio
+from repro.bench.bench_table import as_json, earlier_rows, table
 from repro.bench.made_crystals import made_crystals
-from repro.bench.timing import Amount, Row
 from repro.exits import stopping, terminate_like_interrupt
 from repro.presets import LAPTOP
 
 GRID = LAPTOP.voxels.grid
-_PACKAGES = ("keras", "tensorflow", "numpy", "numba", "scipy")
-# Quoted, not measured here: times of other implementations on other machines do not mix with these.
+# Quoted, not measured here: times on other machines cannot be compared with these.
 QUOTED = (
     "For comparison, measured elsewhere (2 cores, AVX2, November 2026): a Numba prototype of the separable method "
     "took 0.20, 0.18 and 1.16 CPU-ms for 2, 8 and 40 sites."
@@ -33,9 +28,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     main = argparse.ArgumentParser(prog="python -m repro.bench", description=__doc__.splitlines()[0])
     main.add_argument("--json", type=Path, help="also write the rows to this file")
-    main.add_argument("--against", type=Path, help="earlier rows to compare with (default: what --json replaces)")
-    main.add_argument("--scale", type=int, default=0, metavar="N", help="also draw and feed N structures (N/10 MB)")
-    main.add_argument("--folder", type=Path, help="where shards are written for the time being")
+    main.add_argument("--against", type=Path, help="earlier rows to compare with (default: those that --json replaces)")
+    main.add_argument("--scale", type=int, default=0, metavar="N", help="also voxelise and feed N structures (N/10 MB)")
+    main.add_argument("--folder", type=Path, help="folder for the temporary shards")
     return main
 
 
@@ -65,34 +60,6 @@ def _measure(options: argparse.Namespace) -> None:
     if options.json:
         write_json(options.json, as_json(rows, peak))
         print(f"Written to {options.json}.")
-
-
-def table(rows: Sequence[Row | Amount], earlier: dict[tuple[str, str], float]) -> str:
-    """Return the rows as text; a row of the same part is compared with the first of its pair, all with ``earlier``."""
-    width = max(len(row.what) for row in rows)
-    lines = [f"{'':{width}}  {'wall':>10} {'CPU':>10}  {'ms per':10} {'x last' if earlier else ''}".rstrip()]
-    for position, row in enumerate(rows):
-        if position == 0 or row.part != rows[position - 1].part:
-            lines.append(f"\n{row.part}")
-        if isinstance(row, Amount):
-            numbers, value = f"{row.value:21,.1f}  {row.unit:10}", row.value
-        else:
-            cpu = "–" if row.cpu_ms is None else f"{row.cpu_ms:.3f}"
-            numbers, value = f"{row.wall_ms:10.3f} {cpu:>10}  {row.per:10}", compared(row.wall_ms, row.cpu_ms)
-        changed = f"{ratio(row.part, row.what, value, earlier):>6} " if earlier else ""
-        lines.append(f"{row.what:{width}}  {numbers} {changed}{row.note}".rstrip())
-    return "\n".join(lines)
-
-
-def as_json(rows: Sequence[Row | Amount], peak: float) -> dict:
-    """Return what ``--json`` writes: machine, versions, peak, rows and amounts."""
-    return {
-        "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
-        "versions": stamps.versions(_PACKAGES),
-        "matmul_gflop_per_s": peak,
-        "rows": [vars(row) for row in rows if isinstance(row, Row)],
-        "amounts": [vars(row) for row in rows if isinstance(row, Amount)],
-    }
 
 
 if __name__ == "__main__":

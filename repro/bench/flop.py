@@ -1,4 +1,4 @@
-"""Counts the arithmetic of a network from its layers' shapes."""
+"""The floating-point operations of a network, counted from its layers' shapes."""
 
 from collections.abc import Iterable
 from math import prod
@@ -12,7 +12,7 @@ def forward_flop(network: Iterable[layers.Layer]) -> int:
     """Return the floating-point operations of one sample's forward pass: convolutions and dense layers.
 
     Two per multiply-add; normalisation, activation and pooling are below one percent of it. Takes the
-    layers of a functional model whose input shape is fixed. Raises ValueError for an open shape.
+    layers of a functional model with a fixed input shape. Raises ValueError for an open shape.
     """
     return sum(_layer_flop(layer) for layer in network if isinstance(layer, (layers.Conv3D, layers.Dense)))
 
@@ -27,7 +27,7 @@ def _layer_flop(layer: layers.Layer) -> int:
 def graph_flop(network: Iterable[layers.Layer], sites: int, edges: int, crystals: int) -> int:
     """Return the operations of a forward pass of the CGCNN on a packed batch: its matrix products.
 
-    A weight of ``EdgeLinear`` acts on every site or, the rows of the distances, on every edge.
+    The weights of an ``EdgeLinear`` act on every site, and those of the distances on every edge.
     """
     total = 0
     for layer in network:
@@ -42,7 +42,7 @@ def graph_flop(network: Iterable[layers.Layer], sites: int, edges: int, crystals
 def training_flop(forward: int) -> int:
     """Return the operations of a training step: forward, gradient of the inputs, gradient of the weights.
 
-    The same three hold for the perceptual term: features of the true maps, of the reconstruction, and
+    The perceptual term has three parts as well: features of the true maps, of the reconstruction, and
     the gradient of the latter.
     """
     return 3 * forward

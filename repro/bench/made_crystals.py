@@ -1,4 +1,4 @@
-"""The crystals on which the benchmark runs: no data set is needed for it."""
+"""The crystals of the benchmark, made without a data set."""
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
@@ -7,11 +7,11 @@ from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.embedded.prototypes import PROTOTYPES
 
 SYMBOLS = ("Li", "Na", "Mg", "Al", "Ca", "Ti", "Fe", "Ni", "Cu", "Zn", "Sr", "Ag", "Cs", "Ba", "O", "F", "S", "Cl")
-_KINDS = {2: (0, 1), 4: (0, 0, 1, 2), 5: (0, 1, 2, 2, 2)}  # sites of the cell -> which element is on each
+_KINDS = {2: (0, 1), 4: (0, 0, 1, 2), 5: (0, 1, 2, 2, 2)}  # number of sites -> the element of each site
 
 
 def made_crystals(count: int, seed: int = 0) -> list[Crystal]:
-    """Return ``count`` cubic crystals of five structure types with random elements, touching spheres."""
+    """Return ``count`` cubic crystals of five structure types: random elements, atoms as touching spheres."""
     rng = np.random.default_rng(seed)
     crystals = []
     for index in range(count):

@@ -1,4 +1,4 @@
-"""Many structures: how fast they are drawn and fed, and that memory does not grow with their number."""
+"""Many structures: the speed of voxelising and feeding them, and whether memory grows with their number."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,13 +18,13 @@ DIFFERENT = 960  # crystals that are repeated
 
 
 def many_crystals(count: int) -> list[Crystal]:
-    """Return ``count`` crystals with ids of their own, repeats of 960 made ones."""
+    """Return ``count`` crystals with distinct ids, repeats of 960 made ones."""
     made = made_crystals(min(count, DIFFERENT))
     return [replace(made[index % len(made)], id=f"repeat-{index}") for index in range(count)]
 
 
 def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
-    """Draw ``count`` structures into ``folder`` on all cores, then feed as many rotated copies in random order."""
+    """Voxelise ``count`` structures into ``folder`` on all cores, then feed as many rotated copies in random order."""
     crystals, preset, part = many_crystals(count), PAPER, f"{count:,} structures"
     yield from _watched(
         part, "draw and write shards, all cores", count,
@@ -40,7 +40,7 @@ def scale_rows(count: int, folder: Path, grid: int) -> Iterator[Row | Amount]:
 
 
 def _watched(part: str, what: str, count: int, function, alone: bool = True) -> Iterator[Row | Amount]:
-    """Time ``function`` once and say what it took of memory early and late; not ``alone``: other processes work too."""
+    """Time ``function`` once, with its memory early and late; not ``alone``: other processes work too."""
     timings, seen = watch(lambda: time_in_turn({what: function}, repeats=1, warm_up=0))
     timing = timings[what]
     timing = timing if alone else replace(timing, cpu=None)

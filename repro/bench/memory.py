@@ -1,4 +1,4 @@
-"""How much memory something takes: its peak, and whether it grows (Linux; elsewhere nothing is measured)."""
+"""The memory that a function takes: its peak, and whether it grows (on Linux; elsewhere nothing is measured)."""
 
 import multiprocessing
 import threading
@@ -13,7 +13,7 @@ INTERVAL = 0.1  # s
 
 
 def resident(field: str = "VmRSS", pid: str | int = "self") -> float | None:
-    """Return a memory field of a process in MiB: ``VmRSS`` now, ``VmHWM`` at its peak; None where there is none."""
+    """Return a memory field of a process in MiB: ``VmRSS`` now, ``VmHWM`` at its peak; None if not available."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -23,7 +23,7 @@ def resident(field: str = "VmRSS", pid: str | int = "self") -> float | None:
 
 
 def peak_of(function: Callable[[], Result]) -> tuple[Result, float | None]:
-    """Return what ``function`` returns and the peak in MiB of this process meanwhile, all that it holds counted."""
+    """Return the result of ``function`` and the peak memory of this process meanwhile, in MiB."""
     try:
         (_OWN / "clear_refs").write_text("5")  # forgets the peak so far
     except OSError:
@@ -32,7 +32,7 @@ def peak_of(function: Callable[[], Result]) -> tuple[Result, float | None]:
 
 
 def watch(function: Callable[[], Result]) -> tuple[Result, list[float]]:
-    """Return what ``function`` returns and the MiB of this process and its workers, every tenth of a second."""
+    """Return the result of ``function`` and the MiB of this process and its workers every 0.1 s."""
     seen: list[float] = []
     done = threading.Event()
 
@@ -54,9 +54,9 @@ def watch(function: Callable[[], Result]) -> tuple[Result, list[float]]:
 
 
 def growth(seen: list[float]) -> tuple[float, float]:
-    """Return the peaks in MiB of the second fifth and of the last fifth of the time: equal where memory is flat.
+    """Return the peaks in MiB of the second and of the last fifth of the time: equal if memory does not grow.
 
-    The first fifth is left out: workers start and caches fill.
+    In the first fifth workers start and caches fill.
     """
     fifth = max(1, len(seen) // 5)
     return max(seen[fifth : 2 * fifth] or seen), max(seen[-fifth:])

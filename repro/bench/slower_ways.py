@@ -1,4 +1,4 @@
-"""Slower ways to draw and to keep a crystal, with which this project's are compared in the same run.
+"""Slower ways to voxelise and to store a crystal, with which this project's are compared in the same run.
 
 Each ``.._maps`` takes the arguments of ``voxelize`` and returns the same two maps (FINDINGS F5, F7).
 """
@@ -10,18 +10,18 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from data_prep.box import GAUSSIAN_INTEGRAL, box_positions, coordinate_grid, voxel_centres
+from data_prep.voxelize import TIE
 
 RELEASED_COPIES = 11  # F9: a file for the structure and for each of its ten rotated copies
-_TIE = 1e-9  # Å^2: a voxel as near to two sites belongs to the one listed first
 
 
 def per_voxel_maps(
     numbers: np.ndarray, fractional: np.ndarray, lengths: np.ndarray, radii: np.ndarray, grid: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As the release does: all distances, then voxels assigned to sites in a Python loop over both.
+    """Return the maps as the release computes them: all distances, then a Python loop over voxels and sites.
 
-    The release decides a voxel within reach of several sites for the nearest of *all* sites; here, as
-    in ``voxelize``, for the nearest of those within reach (F7).
+    The release assigns a voxel within reach of several sites to the nearest of *all* sites; here, as
+    in ``voxelize``, it is assigned to the nearest of those within reach (F7).
     """
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     distances = cdist(_points(lengths, grid), positions)  # (G^3, n)
@@ -42,13 +42,13 @@ def per_voxel_maps(
 def _nearest(squared, widths):
     """Return the index of the nearest site (last axis) within its width, the first listed of equally near ones."""
     inside = np.where(squared < widths**2, squared, np.inf)
-    return np.argmax(inside <= inside.min(axis=-1, keepdims=True) + _TIE, axis=-1)
+    return np.argmax(inside <= inside.min(axis=-1, keepdims=True) + TIE, axis=-1)
 
 
 def cdist_maps(
     numbers: np.ndarray, fractional: np.ndarray, lengths: np.ndarray, radii: np.ndarray, grid: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All distances at once, and no Python loop: memory and time grow with voxels times sites."""
+    """Return the maps from all distances at once, without a Python loop; the cost grows with voxels times sites."""
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     squared = cdist(_points(lengths, grid), positions, "sqeuclidean")  # (G^3, n)
     density = np.exp(-squared / (2 * widths**2)) @ (numbers / (GAUSSIAN_INTEGRAL * widths**3))
@@ -60,7 +60,7 @@ def cdist_maps(
 def separable_maps(
     numbers: np.ndarray, fractional: np.ndarray, lengths: np.ndarray, radii: np.ndarray, grid: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The separable Gaussian in NumPy alone: one matrix product, and a window of one radius per site."""
+    """Return the maps from separable Gaussians in NumPy alone: one matrix product, and a window per site."""
     positions, widths = box_positions(fractional, lengths), radii[numbers]
     centres = [voxel_centres(length, grid) for length in lengths]
     squared = [(centres[axis] - positions[:, axis, None]) ** 2 for axis in range(3)]  # 3 of (n, G)
@@ -76,7 +76,7 @@ def separable_maps(
         window = np.ix_(*near)
         x2, y2, z2 = (part[site][inside] for part, inside in zip(squared, near, strict=True))
         found = x2[:, None, None] + y2[:, None] + z2
-        closer = (found < width**2) & (found < nearest[window] - _TIE)
+        closer = (found < width**2) & (found < nearest[window] - TIE)
         nearest[window] = np.where(closer, found, nearest[window])
         species[window] = np.where(closer, numbers[site], species[window])
     return density, species
@@ -89,9 +89,9 @@ def _points(lengths, grid):
 
 
 def write_released_files(folder: Path, name: str, density: np.ndarray, species: np.ndarray, lengths: np.ndarray) -> int:
-    """Write a structure as the release keeps it, float64 arrays for each of 11 copies; return the bytes.
+    """Write a structure as the release stores it, float64 arrays for each of 11 copies; return the bytes.
 
-    The copies are not rotated here: their number and size count.
+    The copies are not rotated here, because only their number and size matter.
     """
     maps = {"density": density, "species": species, "coordinates": coordinate_grid(lengths, len(density))}
     paths = [(folder / f"{name}-{copy}-{kind}.npy", kind) for copy in range(RELEASED_COPIES) for kind in maps]

@@ -1,4 +1,4 @@
-"""What ``python -m repro.bench`` measures, on crystals made for it and on the laptop preset's networks."""
+"""The measurements of ``python -m repro.bench``, on made crystals and the laptop preset's networks."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -44,13 +44,13 @@ from repro.training.fit import Budget, compile_model
 GRID = LAPTOP.voxels.grid
 TRAINING_REPEATS = 5
 DECODED = 10  # structures
-_RELEASED = 4  # structures kept in the release's files, 14 MB each
+_RELEASED = 4  # structures stored as in the release, 14 MB each
 
 
 def measure_all(crystals: list[Crystal], folder: Path, scale: int = 0) -> tuple[float, list[Row | Amount]]:
     """Return the peak of a matrix product in GFLOP/s and all rows, in the order of the pipeline, then peaks of memory.
 
-    ``folder`` holds the crystals' shards; it takes ``scale`` more structures, where these are asked for.
+    ``folder`` holds the crystals' shards; ``scale`` more structures are written into it.
     """
     peak, store = matmul_peak(), VoxelStore(folder)
     parts: dict[str, Callable[[], Iterable[Row | Amount]]] = {
@@ -74,7 +74,7 @@ def measure_all(crystals: list[Crystal], folder: Path, scale: int = 0) -> tuple[
 
 
 def voxel_rows() -> Iterable[Row]:
-    """Time the four ways to draw a crystal; the per-voxel loop once."""
+    """Time the four ways to voxelise a crystal; the per-voxel loop only once."""
     fast = {"this project (numba separable)": voxelize, "NumPy separable": separable_maps, "scipy cdist": cdist_maps}
     for n_sites, crystal in sized_crystals().items():
         arguments = (crystal.numbers, crystal.fractional, crystal.lengths, ionic_radii(), GRID)
@@ -87,7 +87,7 @@ def voxel_rows() -> Iterable[Row]:
 
 
 def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Iterable[Row]:
-    """Time writing shards (drawing included) and feeding the VAE with rotated copies from them."""
+    """Time writing shards (voxelising included) and feeding the VAE with rotated copies from them."""
     part, path = crystals[:96], folder / "written-again.npz"
     written = time_in_turn({"write": partial(write_shard, path, part, GRID, "ionic")}, repeats=5)["write"]
     rate = path.stat().st_size / written.wall / 1e6
@@ -110,7 +110,7 @@ def file_rows(crystals: list[Crystal], store: VoxelStore, folder: Path) -> Itera
 
 
 def _released_files(store: VoxelStore, folder: Path) -> float:
-    """Keep some structures as the release does; return the bytes of each."""
+    """Store some structures as the release does; return the bytes of each."""
     sizes = [
         write_released_files(folder, str(index), store.density(index), store.species(index), store.lengths[index])
         for index in range(_RELEASED)
@@ -141,7 +141,7 @@ def training_rows(crystals: list[Crystal], store: VoxelStore, peak: float) -> It
 
 
 def _improved_rows(maps: tuple, crops: tuple, peak: float) -> Iterable[Row]:
-    """The networks that are not the paper's, on the same batches."""
+    """Time the improved networks on the same batches."""
     vae, unet = replace(IMPROVED.vae, batch_size=LAPTOP.vae.batch_size), IMPROVED.unet
     improved = ImprovedVAE(vae, GRID, None, seed=0)
     flop = forward_flop([*improved.encoder.layers, *improved.decoder.layers])

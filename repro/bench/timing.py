@@ -1,4 +1,4 @@
-"""Wall and CPU time of things that are to be compared, measured in turn in one run."""
+"""Wall and CPU time of functions to compare, measured in turn in one run."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Timing:
     """Medians over ``repeats`` calls, in seconds.
 
-    ``cpu`` is summed over the process' threads; None where other processes do the work.
+    ``cpu`` is summed over the process's threads; None if other processes do the work.
     """
 
     wall: float
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Amount:
-    """One line of the table that is no time: a size, a rate, a peak of memory."""
+    """One line of the table that is not a time: a size, a rate, a peak of memory."""
 
     part: str
     what: str
@@ -45,7 +45,7 @@ class Amount:
 def time_in_turn(functions: dict[str, Callable[[], object]], repeats: int, warm_up: int = 1) -> dict[str, Timing]:
     """Call each function ``warm_up`` times unmeasured, then all of them in turn ``repeats`` times.
 
-    In turn, so that a change of the machine's load meets all of them alike.
+    In turn, so that a change of the machine's load affects all of them equally.
     """
     for _ in range(warm_up):
         for function in functions.values():
@@ -63,6 +63,6 @@ def time_in_turn(functions: dict[str, Callable[[], object]], repeats: int, warm_
 
 
 def row(part: str, what: str, timing: Timing, items: int, per: str, note: str = "") -> Row:
-    """Return the line of a timing of ``items`` items."""
+    """Return the line of the table for a timing of ``items`` items."""
     cpu = None if timing.cpu is None else 1e3 * timing.cpu / items
     return Row(part, what, 1e3 * timing.wall / items, cpu, per, timing.repeats, note)

@@ -1,1 +1,1 @@
-"""From latent vectors and maps to atoms, with what the training crystals teach about both."""
+"""From latent vectors and maps to atoms, with the help of the training crystals."""

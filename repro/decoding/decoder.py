@@ -31,14 +31,16 @@ if TYPE_CHECKING:
 
     from repro.decoding.latents import LatentMaps
 
-WORTH_SHARING = 24  # maps: about what one process decodes before others have started
+WORTH_SHARING = 24  # maps: about as many as one process decodes before others have started
+NEEDS: dict[Way, str] = {"vote": "species", "fit": "occupied", "composition": "composition"}  # of ``MapToDecode``
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """B maps as the UNet sees them.
+    """The UNet's output for B maps.
 
-    ``probability`` (B, G, G, G, 95) of each species and ``occupied`` (B, G, G, G), that a voxel belongs to an atom.
+    ``probability`` (B, G, G, G, 95) of each species, and ``occupied`` (B, G, G, G), the probability that a voxel
+    belongs to an atom.
     """
 
     probability: np.ndarray
@@ -47,11 +49,11 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class MapToDecode:
-    """What is known of one map, small enough to send to another process.
+    """One map with what is known about it, small enough to send to another process.
 
     ``maps`` (G, G, G, 4) float32; ``species`` (G, G, G) uint8, the most probable element of each voxel, and
-    ``occupied`` (G, G, G) float32, a probability, if it was segmented; ``composition`` (95,) and ``n_sites``, the
-    number of sites, if the latent gives them.
+    ``occupied`` (G, G, G) float32, a probability, if the map was segmented; ``composition`` (95,) and ``n_sites``,
+    the number of sites, if the latent gives them.
     """
 
     maps: np.ndarray
@@ -65,8 +67,8 @@ class MapToDecode:
 class Decoder:
     """Turns maps into atoms by one of three ways (see ``models.decoding``).
 
-    ``elements`` are those that an atom may be; ``arrangements`` of the training crystals' sites and ``site_counts``,
-    the number of sites that a latent means, serve the way ``composition``.
+    An atom is one of ``elements``. The way ``composition`` uses the ``arrangements`` of the training crystals' sites
+    and ``site_counts``, which reads the number of sites from the latent.
     """
 
     unet: "keras.Model"
@@ -79,12 +81,12 @@ class Decoder:
         return replace(self, elements=elements)
 
     def segment(self, maps: np.ndarray) -> Segmentation:
-        """Return what the UNet sees in maps (B, G, G, G, 4)."""
+        """Return the UNet's segmentation of maps (B, G, G, G, 4)."""
         output = self.unet.predict_on_batch(maps)
         return Segmentation(np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0])
 
     def prepare(self, found: "LatentMaps", segmentation: Segmentation | None = None) -> list[MapToDecode]:
-        """Return each map with all that is known of it; ``segmentation`` is needed by ``vote`` and ``fit``."""
+        """Return each map with all that is known about it; ``vote`` and ``fit`` need the ``segmentation``."""
         nothing = [None] * len(found.maps)
         species, occupied = nothing, nothing
         if segmentation is not None:
@@ -98,12 +100,19 @@ class Decoder:
         return [MapToDecode(*part) for part in parts]
 
     def decode(self, pool: Executor, prepared: Sequence[MapToDecode], way: Way) -> Iterator[Decoded | Undecodable]:
-        """Yield the atoms of each prepared map, or why there are none, in order; ``pool`` does the work."""
+        """Yield in order the atoms of each prepared map, or the reason why it has none; ``pool`` does the work.
+
+        Raises ValueError if the way is unknown, or if a map lacks what the way needs.
+        """
+        if way not in NEEDS:
+            raise ValueError(f"The way is {way!r}: give one of {', '.join(NEEDS)}.")
+        if any(getattr(one, NEEDS[way]) is None for one in prepared):
+            raise ValueError(f"The way {way!r} needs each map's {NEEDS[way]}: give it, or choose another way.")
         decode = partial(_decode, way=way, elements=self.elements, arrangements=self.arrangements)
         return pool.map(decode, prepared, chunksize=2)
 
     def atoms(self, pool: Executor, found: "LatentMaps", way: Way) -> list[Decoded | Undecodable]:
-        """Return the atoms of maps by one way; the UNet is asked only if the way needs it."""
+        """Return the atoms of maps by one way; the UNet runs only if the way needs it."""
         segmentation = None if way == "composition" else self.segment(found.maps)
         return list(self.decode(pool, self.prepare(found, segmentation), way))
 
@@ -118,10 +127,10 @@ def _decode(one: MapToDecode, way: Way, elements: AllowedElements, arrangements:
 
 
 def decoding_pool(count: int, processes: int | None = None) -> AbstractContextManager[Executor]:
-    """Return a pool of workers that decodes ``count`` maps, one thread of linear algebra each; to be entered.
+    """Return a context of a pool that decodes ``count`` maps, with one thread of linear algebra per worker.
 
-    A few maps are decoded in this process before another has started. What runs inside raises InputError if a
-    worker dies.
+    A few maps are decoded in this process, in less time than others need to start. The context raises InputError if
+    a worker dies.
     """
     if count < WORTH_SHARING and processes is None:
         return ThreadPoolExecutor(1)

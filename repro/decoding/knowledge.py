@@ -1,11 +1,10 @@
-"""What the training crystals teach a trained VAE about its latents and about where atoms are.
+"""What is fitted to the training crystals after the training of the networks.
 
-All of it is fitted after the training: where encoded crystals lie, how many sites a latent means, and the
-arrangements of sites that occur.
+The distribution of their latents, the number of sites that a latent encodes, and the arrangements of their sites.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -17,21 +16,15 @@ from data_prep.shards import VoxelStore
 from models.decoding.arrangements import Arrangements
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
-from repro.decoding.latents import Autoencoder
-from repro.training.dataset import Dataset
+from repro.decoding.latents import Autoencoder, sample_posteriors
+from repro.training.dataset import Dataset, batches
 
 ENCODED_AT_ONCE = 50
-CLASSIFIED = 2000  # crystals of the training part that the numbers of sites are learned from
-DRAWS = 3  # latents of each of them
-STRENGTH = 0.1  # inverse of the regularisation
-ROUNDED = 24  # fractional coordinates are told apart to 1/24
-SHARE = 0.01  # of the crystals, that an arrangement must have
-
-
-def batches(items: Sequence, size: int) -> Iterable[Sequence]:
-    """Yield ``items`` in pieces of at most ``size``."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+CLASSIFIER_CRYSTALS = 2000  # at most so many crystals of the training part teach the numbers of sites
+CLASSIFIER_SAMPLES = 3  # latents of each of them
+INVERSE_REGULARISATION = 0.1  # of the logistic regression
+COORDINATE_STEPS = 24  # fractional coordinates are rounded to 1/24
+COMMON = 0.01  # an arrangement is kept if this share of the crystals has it
 
 
 def encode_crystals(
@@ -48,24 +41,29 @@ def encode_crystals(
 
 
 def fit_latent_sampler(dataset: Dataset, chosen: np.ndarray, mean: np.ndarray, log_var: np.ndarray) -> LatentSampler:
-    """Return where the chosen crystals' latents lie, from their means and log-variances (n, L)."""
+    """Return the distribution of the chosen crystals' latents, given their means and log-variances (n, L).
+
+    A family without a crystal gets the mean variance of all.
+    """
     families = np.array([FAMILIES.index(dataset.crystals[index].family) for index in chosen])
     variance = np.exp(log_var)
     everyone = np.ones(len(chosen), dtype=bool)
     members = [families == family if (families == family).any() else everyone for family in range(len(FAMILIES))]
-    return LatentSampler(mean, dataset.bins[chosen], families, np.stack([variance[of].mean(axis=0) for of in members]))
+    noise = np.stack([variance[of_family].mean(axis=0) for of_family in members])
+    return LatentSampler(mean, dataset.bins[chosen], families, noise)
 
 
 def fit_site_counts(z_mean: np.ndarray, z_log_var: np.ndarray, sizes: np.ndarray, seed: int) -> SiteCountClassifier:
-    """Return the multinomial logistic regression of the numbers of sites ``sizes`` (n,) on draws from the
-    posteriors (n, L) of n crystals; if all have the same number of sites, that number.
+    """Return the classifier of the numbers of sites ``sizes`` (n,) of n crystals, given their posteriors (n, L).
+
+    A multinomial logistic regression on samples from the posteriors; if all crystals have the same number of sites,
+    that number.
     """
     if len(only := np.unique(sizes)) == 1:  # scikit-learn refuses a single class
         return SiteCountClassifier(only, np.zeros((z_mean.shape[1], 1)), np.zeros(1))
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((DRAWS, *z_mean.shape), dtype=np.float32)
-    z = (z_mean + np.exp(z_log_var / 2) * noise).reshape(-1, z_mean.shape[-1])
-    fitted = LogisticRegression(C=STRENGTH, max_iter=300).fit(z, np.tile(sizes, DRAWS))
+    z = sample_posteriors(z_mean, z_log_var, CLASSIFIER_SAMPLES, seed)
+    regression = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=300)
+    fitted = regression.fit(z, np.tile(sizes, CLASSIFIER_SAMPLES))
     if len(fitted.classes_) == 2:  # scikit-learn keeps one score for two classes
         scores = np.concatenate([np.zeros_like(fitted.coef_), fitted.coef_])
         return SiteCountClassifier(fitted.classes_, scores.T, np.array([0.0, *fitted.intercept_]))
@@ -73,14 +71,14 @@ def fit_site_counts(z_mean: np.ndarray, z_log_var: np.ndarray, sizes: np.ndarray
 
 
 def fit_arrangements(crystals: Sequence[Crystal], rule: AngleRule) -> Arrangements:
-    """Return the arrangements and counts that occur in ``crystals``, commonest first, with the rule's volumes."""
+    """Return the common arrangements and all the counts of ``crystals``, commonest first, with the rule's volumes."""
     arrangements: dict[int, Counter] = defaultdict(Counter)
     counts: dict[int, Counter] = defaultdict(Counter)
     for crystal in crystals:
-        sites = np.round(shift_to_origin(crystal.fractional) * ROUNDED) / ROUNDED
+        sites = np.round(shift_to_origin(crystal.fractional) * COORDINATE_STEPS) / COORDINATE_STEPS
         arrangements[crystal.n_sites][tuple(map(tuple, sites[np.lexsort(sites.T)]))] += 1
         counts[crystal.n_sites][tuple(sorted(np.unique(crystal.numbers, return_counts=True)[1].tolist())[::-1])] += 1
-    enough = max(2, SHARE * len(crystals))
+    enough = max(2, COMMON * len(crystals))
     kept = {
         number: [sites for sites, seen in found.most_common() if seen >= enough]
         for number, found in arrangements.items()

@@ -1,4 +1,4 @@
-"""Maps to latents and back: a trained encoder and decoder, and the errors of what comes back (FINDINGS F14 to F16)."""
+"""Maps to latents and back: a trained encoder and decoder, and the errors of reconstructions (FINDINGS F14 to F16)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from data_prep.substitution import composition_shares
 from models.decoding.lattice import lattice_least_squares, lattice_minmax
 from models.vae import kl_divergence
 
-DRAWS = 64  # from the posterior, for the composition
+COMPOSITION_SAMPLES = 64  # from each posterior
 
 
 @dataclass(frozen=True)
 class LatentMaps:
-    """B maps (B, G, G, G, 4) float32, and what is known of each without looking at it.
+    """Maps (B, G, G, G, 4) float32, and the latents that they were decoded from.
 
-    ``composition`` (B, 95), the share of each species, of a decoder that has a head for it; ``z`` (B, L), the
-    latents that were decoded. Both are None for maps that were drawn from crystals.
+    ``composition`` (B, 95) is the share of each species, if the decoder has a head for it; ``z`` (B, L) are the
+    latents. Both are None for the maps of crystals.
     """
 
     maps: np.ndarray
@@ -29,9 +29,9 @@ class LatentMaps:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """B structures through a VAE with z = z_mean: ``true`` maps (B, G, G, G, 4) and what was ``decoded``.
+    """B structures encoded and decoded with z = z_mean.
 
-    ``z_mean`` and ``z_log_var`` (B, L).
+    ``true`` maps (B, G, G, G, 4), the ``decoded`` ones, ``z_mean`` and ``z_log_var`` (B, L).
     """
 
     true: np.ndarray
@@ -41,12 +41,12 @@ class Reconstruction:
 
     @property
     def squared_errors(self) -> np.ndarray:
-        """(B, G, G, G, 4)."""
+        """Squared errors of all voxels (B, G, G, G, 4)."""
         return np.square(self.decoded.maps - self.true)
 
     @property
     def divergence(self) -> np.ndarray:
-        """(B,) in nats (F14)."""
+        """Kullback-Leibler divergence from N(0, 1), (B,) in nats (F14)."""
         return keras.ops.convert_to_numpy(kl_divergence(self.z_mean, self.z_log_var))
 
     @property
@@ -60,8 +60,10 @@ class Reconstruction:
         return lattice_minmax(self.decoded.maps[..., 1:])
 
     def errors(self, crystals: Sequence[Crystal]) -> list[dict]:
-        """Return per crystal the MSE of all channels and of the density, the divergence in nats, and the
-        absolute errors (3,) of the cell lengths in Å by least squares and by the release's formula (F14 to F16).
+        """Return the reconstruction errors of each crystal (F14 to F16).
+
+        They are the MSE of all channels and of the density, the divergence in nats, and the absolute errors (3,) of
+        the cell lengths in Å by least squares and by the release's formula.
         """
         squared, divergence = self.squared_errors, self.divergence
         fitted, spanned = self.fitted_lengths, self.spanned_lengths
@@ -81,7 +83,7 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """A trained encoder and decoder: the paper's, the authors' released ones, or those with heads."""
+    """A trained encoder and decoder: the paper's, the released ones, or the improved ones."""
 
     encoder: keras.Model
     decoder: keras.Model
@@ -115,14 +117,19 @@ class Autoencoder:
         return Reconstruction(true, decoded, z_mean, z_log_var)
 
     def expected_composition(self, z_mean: np.ndarray, z_log_var: np.ndarray, condition: np.ndarray) -> np.ndarray:
-        """Return the composition (B, 95) averaged over draws from the posterior, as the head has learned to give it.
+        """Return the composition (B, 95) averaged over samples from the posterior.
 
-        That of the mean alone is too sure of the commonest species: in training the head never sees a latent
-        without noise.
+        In training the composition head never receives a latent without noise: for the mean alone it gives the
+        commonest species too large a share.
         """
         head = keras.Model(self.decoder.input, self.decoder.get_layer("composition").output)
-        rng = np.random.default_rng(0)
-        noise = rng.standard_normal((DRAWS, *z_mean.shape), dtype=np.float32)
-        z = (z_mean + np.exp(z_log_var / 2) * noise).reshape(-1, z_mean.shape[-1])
-        shares = head({"z": z, "condition": np.tile(condition, (DRAWS, 1))}, training=False)
-        return keras.ops.convert_to_numpy(shares).reshape(DRAWS, len(z_mean), -1).mean(axis=0)
+        z = sample_posteriors(z_mean, z_log_var, COMPOSITION_SAMPLES, seed=0)
+        shares = head({"z": z, "condition": np.tile(condition, (COMPOSITION_SAMPLES, 1))}, training=False)
+        return keras.ops.convert_to_numpy(shares).reshape(COMPOSITION_SAMPLES, len(z_mean), -1).mean(axis=0)
+
+
+def sample_posteriors(z_mean: np.ndarray, z_log_var: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return ``count`` latents from each of B posteriors, (count * B, L): one of each, then the next of each."""
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((count, *z_mean.shape), dtype=np.float32)
+    return (z_mean + np.exp(z_log_var / 2) * noise).reshape(-1, z_mean.shape[-1])

@@ -1,1 +1,1 @@
-"""The stage evaluate: the networks on the held-out crystals."""
+"""The stage evaluate: how well the networks do on the held-out crystals."""

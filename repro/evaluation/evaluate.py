@@ -1,7 +1,7 @@
-"""The stage that measures every network on the held-out crystals (Results; Tables 5, Figure 4; F10 to F25).
+"""The stage that measures every network on the held-out crystals (Results; Table 5, Figure 4; F10 to F25).
 
-A *route* is how a structure was obtained: from the true map or from a reconstruction (``ours``, ``released``),
-and by which way its map became atoms (``vote``, ``fit``, ``composition``; see ``models.decoding``).
+A *route* is how a structure was obtained: the source of its map, which is the true one or a reconstruction (``ours``,
+``released``), and the way from that map to atoms (``vote``, ``fit``, ``composition``; see ``models.decoding``).
 """
 
 from collections import Counter, defaultdict
@@ -22,25 +22,19 @@ from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed import components_by_species
 from models.released.vae_weights import load_released_vae
 from repro.decoding.decoder import Decoder, decoding_pool
-from repro.decoding.knowledge import batches
 from repro.decoding.latents import Autoencoder, LatentMaps
 from repro.evaluation import metrics
+from repro.evaluation.results import OURS, RELEASED, STRUCTURES, SUMMARY, TRUE_MAP, TRUE_SPECIES, route
 from repro.generation.generator_folder import load_generator
 from repro.run import Run
-from repro.training.dataset import Dataset, load_dataset, load_store
+from repro.training.dataset import Dataset, batches, load_dataset, load_store
 
 RELEASED_GRID = 32  # voxels of the authors' maps
-TRUE_SPECIES = "true species"  # the route that shows what the representation allows (F11)
-
-
-def route(source: str, way: Way) -> str:
-    """Return the name of a route: ``true map, vote``, ``ours, composition``."""
-    return f"{source}, {way}"
 
 
 @dataclass
 class Records:
-    """What was measured, one entry per structure: VAE errors by model, decoded structures by route."""
+    """The measurements, one entry per structure: errors of reconstructions by VAE, and of structures by route."""
 
     reconstructions: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     routes: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
@@ -49,20 +43,20 @@ class Records:
 
 @dataclass(frozen=True)
 class Networks:
-    """What is measured: autoencoders by name, and the decoder from maps to atoms."""
+    """The networks that are measured: autoencoders by name, and the decoder from maps to atoms."""
 
     autoencoders: dict[str, Autoencoder]
     decoder: Decoder
 
 
 def evaluate(run: Run) -> dict:
-    """Measure the held-out part and write ``results/<run>/evaluation.json``, per structure and summed up."""
+    """Measure the held-out part; write ``evaluation.json`` and, per structure, ``evaluation_structures.json``."""
     dataset, store = load_dataset(run), load_store(run)
     test = dataset.indices("test", run.preset.evaluate.limit)
     generator = load_generator(run.folder("generator"))
-    networks = Networks({"ours": generator.autoencoder}, generator.decoder)
+    networks = Networks({OURS: generator.autoencoder}, generator.decoder)
     if run.released_vae and store.grid == RELEASED_GRID:
-        networks.autoencoders["released"] = Autoencoder(*load_released_vae(run.released_vae))
+        networks.autoencoders[RELEASED] = Autoencoder(*load_released_vae(run.released_vae))
     records = Records()
     maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
     with decoding_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
@@ -70,8 +64,8 @@ def evaluate(run: Run) -> dict:
             measure(records, chunk, dataset, store, networks, pool)
             bar.update(len(chunk))
     summary = summarise(records, run)
-    write_json(run.results / "evaluation.json", summary)
-    write_json(run.results / "evaluation_structures.json", {"vae": records.reconstructions, "routes": records.routes})
+    write_json(run.results / SUMMARY, summary)
+    write_json(run.results / STRUCTURES, {"vae": records.reconstructions, "routes": records.routes})
     _print(summary)
     return {"structures": len(test), "models": list(networks.autoencoders)}
 
@@ -79,12 +73,12 @@ def evaluate(run: Run) -> dict:
 def measure(
     records: Records, chunk: np.ndarray, dataset: Dataset, store: VoxelStore, networks: Networks, pool: Executor
 ) -> None:
-    """Add one batch of held-out structures to ``records``."""
+    """Add the measurements of one batch of held-out structures to ``records``."""
     crystals = [dataset.crystals[index] for index in chunk]
     true, species = store.maps(chunk), np.stack([store.species(index) for index in chunk])
     segmentation = networks.decoder.segment(true)
     records.voxels += metrics.voxel_counts(species, segmentation.probability)
-    _measure_maps(records, "true map", crystals, LatentMaps(true), networks.decoder, pool)
+    _measure_maps(records, TRUE_MAP, crystals, LatentMaps(true), networks.decoder, pool)
     for name, autoencoder in networks.autoencoders.items():
         found = autoencoder.reconstruct(true, dataset.condition(chunk), [crystal.numbers for crystal in crystals])
         records.reconstructions[name] += found.errors(crystals)
@@ -96,7 +90,7 @@ def measure(
 def _measure_maps(
     records: Records, source: str, crystals: Sequence[Crystal], found: LatentMaps, decoder: Decoder, pool: Executor
 ) -> None:
-    """Add what each way makes of a batch of maps."""
+    """Add the structures that each way finds in a batch of maps."""
     prepared = decoder.prepare(found, decoder.segment(found.maps))
     ways: tuple[Way, ...] = ("vote", "fit") if found.composition is None else ("vote", "fit", "composition")
     for way in ways:
@@ -105,7 +99,7 @@ def _measure_maps(
 
 
 def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:
-    """Return what the representation itself allows: components of the true species map (F11)."""
+    """Return the best structure that the representation allows: the components of the true species map (F11)."""
     regions = components_by_species(labels)
     edges = voxel_edges(crystal.lengths, len(labels))
     positions = voxel_positions(regions.centres, edges, len(labels))
@@ -130,7 +124,7 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
 
 
 def summarise(records: Records, run: Run) -> dict:
-    """Return all metrics overall and per family, with counts and failures by reason."""
+    """Return all metrics, overall and per family, with counts and failures by reason."""
     groups = {"all": None} | {family: family for family in FAMILIES}
     return {
         "run": run.name,
@@ -187,9 +181,9 @@ def _route_summary(entries: list[dict]) -> dict:
 
 
 def element_summary(entries: list[dict]) -> dict[str, dict]:
-    """Return per element how many held-out sites have it, how many of them are right, and the three commonest mistakes.
+    """Return for each element the number of held-out sites, how many are right, and the three commonest mistakes.
 
-    "none" is a site that no decoded one is near to.
+    "none" is a true site without a decoded site near it.
     """
     found: dict[int, Counter] = defaultdict(Counter)
     for entry in entries:

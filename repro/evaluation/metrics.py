@@ -1,4 +1,4 @@
-"""Pure metrics, each computed in this one place."""
+"""The metrics, as pure functions of arrays."""
 
 import warnings
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def emd(true: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def delta_n(true: np.ndarray, predicted: np.ndarray) -> int:
-    """Return the number of sites too many or too few (Table 5's difference in N_sites, without sign)."""
+    """Return the absolute difference of the numbers of sites (Table 5's difference in N_sites, without sign)."""
     return abs(len(predicted) - len(true))
 
 
@@ -62,7 +62,7 @@ def exact_match(true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray,
 
 @dataclass
 class VoxelCounts:
-    """Counts over voxels that add up over maps; ``confusion`` (95, 95) true by predicted class."""
+    """Counts of voxels, which can be added over maps; ``confusion`` (95, 95) is true class by predicted class."""
 
     confusion: np.ndarray = field(default_factory=lambda: np.zeros((MAX_Z + 1, MAX_Z + 1), dtype=np.int64))
     above_half: int = 0  # occupied voxels whose true class has a probability above 0.5
@@ -75,8 +75,8 @@ class VoxelCounts:
     def summary(self) -> dict[str, float]:
         """Return both recalls on occupied voxels (F23) and the weighted F1 over all classes.
 
-        F1 is the mean of the per-class F1 weighted by the class's true voxels, background included,
-        as the paper's 99 % beside 90 % background must be.
+        F1 is the mean of the per-class F1 weighted by the class's true voxels, background included: the
+        paper's 99 %, with 90 % background, can only be this.
         """
         occupied = int(self.confusion[1:].sum())
         right = np.diag(self.confusion).astype(float)
@@ -103,7 +103,7 @@ def voxel_counts(true_species: np.ndarray, probability: np.ndarray) -> VoxelCoun
 
 
 def smape(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the symmetric mean absolute percentage error: 100 mean(2 |p - t| / (|p| + |t|)), 0/0 counting as 0.
+    """Return the symmetric mean absolute percentage error: 100 mean(2 |p - t| / (|p| + |t|)), with 0/0 = 0.
 
     The paper gives no formula; its 137.7 % for band gaps (Table 1) needs one that reaches 200 %.
     """
@@ -112,17 +112,17 @@ def smape(true: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def r2(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the coefficient of determination; NaN where all true values are alike."""
+    """Return the coefficient of determination; NaN if all true values are equal."""
     total = np.square(true - true.mean()).sum()
     return float(1 - np.square(predicted - true).sum() / total) if total > 0 else float("nan")
 
 
 def bootstrap_interval(values: Sequence[float], seed: int, n: int = 1000, level: float = 0.95) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean; NaN twice below two values."""
+    """Return the percentile bootstrap interval of the mean; twice NaN for fewer than two values."""
     if len(values) < 2:
         return float("nan"), float("nan")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # all values alike: the interval is that value
+        warnings.simplefilter("ignore")  # if all values are equal, the interval is that value
         interval = bootstrap(
             (np.asarray(values, dtype=float),),
             np.mean,
@@ -137,14 +137,14 @@ def bootstrap_interval(values: Sequence[float], seed: int, n: int = 1000, level:
 def rank_correlation(one: Sequence[float], other: Sequence[float], seed: int, n: int = 1000) -> dict:
     """Return Spearman's ``rho`` of two (n,) series, its 95 % percentile bootstrap ``interval`` over pairs, ``count``.
 
-    None where it is not defined: below three pairs, or where one of the series is constant.
+    ``rho`` and ``interval`` are None for fewer than three pairs, or if one of the series is constant.
     """
     x, y = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     if len(x) < 3 or not np.ptp(x) or not np.ptp(y):
         return {"count": len(x), "rho": None, "interval": None}
-    drawn = np.random.default_rng(seed).integers(len(x), size=(n, len(x)))
+    resamples = np.random.default_rng(seed).integers(len(x), size=(n, len(x)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a resample that is constant has none
-        values = [spearmanr(x[pairs], y[pairs]).statistic for pairs in drawn]
+        warnings.simplefilter("ignore")  # a constant resample has no correlation
+        values = [spearmanr(x[pairs], y[pairs]).statistic for pairs in resamples]
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return {"count": len(x), "rho": float(spearmanr(x, y).statistic), "interval": [float(low), float(high)]}

@@ -13,7 +13,7 @@ from models.site_count_classifier import SiteCountClassifier
 from repro import stamps
 from repro.decoding.decoder import Decoder
 from repro.decoding.knowledge import (
-    CLASSIFIED,
+    CLASSIFIER_CRYSTALS,
     encode_crystals,
     fit_arrangements,
     fit_latent_sampler,
@@ -63,6 +63,6 @@ def _latents(run: Run, autoencoder: Autoencoder, dataset: Dataset) -> tuple[Late
     chosen = dataset.indices("train")
     mean, log_var = encode_crystals(autoencoder, dataset, load_store(run), chosen)
     sampler = fit_latent_sampler(dataset, chosen, mean, log_var)
-    some = np.arange(len(chosen))[:: -(-len(chosen) // CLASSIFIED)]
+    some = np.arange(len(chosen))[:: -(-len(chosen) // CLASSIFIER_CRYSTALS)]
     sizes = np.array([dataset.crystals[index].n_sites for index in chosen[some]])
     return sampler, fit_site_counts(mean[some], log_var[some], sizes, run.preset.seed)

@@ -7,6 +7,7 @@ from data_prep.files.atomic import write_json
 from data_prep.files.json_files import read_json
 from models.decoding import Way
 from repro.evaluation.evaluate import route
+from repro.evaluation.results import OURS, SUMMARY, TRUE_MAP, route
 from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest
 from repro.run import PUBLISHED, Run
 
@@ -23,7 +24,7 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
     manifest = read_manifest(networks)
     if missing := [name for name in FACTS if name not in manifest]:
         raise damaged(networks, KeyError(missing[0]))
-    measured, generated = run.results / "evaluation.json", run.results / "generate/summary.json"
+    measured, generated = run.results / SUMMARY, run.results / "generate/summary.json"
     found = [read_json(path, "run make evaluate generate") for path in (measured, generated)]
     try:
         numbers = evaluation(*found, run.preset.generate.way) | {name: manifest[name] for name in FACTS}
@@ -44,25 +45,25 @@ def evaluation(measured: dict, generated: dict, way: Way) -> dict:
     ``measured`` and ``generated`` are what the stages evaluate and generate wrote. Sites and species are those of the
     ``way`` that generation uses; those of the others stand beside them.
     """
-    families = [name for name in measured["vae"]["ours"] if name != "all"]
+    families = [name for name in measured["vae"][OURS] if name != "all"]
     shares = {"valid_random": generated["random"], "valid_around_base": generated["around a base"]}
     return _metrics(measured, "all", way) | {
         **{name: group["valid_share"] for name, group in shares.items()},
         "nonzero_recall": measured["unet"]["nonzero_recall"],
         "nonzero_recall_argmax": measured["unet"]["nonzero_recall_argmax"],
         "counts": {
-            "structures": measured["vae"]["ours"]["all"]["count"],
+            "structures": measured["vae"][OURS]["all"]["count"],
             "occupied_voxels": measured["unet"]["occupied_voxels"],
             **{name: group["samples"] for name, group in shares.items()},
         },
         "way": way,
-        "elements": measured["elements"].get(route("ours", way), {}),
+        "elements": measured["elements"].get(route(OURS, way), {}),
         "families": {family: _metrics(measured, family, way) for family in families},
     }
 
 
 def _metrics(measured: dict, group: str, way: Way) -> dict:
-    vae, used = measured["vae"]["ours"][group], measured["routes"][route("ours", way)][group]
+    vae, used = measured["vae"][OURS][group], measured["routes"][route(OURS, way)][group]
 
     def by(source: str, other: Way) -> dict:
         return {name: measured["routes"][route(source, other)][group].get(name) for name in _COMPARED}
@@ -76,8 +77,8 @@ def _metrics(measured: dict, group: str, way: Way) -> dict:
         "delta_nsites": used.get("delta_n"),
         "species_right": used["species_right"],
         "exact_fraction": used["exact_fraction"],
-        "by_vote": by("ours", "vote"),
-        "by_fit": by("ours", "fit"),
-        "true_maps_by_vote": by("true map", "vote"),
-        "true_maps_by_fit": by("true map", "fit"),
+        "by_vote": by(OURS, "vote"),
+        "by_fit": by(OURS, "fit"),
+        "true_maps_by_vote": by(TRUE_MAP, "vote"),
+        "true_maps_by_fit": by(TRUE_MAP, "fit"),
     }

@@ -18,11 +18,11 @@ from data_prep.sources.structure_files import read_structures
 from data_prep.structures.cif import cif_text
 from models.decoding.atoms import Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
-from repro.decoding.knowledge import batches
 from repro.evaluation.evaluate import compare
 from repro.generation.generator import BATCH, MAX_BASE_SITES, Generator
 from repro.generation.generator_folder import load_generator
 from repro.network_folders import GENERATOR
+from repro.training.dataset import batches
 
 COLUMNS = (
     "id", "formula", "decoded_formula", "exact", "species_right", "delta_n", "emd", "error_a", "error_b", "error_c",

@@ -1,7 +1,7 @@
 """python -m repro.released --shared PATH: the authors' released weights in our networks.
 
 Loads them, compares with the reference outputs, measures them on real structures, and writes
-``metrics.json``. Leaves with 1 when the reference is not met, with 2 when a file is missing or damaged.
+``metrics.json``. The exit code is 1 if the reference is not met, 2 if a file is missing or damaged.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--out", type=Path, default=Path("results/released"), help="folder for metrics.json")
     main.add_argument("--structures", type=int, default=120, help="structures per family for the VAE (default: 120)")
     main.add_argument("--crystals", type=int, default=512, help="crystals per property for the CGCNN (default: 512)")
-    main.add_argument("--seed", type=int, default=0, help="seed of both choices (default: 0)")
+    main.add_argument("--seed", type=int, default=0, help="seed of both samples (default: 0)")
     return main
 
 
@@ -61,7 +61,7 @@ def _measure(options: argparse.Namespace) -> dict:
 
 
 def table(metrics: dict) -> str:
-    """Return the short tables that the command prints."""
+    """Return the tables that the command prints."""
     oracle = metrics["oracle"]
     lines = [f"\nThe reference was not compared: {oracle['reason']}."] if oracle["reason"] else ["\nReference outputs"]
     for item in oracle["quantities"]:

@@ -1,4 +1,4 @@
-"""Puts the authors' weights into our networks and gathers what ``metrics.json`` says of them."""
+"""The authors' weights in our networks, and the content of ``metrics.json`` about them."""
 
 import time
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.files.checksum import file_sha256
 from data_prep.quarantine import screen
+from data_prep.source_names import EMBEDDED
 from data_prep.sources import read_source
 from models.released.cgcnn_weights import released_cgcnn
 from models.released.vae_weights import load_released_unet, load_released_vae
@@ -28,7 +29,6 @@ from repro.released.released_errors import (
     released_graphs,
 )
 from repro.released.released_files import OPTIONAL, ReleasedFiles, read_oracle
-from repro.training.prepare import CACHE
 
 UNITS = {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "ln(K/GPa)"}
 _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
@@ -36,7 +36,7 @@ _PACKAGES = ("keras", "tensorflow", "numpy", "pymatgen", "h5py")
 
 @dataclass(frozen=True)
 class Sample:
-    """How much is measured: ``structures`` per family (VAE), ``crystals`` per property (CGCNN), and the seed."""
+    """The sizes of the samples: ``structures`` per family (VAE), ``crystals`` per property (CGCNN); and their seed."""
 
     structures: int
     crystals: int
@@ -44,10 +44,7 @@ class Sample:
 
 
 def measure(files: ReleasedFiles, sample: Sample) -> dict:
-    """Return everything that ``metrics.json`` holds, for the files that were found.
-
-    Raises InputError when one of them is damaged.
-    """
+    """Return the content of ``metrics.json`` for the files that were found; raises InputError if one is damaged."""
     autoencoder = Autoencoder(*load_released_vae(files.vae))
     cgcnn = {name: released_cgcnn(path, files.atom_init) for name, path in files.cgcnn.items()}
     unet = load_released_unet(files.unet) if files.unet else None
@@ -72,10 +69,10 @@ def _source(table: Path | None) -> str:
 
 
 def _crystals(table: Path | None, role: str) -> list[Crystal]:
-    """Return a table's crystals, or the embedded ones where there is no such table."""
+    """Return a table's crystals, or the embedded ones if there is no such table."""
     if table is None:
         print(f"There is no {OPTIONAL[role]}: the embedded crystals are measured instead.", flush=True)
-    return read_source(str(table or "embedded"), CACHE)[0]
+    return read_source(str(table or EMBEDDED))[0]
 
 
 def compare(
@@ -85,7 +82,7 @@ def compare(
     cubic: Sequence[Crystal],
     general: Sequence[Crystal],
 ) -> dict:
-    """Return how far our networks are from the reference outputs, or why they were not compared."""
+    """Return the deviations of our networks from the reference outputs, or the reason for not comparing them."""
     result = {"met": None, "reason": None, "tolerance": TOLERANCE, "quantities": []}
     lacking = [name for role, name in OPTIONAL.items() if getattr(files, role) is None]
     if lacking:
@@ -101,7 +98,7 @@ def compare(
 
 
 def measure_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], sample: Sample) -> dict:
-    """Return the VAE's errors on a seeded choice of each family, under deciles of all labelled rows (F17)."""
+    """Return the VAE's errors on a seeded sample of each family, with deciles of all labelled rows (F17)."""
     usable, _ = screen(crystals)
     energies = np.array([crystal.formation_energy_per_atom for crystal in usable])
     edges = decile_edges(energies)

@@ -1,7 +1,7 @@
-"""Compares our networks, with the authors' weights in them, with reference outputs computed elsewhere.
+"""Compares our networks with the authors' weights against reference outputs computed with the authors' code.
 
-The reference (``oracle.json``) holds what the released VAE gives for 24 structures and three released
-CGCNNs for 31, alone and in one batch (FINDINGS F27).
+``oracle.json`` holds the outputs of the released VAE for 24 structures, and of three released CGCNNs for 31,
+alone and in one batch (FINDINGS F27).
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from repro.decoding.latents import Autoencoder
 from repro.released.released_errors import in_batches, reconstruct_crystals, released_graphs
 
 TOLERANCE = 1e-3  # relative: float32 throughout
-# eV/atom or ln(GPa). Smaller properties are compared with this: the reference prints five decimals, and
-# one formation energy in it is 0.005 eV/atom.
+# eV/atom or ln(GPa): least value that a deviation is divided by. The reference has five decimals, and one of its
+# formation energies is 0.005 eV/atom.
 SMALL_PROPERTY = 0.05
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far one quantity is from the reference: the largest relative deviation, and whose it is.
+    """The largest relative ``deviation`` of one quantity from the reference, and the ``worst`` structure.
 
-    A vector (a lattice, latent components) is compared as one: largest difference over largest
+    A vector (a lattice, latent components) is compared as a whole: largest difference over largest
     reference component, because a component may be zero.
     """
 
@@ -45,7 +45,7 @@ class Agreement:
 def compare_vae(
     autoencoder: Autoencoder, crystals: dict[str, Crystal], entries: Sequence[dict[str, Any]]
 ) -> list[Agreement]:
-    """Return the agreement of every quantity, under the reference's own conditions; ``crystals`` by id."""
+    """Return the agreement of every quantity, with the reference's own conditions; ``crystals`` by id."""
     ids = [entry["mp_id"] for entry in entries]
     found = reconstruct_crystals(autoencoder, pick(crystals, ids), [entry["condition_bin"] for entry in entries])
     ours = {
@@ -84,7 +84,7 @@ def compare_cgcnn(
 
 
 def pick(crystals: dict[str, Crystal], ids: Sequence[str]) -> list[Crystal]:
-    """Return the crystals of ``ids`` in order; raises InputError naming those that the tables lack."""
+    """Return the crystals of ``ids`` in order; raises InputError naming those missing in the tables."""
     missing = [id for id in ids if id not in crystals]
     if missing:
         raise InputError(f"the tables lack {', '.join(missing)} of oracle.json: both must be of one version")

@@ -1,4 +1,4 @@
-"""Measures the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
+"""The errors of the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -23,7 +23,7 @@ LATTICE_ERRORS = {"least_squares": "lattice_error", "release": "lattice_error_mi
 
 
 def reconstruct_crystals(autoencoder: Autoencoder, crystals: Sequence[Crystal], bins: Sequence[int]) -> Reconstruction:
-    """Draw, encode and decode crystals under the conditions ``bins`` (B,), without sampling."""
+    """Voxelise, encode and decode crystals with the conditions ``bins`` (B,), without sampling."""
     densities = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
     true = np.stack([input_maps(density, c.lengths) for density, c in zip(densities, crystals, strict=True)])
     n_conditions = autoencoder.encoder.input["condition"].shape[-1]
@@ -32,7 +32,7 @@ def reconstruct_crystals(autoencoder: Autoencoder, crystals: Sequence[Crystal], 
 
 
 def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
-    """Return ``count`` crystals of each family drawn with ``seed``, or all where there are fewer."""
+    """Return ``count`` random crystals of each family, or all if there are fewer."""
     rng = np.random.default_rng(seed)
     chosen = []
     for family in FAMILIES:
@@ -43,7 +43,7 @@ def choose_per_family(crystals: Sequence[Crystal], count: int, seed: int) -> lis
 
 
 def evaluate_vae(autoencoder: Autoencoder, crystals: Sequence[Crystal], bin_of: dict[str, int], tick: Callable) -> dict:
-    """Return, per cell choice and family, the errors of reconstructions; ``tick(n)`` is told of progress.
+    """Return the errors of reconstructions by cell and family; ``tick(n)`` is called after every n structures.
 
     MSE over all voxels and channels and of the density alone, divergence in nats, mean absolute error
     of (a, b, c) in Å by both formulas; means over structures, with median and standard error of the MSE.
@@ -90,7 +90,7 @@ def _means(records: Sequence[dict]) -> dict:
 def labelled_sample(
     crystals: Sequence[Crystal], property: str, count: int, seed: int
 ) -> tuple[list[Crystal], np.ndarray]:
-    """Return at most ``count`` usable crystals that have a label, in a seeded random order, and the labels."""
+    """Return at most ``count`` usable crystals with a label, in a seeded random order, and the labels."""
     labels, _ = property_labels(crystals, property)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(labels)))[:count]
     if not len(order):
@@ -102,7 +102,7 @@ def labelled_sample(
 
 
 def released_graphs(crystals: Sequence[Crystal]) -> list[Graph]:
-    """Return the graphs as the release builds them: equal distances in the order of the search."""
+    """Return graphs as the release builds them: equal distances in the order of the search."""
     return build_graphs(crystals, ties="as_found")
 
 

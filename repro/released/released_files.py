@@ -1,4 +1,4 @@
-"""Finds the authors' weight files, and what they can be checked against, anywhere under one folder."""
+"""Finds the authors' weight files, and data to check them with, anywhere under one folder."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from data_prep.files.checksum import file_sha256
 
 PROPERTIES = ("formation_energy_per_atom", "energy_per_atom", "bulk_modulus")
 OPTIONAL = {"oracle": "oracle.json", "cubic": "mp_cubic.csv.gz", "general": "mp_general.parquet"}  # role -> name
-_POINTER = b"version https://git-lfs"  # what a clone holds in place of a file that Git LFS keeps elsewhere
+_POINTER = b"version https://git-lfs"  # content of a clone's file that is stored in Git LFS
 _HISTORY = (
     "--shared is the reference folder or a clone of https://github.com/by256/icsg3d; "
     "the clone has its weights only at older commits (git log --all -- '*.hdf5' names them)"
@@ -23,9 +23,9 @@ _HISTORY = (
 
 @dataclass(frozen=True)
 class ReleasedFiles:
-    """Where the authors' files are under ``root``; None or missing from ``cgcnn`` where it has none.
+    """The paths of the authors' files under ``root``; None, or missing from ``cgcnn``, if not found.
 
-    ``cgcnn`` by property (``PROPERTIES``); ``oracle`` the reference outputs; ``cubic`` and ``general``
+    ``cgcnn`` by property (``PROPERTIES``); ``oracle`` are the reference outputs; ``cubic`` and ``general``
     the tables of real structures.
     """
 
@@ -39,7 +39,7 @@ class ReleasedFiles:
     general: Path | None
 
     def named(self) -> dict[str, Path]:
-        """Return every file that was found by its role."""
+        """Return the path of every file that was found, by its role."""
         single = {
             field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("root", "cgcnn")
         }
@@ -48,10 +48,10 @@ class ReleasedFiles:
 
 
 def find_released(root: Path) -> ReleasedFiles:
-    """Look for the files by their names under ``root``, the nearest to it first.
+    """Find the files by their names under ``root``, those in the highest folder first.
 
     The VAE, one CGCNN and the element features are needed, the rest is optional; of several files of
-    one kind a ``.best.`` is taken. Raises InputError naming what is missing.
+    one kind a ``.best.`` is taken. Raises InputError naming the missing files.
     """
     root = Path(root)
     if not root.is_dir():
@@ -78,7 +78,7 @@ def find_released(root: Path) -> ReleasedFiles:
 
 
 def read_oracle(path: Path) -> dict[str, Any]:
-    """Return the reference outputs; raises InputError when the file is not a pair of them."""
+    """Return the reference outputs of VAE and CGCNN; raises InputError if the file lacks one of them."""
     try:
         oracle = json.loads(path.read_text(encoding="utf-8"))
         if not (oracle["vae"] and oracle["cgcnn"]["mp_ids"]):

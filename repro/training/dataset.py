@@ -1,7 +1,7 @@
-"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, in one order."""
+"""What the stages after ``voxelize`` read: crystals, their maps, parts and conditions, all in the same order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,11 @@ CRYSTALS, SPLIT = "crystals.npz", "split.json"
 
 @dataclass(frozen=True)
 class Dataset:
-    """The crystals of a run; ``parts`` (n,) names each one's part, ``bins`` (n,) its condition."""
+    """The crystals of a run.
+
+    ``parts`` (n,) are the names of their parts, ``bins`` (n,) their conditions, counted from 0, and ``edges`` (9,) in
+    eV/atom the bounds between the conditions.
+    """
 
     crystals: list[Crystal]
     parts: np.ndarray
@@ -51,7 +55,7 @@ class Dataset:
 
 
 def load_dataset(run: Run) -> Dataset:
-    """Read what the data stage wrote."""
+    """Read what the data stage of a run wrote; raises as ``read_dataset``."""
     return read_dataset(run.folder("data"))
 
 
@@ -73,3 +77,9 @@ def read_dataset(folder: Path) -> Dataset:
 def load_store(run: Run) -> VoxelStore:
     """Open the maps that the voxelize stage wrote; its order is the order of the crystals."""
     return VoxelStore(run.folder("voxelize"))
+
+
+def batches(items: Sequence, size: int) -> Iterable[Sequence]:
+    """Yield ``items`` in pieces of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -17,16 +17,16 @@ from data_prep.substitution import Substitution, composition_shares, fit_substit
 from data_prep.voxelize import input_maps, voxelize
 from repro.training.dataset import Dataset
 
-# Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner keeps every
-# ``fit`` waiting for seconds after its last batch (16 s after an epoch of 41,000 crystals).
+# Threads that prepare batches. With one thread Keras leaves prefetching to tf.data, whose tuner delays the end of
+# every ``fit`` by seconds (16 s after an epoch of 41,000 crystals).
 WORKERS = 2
-ERROR_WIDTH = 1.5  # voxels, over which a decoder's errors are alike
+ERROR_WIDTH = 1.5  # voxels, correlation length of a decoder's errors
 
 
 def copy_rotation(seed: int, structure: int, copy: int) -> Rotation:
     """Return the rotation of one augmented copy; copy 0 is the original (Methods; F9).
 
-    A copy keeps its rotation for the whole training: the augmented set is a fixed set, as the paper's.
+    A copy keeps its rotation for the whole training: the augmented set is fixed, as the paper's.
     """
     if copy == 0:
         return IDENTITY
@@ -36,8 +36,8 @@ def copy_rotation(seed: int, structure: int, copy: int) -> Rotation:
 class SampleOrder:
     """The endless sequence of training samples: one seeded shuffle after another.
 
-    A sample is (structure, copy): every structure of ``indices`` once as it is and ``rotations``
-    times turned. ``steps_per_epoch`` 0 makes one epoch one whole pass.
+    A sample is (structure, copy): every structure of ``indices`` once unchanged and ``rotations`` times rotated.
+    An epoch has ``steps_per_epoch`` batches, or if that is 0, those of one pass over the samples.
     """
 
     def __init__(self, indices: Sequence[int], rotations: int, batch_size: int, steps_per_epoch: int, seed: int):
@@ -49,7 +49,7 @@ class SampleOrder:
         return len(self.indices) * self.copies
 
     def batch(self, epoch: int, step: int) -> list[tuple[int, int]]:
-        """Return the samples of one batch."""
+        """Return the samples (structure, copy) of one batch."""
         start = (epoch * self.steps + step) * self.batch_size
         chosen = []
         for position in range(start, start + self.batch_size):
@@ -66,7 +66,7 @@ def _shuffle(seed: int, number: int, size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Exchange:
-    """The run's ``crystals``, and the ``share`` of samples that are made of them with other elements."""
+    """The run's ``crystals``, and the ``share`` of samples in which their elements are exchanged for others."""
 
     crystals: Sequence[Crystal]
     share: float = 0.0
@@ -76,7 +76,7 @@ class Exchange:
     def made(
         self, index: int, grid: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-        """Return numbers, lengths, density and species map of a made-up crystal, or None for the real one."""
+        """Return numbers, lengths, density and species map of an exchanged crystal, or None to use the real one."""
         if rng.random() >= self.share:
             return None
         numbers, lengths = self.rule.exchange(self.crystals[index], rng)
@@ -84,7 +84,7 @@ class Exchange:
 
 
 def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:
-    """Return how samples are made with other elements: what the training part has, and no held-out formula."""
+    """Return the exchange of a run: elements are those of the training part, and no held-out formula is made."""
     if not share:
         return Exchange(dataset.crystals)
     train = dataset.indices("train")
@@ -96,7 +96,7 @@ def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:
 class VAEFeed(keras.utils.PyDataset):
     """Batches of maps (B, G, G, G, 4), condition (B, K) and composition (B, 95) for one epoch.
 
-    ``exchange`` makes a share of the samples anew with other elements; these have no condition (all 0).
+    ``exchange`` gives a share of the samples other elements; these have no condition (all 0).
     """
 
     def __init__(self, store: VoxelStore, conditions: np.ndarray, order: SampleOrder, epoch: int, exchange: Exchange):
@@ -127,8 +127,9 @@ class VAEFeed(keras.utils.PyDataset):
 class UNetFeed(keras.utils.PyDataset):
     """Batches of maps with species (B, G, G, G) and occupancy (B, G, G, G, 1) for one epoch.
 
-    ``crop`` voxels of edge around a random occupied voxel, or 0 for whole maps. ``exchange`` makes a
-    share of the samples anew with other elements; ``noise`` is the size of their errors.
+    A batch holds windows with an edge of ``crop`` voxels around a random occupied voxel, or whole maps if it is 0.
+    ``exchange`` gives a share of the samples other elements. ``noise`` is the greatest size of the errors that are
+    added to the density (see ``with_errors``).
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class UNetFeed(keras.utils.PyDataset):
 
 
 def with_errors(density: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a density map (G, G, G) with smooth errors as a decoder makes them: a third at a peak for ``size`` 1."""
+    """Return a density map (G, G, G) with smooth errors like a decoder's: about a third at a peak if ``size`` is 1."""
     smooth = gaussian_filter(rng.standard_normal(density.shape, dtype=np.float32), ERROR_WIDTH, mode="wrap")
     error = size * (0.02 + 0.3 * density) * smooth / smooth.std()
     return np.maximum(density + error, 0.0)
@@ -198,7 +199,7 @@ class GraphFeed(keras.utils.PyDataset):
 
 
 def shuffled_batches(indices: np.ndarray, batch_size: int, seed: int, epoch: int, passes: int = 1) -> list[np.ndarray]:
-    """Return the batches of one epoch: every index ``passes`` times, in the order of a seeded shuffle."""
+    """Return the batches of one epoch: ``passes`` passes over the indices, each in the order of a seeded shuffle."""
     rng = np.random.default_rng((seed, epoch))
     shuffled = (rng.permutation(indices) for _ in range(passes))
     return [part[start : start + batch_size] for part in shuffled for start in range(0, len(part), batch_size)]

@@ -25,7 +25,7 @@ STATE = "state.json"
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how fast: epochs, steps per epoch, learning rate and its schedule (see ``Table6``)."""
+    """How long and how fast: epochs, steps per epoch, learning rate and its schedule (see ``repro.presets``)."""
 
     epochs: int
     steps: int
@@ -47,7 +47,7 @@ def adam(budget: Budget) -> keras.optimizers.Optimizer:
 
 
 def compile_model(model: keras.Model, budget: Budget, **losses) -> None:
-    """Compile with Adam; XLA only where the backend is built on it (on a CPU TensorFlow is slower with it)."""
+    """Compile with Adam; with XLA only if the backend is built on it (on a CPU TensorFlow is slower with it)."""
     model.compile(optimizer=adam(budget), jit_compile=keras.backend.backend() == "jax", **losses)
     model.optimizer.build(model.trainable_variables)
 
@@ -76,8 +76,8 @@ def fit_epochs(
     """Train a compiled model epoch by epoch and return the history, one dict of losses per epoch.
 
     After each epoch ``folder`` holds the whole training state, written atomically: a killed training
-    goes on from the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
-    epoch with the lowest validation ``monitor``. Raises InputError when a loss is not finite.
+    resumes after the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
+    epoch with the lowest validation ``monitor``. Raises InputError if a loss is not finite.
     """
     history = restore(model, folder, monitor)
     writer = Writer(str(folder / "tensorboard"))
@@ -86,7 +86,8 @@ def fit_epochs(
         while len(history) < budget.epochs and not _exhausted(history, monitor, budget.patience):
             epoch = len(history)
             history.append(_one_epoch(model, feed(epoch), validation, _Progress(bar), folder, epoch))
-            tqdm.write(_line(epoch, budget.epochs, history[-1]))
+            losses = "  ".join(f"{name} {value:.5g}" for name, value in history[-1].items())
+            tqdm.write(f"epoch {epoch + 1}/{budget.epochs}  {losses}")
             save(model, folder, history, is_best=_best_epoch(history, monitor) == epoch)
             for name, value in history[-1].items():
                 writer.add_scalar(name, value, epoch)
@@ -112,11 +113,6 @@ def _one_epoch(model, feed, validation, progress, folder: Path, epoch: int) -> d
     return losses | {"seconds": round(seconds, 2)}
 
 
-def _line(epoch: int, epochs: int, losses: dict[str, float]) -> str:
-    values = "  ".join(f"{name} {value:.5g}" for name, value in losses.items())
-    return f"epoch {epoch + 1}/{epochs}  {values}"
-
-
 def _best_epoch(history: list[dict], monitor: str) -> int:
     return min(range(len(history)), key=lambda epoch: history[epoch][f"val_{monitor}"])
 
@@ -126,9 +122,9 @@ def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
 
 
 def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
-    """Write weights, optimizer and history of a completed epoch; the state file is what makes it count.
+    """Write weights, optimizer and history of a completed epoch; the epoch counts when the state file is written.
 
-    It holds the checksums of the weights and the history too: a damaged number is a number.
+    The state holds checksums of the weights and also of the history: a damaged number still looks like a number.
     """
     current = f"epoch-{len(history):04d}.weights.h5"
     _require_space(model, folder / current, files=1 + is_best)
@@ -146,7 +142,7 @@ def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -
 
 
 def _require_space(model: keras.Model, path: Path, files: int) -> None:
-    """Raise OSError where the disk cannot hold so many files of weights: found out while writing, HDF5 may crash."""
+    """Raise OSError if the disk has no room for ``files`` files of weights: HDF5 may crash on a full disk."""
     variables = {id(variable): variable for variable in [*model.variables, *model.optimizer.variables]}
     needed = 2**20 + files * 4 * sum(math.prod(variable.shape) for variable in variables.values())
     if shutil.disk_usage(path.parent).free < needed:
@@ -154,7 +150,7 @@ def _require_space(model: keras.Model, path: Path, files: int) -> None:
 
 
 def restore(model: keras.Model, folder: Path, monitor: str = "loss") -> list[dict]:
-    """Load the last completed epoch into a compiled model and return the history; empty when there is none."""
+    """Load the last completed epoch into a compiled model and return the history, which is empty if there is none."""
     state = _read_state(folder)
     if state is None:
         return []
@@ -165,7 +161,7 @@ def restore(model: keras.Model, folder: Path, monitor: str = "loss") -> list[dic
 
 
 def _read_state(folder: Path) -> dict | None:
-    """Return the state of a training, None where there is none; raises InputError naming a damaged one."""
+    """Return the state of a training, or None if it has not begun; raises InputError naming a damaged file."""
     path = folder / STATE
     try:
         state = json.loads(path.read_text())
@@ -183,9 +179,9 @@ def _sha256(history: list[dict]) -> str:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Load a ``.weights.h5`` file; raises InputError naming it when it is missing, damaged or does not fit.
+    """Load a ``.weights.h5`` file; raises InputError naming it if it is missing, damaged or does not fit.
 
-    It is compared with its checksum where the state of a training lies beside it.
+    If the state of a training is in the same folder, the file is compared with its checksum.
     """
     stored = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
     try:

@@ -21,7 +21,7 @@ CACHE = Path("data")  # raw downloads, kept between runs
 
 
 def data(run: Run) -> dict:
-    """Read the source, quarantine what cannot be used, split; write crystals, split and the rejected."""
+    """Read the source, reject the crystals that cannot be used, split the rest; write crystals, split and rejected."""
     parameters = run.preset.data
     found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites)
@@ -54,12 +54,12 @@ def data(run: Run) -> dict:
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
-    """Write what was left out, with reasons, as CSV."""
+    """Write the crystals that were left out, with the reasons, as CSV."""
     write_csv(path, [asdict(item) for item in rejected], ("id", "reason", "detail"))
 
 
 def voxelize(run: Run) -> dict:
-    """Draw every crystal as density and species maps, into NPZ shards, on all cores or a Dask cluster."""
+    """Voxelise every crystal to density and species maps in NPZ shards, on all cores or a Dask cluster."""
     parameters = run.preset.voxels
     folder = run.folder("voxelize")
     manifest = build_shards(

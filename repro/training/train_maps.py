@@ -1,4 +1,4 @@
-"""What the trainings on maps share: the order of the samples, the budget, the feeds of each epoch."""
+"""What the trainings of the VAE and the UNet share: the order of the samples, the budget, the feeds of each epoch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +24,10 @@ def fit_on_maps(
     folder: Path,
     **losses,
 ) -> dict:
-    """Fit a network of maps to the training part, watched on the validation part; return what was counted.
+    """Fit a network to the maps of the training part, validate it after each epoch, and return the stage's counts.
 
-    Validation maps are real ones, neither rotated nor with errors.
+    Validation maps are those of the real crystals, without rotations, exchanged elements or errors. The ``losses``
+    are those of ``compile_model``.
     """
     dataset, seed = load_dataset(run), run.preset.seed
     train, held_out = dataset.indices("train"), dataset.indices("validation", training.validation_limit)

@@ -32,7 +32,7 @@ def train_unet(run: Run) -> dict:
 
 
 def build_segmenter(parameters: UNetParameters, radii: str) -> keras.Model:
-    """Return the untrained UNet: the paper's, or the one that also receives local Gaussians of ``radii``."""
+    """Return the untrained UNet: the paper's, or the one with local Gaussians, whose elements have these ``radii``."""
     if isinstance(parameters, ImprovedUNetParameters):
         return build_improved_unet(parameters, RADII[radii]())
     return build_unet(parameters)
@@ -47,7 +47,7 @@ def class_weights(store: VoxelStore, indices: np.ndarray, classes: int, weighted
 
 
 def trained_unet(run: Run) -> keras.Model:
-    """Return the UNet of a run, with the weights of its best epoch."""
+    """Return the UNet of a run with the weights of its best epoch; raises InputError naming a damaged file."""
     model = build_segmenter(run.preset.unet, run.preset.voxels.radii)
     load_weights(model, run.folder("train-unet") / BEST)
     return model

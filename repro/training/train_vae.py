@@ -1,4 +1,4 @@
-"""The stage that trains the Cond-DFC-VAE, the frozen UNet being its perceptual model (Methods)."""
+"""The stage that trains the Cond-DFC-VAE; the frozen UNet is its perceptual model (Methods)."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from repro.training.fit import BEST, load_weights
 from repro.training.train_maps import fit_on_maps
 from repro.training.train_unet import trained_unet
 
-STATISTICS = 64  # training maps whose mean and deviation the decoder may start from
+STATISTICS = 64  # about so many training maps give the mean and deviation that the decoder may start from
 
 
 def train_vae(run: Run) -> dict:
@@ -45,7 +45,7 @@ def build_vae(parameters: VAEParameters, grid: int, features: Callable | None = 
 
 
 def trained_vae(run: Run) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder of a run, with the weights of the best epoch."""
+    """Return encoder and decoder of a run with the weights of the best epoch; raises InputError naming a bad file."""
     model = build_vae(run.preset.vae, run.preset.voxels.grid)
     load_weights(model, run.folder("train-vae") / BEST)
     return model.encoder, model.decoder

@@ -21,7 +21,7 @@ from models.unet import build_unet
 from models.vae import build_decoder, build_encoder
 from repro.bench import __main__ as bench
 from repro.bench import time_generation, time_legs
-from repro.bench.earlier_benchmark import earlier_rows
+from repro.bench.bench_table import as_json, earlier_rows, table
 from repro.bench.flop import forward_flop, graph_flop, training_flop
 from repro.bench.made_crystals import made_crystals, sized_crystals
 from repro.bench.many_structures import scale_rows
@@ -142,13 +142,13 @@ def test_the_releases_files_hold_the_same_maps(tmp_path):
 def test_a_line_is_compared_with_the_last(tmp_path):
     last = tmp_path / "last.json"
     before = [row("a", "slow", Timing(1.0, 2.0, 1), 1, "sample"), Amount("a", "size", 10.0, "kB")]
-    last.write_text(json.dumps(bench.as_json(before, 1.0)))
+    last.write_text(json.dumps(as_json(before, 1.0)))
     now = [
         row("a", "slow", Timing(9.0, 1.0, 1), 1, "sample"),
         Amount("a", "size", 15.0, "kB"),
         Amount("a", "new", 1.0, "kB"),
     ]
-    lines = bench.table(now, earlier_rows(last)).splitlines()
+    lines = table(now, earlier_rows(last)).splitlines()
     assert lines[0].endswith("x last")
     assert [line.split()[-1] for line in lines[3:]] == ["0.50", "1.50", "kB"]
     assert earlier_rows(tmp_path / "none.json") == {}
@@ -158,8 +158,8 @@ def test_a_line_is_compared_with_the_last(tmp_path):
 
 def test_a_line_whose_cpu_is_not_known_is_compared_by_its_wall_time(tmp_path):
     last = tmp_path / "last.json"
-    last.write_text(json.dumps(bench.as_json([row("a", "pool", Timing(2.0, None, 1), 1, "sample")], 1.0)))
-    line = bench.table([row("a", "pool", Timing(1.0, None, 1), 1, "sample")], earlier_rows(last)).splitlines()[-1]
+    last.write_text(json.dumps(as_json([row("a", "pool", Timing(2.0, None, 1), 1, "sample")], 1.0)))
+    line = table([row("a", "pool", Timing(1.0, None, 1), 1, "sample")], earlier_rows(last)).splitlines()[-1]
     assert line.split() == ["pool", "1000.000", "–", "sample", "0.50"]
 
 

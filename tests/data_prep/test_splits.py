@@ -1,10 +1,9 @@
-"""Splits without leaks, and the deciles of the condition."""
+"""Splits without leaks."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep.conditions import condition_bins, decile_edges, one_hot
 from data_prep.errors import InputError
 from data_prep.splits import limit_crystals, split_crystals
 from tests.support.made_up_crystals import made_up_crystals
@@ -52,11 +51,3 @@ def test_a_limit_keeps_the_families():
         "ABX3": 10,
         "ABX2": 10,
     }
-
-
-def test_bins_are_those_of_pandas_qcut():
-    energies = np.random.default_rng(0).normal(size=1000)
-    bins = condition_bins(energies, decile_edges(energies))
-    np.testing.assert_array_equal(bins, pd.qcut(energies, 10, labels=False))
-    assert one_hot(bins, 10).sum() == 1000
-    assert condition_bins(np.array([-99.0, 99.0]), decile_edges(energies)).tolist() == [0, 9]

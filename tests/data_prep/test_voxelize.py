@@ -1,4 +1,4 @@
-"""Density, species and coordinate maps."""
+"""Density and species maps."""
 
 import json
 
@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.box import box_positions, coordinate_grid, voxel_centres, voxel_edges
-from data_prep.crystal import wrap
+from data_prep.box import box_positions, voxel_centres, voxel_edges
 from data_prep.elements import ionic_radii, unit_radii
 from data_prep.voxelize import voxelize
 
@@ -47,31 +46,6 @@ def test_density_of_one_atom_integrates_to_its_atomic_number(z, a, x):
     density, _ = voxelize(np.array([z]), np.full((1, 3), x), lengths, np.full(95, 1.4), grid=64)
     total = density.sum() * np.prod(voxel_edges(lengths, 64))
     assert total == pytest.approx(z, rel=1e-3)
-
-
-def test_coordinates_start_at_zero_and_step_by_a_voxel_edge():
-    coordinates = coordinate_grid(np.array([4.0, 6.0, 8.0]), 32)
-    assert coordinates.dtype == np.float32
-    np.testing.assert_allclose(coordinates[:, 3, 5, 0], np.linspace(0, 6.0, 33)[:-1], rtol=1e-6)
-    np.testing.assert_allclose(coordinates[7, 3, :, 2], np.linspace(0, 12.0, 33)[:-1], rtol=1e-6)
-    batch = coordinate_grid(np.array([[4.0, 6.0, 8.0], [3.0, 3.0, 3.0]]), 16)
-    assert batch.shape == (2, 16, 16, 16, 3)
-
-
-def test_a_coordinate_just_below_one_wraps_to_zero():
-    """A coordinate of 0.9999999 must not move the cell when the minimum is shifted to 0 (F3)."""
-    wrapped = wrap(np.array([[0.9999999, 0.5, -0.25], [1.0, 1.75, 0.0]]))
-    np.testing.assert_allclose(wrapped, [[0, 0.5, 0.75], [0, 0.75, 0]])
-
-
-def test_radii_follow_pymatgen_and_fall_back():
-    radii = ionic_radii()
-    assert radii.shape == (95,)
-    assert np.isnan(radii[0])
-    assert radii[11] == pytest.approx(1.16)  # Na+ alone
-    assert radii[8] == pytest.approx(1.26)  # O2- alone
-    assert radii[2] == 1.2  # helium has no ionic radius
-    assert (radii[1:] > 0).all()
 
 
 def test_densities_of_real_structures_equal_the_oracle(shared):

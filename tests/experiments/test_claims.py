@@ -98,7 +98,7 @@ def test_a_surrogate_is_named_and_dft_comes_first():
 
 def test_both_files_are_written(tmp_path):
     found = claims.compute(evaluation(0.01, [0.009, 0.011]))
-    claims.render(found, tmp_path)
+    claims.render(found, tmp_path / "claims")
     assert json.loads((tmp_path / "claims.json").read_text())["counts"] == {"yes": 1 + 1, "no": 0, "not measured": 50}
     assert (
         "| VAE reconstruction, MSE | ✓ yes | 0.013 | 0.01 [0.009, 0.011] | 450 | Table 5 |"

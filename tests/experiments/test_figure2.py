@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from data_prep.crystal import Crystal
-from experiments import figure2, interpolation, latent
-from experiments.trained import Stored, present, write
+from experiments import figure2, interpolation, latent_space
+from experiments.__main__ import main
+from experiments.stored import Stored, identity_of_networks, present, write
 from models.decoding.atoms import Decoded, Undecodable
 from repro.run import Run
 from repro.training.dataset import Dataset
@@ -40,7 +41,7 @@ def decoded(numbers, sites=CORNER, a=4.0) -> Decoded:
 def test_moments_and_inactive_dimensions():
     mean, log_var = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[0.0, 0.0], [0.0, np.log(1.01)]])
     z = np.array([[2.0, 1.0], [0.0, 1.0]])
-    found = latent.moments(mean, log_var, z)
+    found = latent_space.moments(mean, log_var, z)
     assert found["sampled"] == {"mean": 1.0, "variance": 0.5}
     assert found["centre"] == {"mean": 0.0, "variance": 0.5}
     assert found["paper"] == {"mean": 0, "variance": 0.99}
@@ -52,20 +53,20 @@ def test_moments_and_inactive_dimensions():
 
 def test_drawn_latents_have_the_encoders_mean_and_deviation():
     mean, log_var = np.full((20_000, 1), 3.0), np.full((20_000, 1), np.log(4.0))
-    z = latent.draw(mean, log_var, seed=1)
+    z = latent_space.sampled(mean, log_var, seed=1)
     assert z.mean() == pytest.approx(3, abs=0.05) and z.std() == pytest.approx(2, abs=0.05)
-    np.testing.assert_array_equal(z, latent.draw(mean, log_var, seed=1))
-    np.testing.assert_allclose(latent.draw(mean[:3], np.full((3, 1), -200.0), seed=2), 3.0)
+    np.testing.assert_array_equal(z, latent_space.sampled(mean, log_var, seed=1))
+    np.testing.assert_allclose(latent_space.sampled(mean[:3], np.full((3, 1), -200.0), seed=2), 3.0)
 
 
 def test_the_density_is_a_sum_of_gaussians_of_scotts_width():
     z = np.array([[-1.0, 5.0], [0.0, 5.0], [1.0, 5.0]])  # of variance 1, and a dimension that does not vary
-    density = latent.densities(z, np.array([0.0]))
+    density = latent_space.densities(z, np.array([0.0]))
     width = 3 ** (-1 / 5)
     expected = (1 + 2 * np.exp(-1 / (2 * width**2))) / (3 * width * np.sqrt(2 * np.pi))
     assert density[0, 0] == pytest.approx(expected)
     assert np.isnan(density[1, 0])
-    assert np.isnan(latent.densities(z[:2], np.array([0.0]))).all()
+    assert np.isnan(latent_space.densities(z[:2], np.array([0.0]))).all()
 
 
 def test_a_line_is_straight_and_holds_both_ends():
@@ -150,7 +151,7 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
     rng = np.random.default_rng(0)
     mean, log_var = rng.normal(0, 1, (50, 6)), np.full((50, 6), -1.0)
     mean[:, 5], log_var[:, 5] = 0.0, 0.0
-    z = latent.draw(mean, log_var, 0)
+    z = latent_space.sampled(mean, log_var, 0)
     end = interpolation.readings([perovskite(58, 24, 8)])[0]
     elements = np.repeat([58, 60, 67, 0], steps // 4)
     ways = {
@@ -167,11 +168,11 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
         for c in range(pairs)
     ]  # fmt: skip
     arrays = {
-        "points": figure2.POINTS, "densities": latent.densities(z, figure2.POINTS),
+        "points": figure2.POINTS, "densities": latent_space.densities(z, figure2.POINTS),
         "true": rng.random((pairs, 2, 8, 8)), "decoded": rng.random((pairs, figure2.BETWEEN, 8, 8)),
         **{f"path_{way}": elements for way in figure2.WAYS}, **{f"whole_{way}": elements > 0 for way in figure2.WAYS},
     }  # fmt: skip
-    return Stored({"latent": latent.moments(mean, log_var, z), "pairs": named, "path": path}, arrays)
+    return Stored({"latent": latent_space.moments(mean, log_var, z), "pairs": named, "path": path}, arrays)
 
 
 @pytest.mark.slow
@@ -205,7 +206,7 @@ def test_what_is_stored_holds_for_the_same_networks_only(tmp_path, monkeypatch):
     found = made_up_figure()
     assert present("figure2", run, figure2.NETWORKS) is None  # nothing trained
     finished_stages(run)
-    identity = figure2.identity_of_networks(run, figure2.NETWORKS)
+    identity = identity_of_networks(run, figure2.NETWORKS)
     write(run.results / "figure2", identity, found)
     again = present("figure2", run, figure2.NETWORKS)
     np.testing.assert_array_equal(again.arrays["true"], found.arrays["true"])
@@ -221,18 +222,16 @@ def test_a_finished_figure_is_drawn_without_computing(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     run = Run(made_up_run().preset, "embedded", "made-up", tmp_path)
     finished_stages(run)
-    write(run.results / "figure2", figure2.identity_of_networks(run, figure2.NETWORKS), made_up_figure())
+    write(run.results / "figure2", identity_of_networks(run, figure2.NETWORKS), made_up_figure())
     monkeypatch.setattr(figure2, "compute", lambda *_: pytest.fail("it was computed again"))
-    figure2.main(["--preset", "laptop", "--run", "made-up"])
-    assert "Figure 2: results/made-up/figure2.svg" in capsys.readouterr().out
+    assert main(["figure2", "--preset", "laptop", "--run", "made-up"]) == 0
+    assert "figure2: results/made-up/figure2.svg" in capsys.readouterr().out
     assert (run.results / "figure2.svg").exists()
 
 
 def test_without_trained_networks_it_says_what_to_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        figure2.main(["--preset", "smoke", "--run", "none"])
-    assert stop.value.code == 2
+    assert main(["figure2", "--preset", "smoke", "--run", "none"]) == 2
     error = capsys.readouterr().err
     assert "run the stage 'train-vae' first" in error and error.count("\n") == 1
     assert not (tmp_path / "results").exists()

@@ -5,7 +5,8 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import figure3
-from experiments.trained import Stored
+from experiments.__main__ import main
+from experiments.stored import Stored
 
 
 def clusters(count: int = 30, apart: float = 30.0) -> Stored:
@@ -77,8 +78,6 @@ def test_a_missing_family_is_drawn_as_none(tmp_path):
 
 def test_without_a_trained_vae_it_says_what_to_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        figure3.main(["--preset", "smoke", "--run", "none"])
-    assert stop.value.code == 2
+    assert main(["figure3", "--preset", "smoke", "--run", "none"]) == 2
     error = capsys.readouterr().err
     assert "run the stage 'train-vae' first" in error and error.count("\n") == 1

@@ -1,14 +1,16 @@
 """Figure 5 and the calibration: what is drawn is what was measured, in files that do not vary."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
-from experiments import calibration, figure5
-from tests.experiments.test_table1 import measured_properties
+from experiments import figure5
+from experiments.__main__ import main
+from tests.experiments.test_table1 import RUN, measured_properties
 
 PIXELS = b"\x89PNG\r\n\x1a\n"
 
@@ -23,13 +25,14 @@ def predictions(counts: dict[str, int]) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, monkeypatch) -> Path:
     """A results folder with one property of 8 test crystals and three of many."""
-    measured = measured_properties()
-    write_json(tmp_path / "properties.json", measured)
+    monkeypatch.chdir(tmp_path)
+    folder, measured = Path("results/made-up"), measured_properties()
+    write_json(folder / "properties.json", measured)
     arrays = predictions({row["property"]: row["n_test"] for row in measured["rows"]})
-    np.savez_compressed(tmp_path / "properties_test.npz", **arrays)
-    return tmp_path
+    np.savez_compressed(folder / "properties_test.npz", **arrays)
+    return folder
 
 
 def test_each_panel_joins_its_row_and_its_predictions(results):
@@ -43,19 +46,19 @@ def test_each_panel_joins_its_row_and_its_predictions(results):
     assert [panel["r2"] for panel in panels.values()] == [0.95, 0.6, 0.85, 0.8]
 
 
-def test_drawing_twice_gives_the_same_files(results, tmp_path):
+def test_drawing_twice_gives_the_same_files(results):
     contents = []
     for _ in range(2):
-        figure5.main(["--results", str(results)])
-        contents.append([(tmp_path / f"figure5.{suffix}").read_bytes() for suffix in ("svg", "png", "json")])
+        assert main(["figure5", *RUN]) == 0
+        contents.append([(results / f"figure5.{suffix}").read_bytes() for suffix in ("svg", "png", "json")])
     assert contents[0] == contents[1]
     assert b"<svg" in contents[0][0] and contents[0][1].startswith(PIXELS)
     assert contents[0][0].count(b"<image") == 3  # densities; the property of eight crystals is drawn as points
 
 
 def test_error_count_and_unit_of_each_panel_are_printed(results, monkeypatch):
-    monkeypatch.setitem(figure5.style._SETTINGS, "svg.fonttype", "none")  # text as text, not as outlines
-    figure5.main(["--results", str(results)])
+    monkeypatch.setitem(figure5.style.SETTINGS, "svg.fonttype", "none")  # text as text, not as outlines
+    main(["figure5", *RUN])
     text = (results / "figure5.svg").read_text()
     for shown in (
         "MAE 0.050",
@@ -89,7 +92,7 @@ def test_a_property_of_two_crystals_is_still_drawn(tmp_path, predicted):
 def test_labels_that_are_all_alike_have_no_r2(tmp_path):
     panel = {"true": np.zeros(3), "predicted": np.array([0.0, 0.1, 0.2]), "mae": 0.1, "r2": None}
     figure5.render({"band_gap": panel}, tmp_path / "figure5")
-    assert "R² –" in figure5._caption(panel)
+    assert "R² –" in figure5.caption(panel)
     assert json.loads((tmp_path / "figure5.json").read_text())["band_gap"]["r2"] is None
 
 
@@ -99,7 +102,7 @@ def test_one_far_outlier_does_not_flatten_the_others():
     true = np.linspace(0.0, 1.0, 2000)
     predicted = np.append(true[:-1], 1e6)
     axes = Figure().add_subplot()
-    figure5._draw(axes, true, predicted)
+    figure5.draw_parity(axes, true, predicted)
     low, high = axes.get_xlim()
     assert low == pytest.approx(0, abs=0.01) and high == pytest.approx(1, abs=0.01)
     assert axes.get_xlim() == axes.get_ylim()
@@ -121,9 +124,7 @@ def test_without_readable_predictions_it_says_what_to_run(results, capsys, make,
     make(results / "properties_test.npz")
     with pytest.raises(InputError, match="properties_test.npz"):
         figure5.compute(measured_properties(), results / "properties_test.npz")
-    with pytest.raises(SystemExit) as stop:
-        figure5.main(["--results", str(results)])
-    assert stop.value.code == 2
+    assert main(["figure5", *RUN]) == 2
     assert said in capsys.readouterr().err
     assert not (results / "figure5.svg").exists()
 
@@ -131,7 +132,7 @@ def test_without_readable_predictions_it_says_what_to_run(results, capsys, make,
 def test_the_calibration_draws_the_measured_bins(results):
     contents = []
     for _ in range(2):
-        calibration.main(["--results", str(results)])
+        assert main(["calibration", *RUN]) == 0
         contents.append([(results / f"calibration.{suffix}").read_bytes() for suffix in ("svg", "png", "json")])
     assert contents[0] == contents[1]
     assert contents[0][1].startswith(PIXELS)
@@ -144,6 +145,6 @@ def test_one_network_has_no_calibration_and_stops_nothing(results, capsys):
     measured = measured_properties()
     del measured["calibration"]
     write_json(results / "properties.json", measured)
-    calibration.main(["--results", str(results)])
+    assert main(["calibration", *RUN]) == 0
     assert "fewer than two networks" in capsys.readouterr().out
     assert not (results / "calibration.svg").exists()

@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import figure6
+from experiments.__main__ import main
 from repro.evaluation.metrics import rank_correlation
 from tests.support import made_up_generation
 
@@ -64,9 +65,10 @@ def test_a_rank_correlation_has_an_interval_or_none():
 
 
 @pytest.mark.slow
-def test_the_files_are_written_and_hold_the_papers_numbers(tmp_path, capsys):
-    results, data = made_up_generation.write(tmp_path)
-    figure6.main(["--results", str(results), "--data", str(data)])
+def test_the_files_are_written_and_hold_the_papers_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results, _ = made_up_generation.write(tmp_path)
+    assert main(["figure6", *made_up_generation.RUN]) == 0
     text = (results / "figure6.md").read_text()
     assert text in capsys.readouterr().out
     assert "| valid, of the samples | 76 %, 760 of 1,000 | 66.7 % [" in text and "4 of 6 |" in text
@@ -74,7 +76,7 @@ def test_the_files_are_written_and_hold_the_papers_numbers(tmp_path, capsys):
     assert "| MAE of Ef of these (eV/atom) | 0.6 | 0.95 [" in text
     first = [(results / f"figure6.{suffix}").read_bytes() for suffix in ("svg", "png", "json")]
     assert all(len(content) > 3000 for content in first)
-    figure6.main(["--results", str(results), "--redraw"])
+    assert main(["figure6", *made_up_generation.RUN, "--redraw"]) == 0
     assert first == [(results / f"figure6.{suffix}").read_bytes() for suffix in ("svg", "png", "json")]
     assert json.loads(first[2])["paper"]["matches"]["value"] == 75
 

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import figure7
-from experiments.drawing import all_sites, bonds, draw, formula_text
-from experiments.generation import restored, stored
+from experiments.__main__ import main
+from experiments.drawing import all_sites, as_plain, bonds, draw, formula_text, from_plain
 from tests.support import made_up_generation
 from tests.support.made_up_generation import perovskite, rocksalt
 
@@ -22,7 +22,7 @@ def test_filtered_candidates_come_first_then_new_formulas(tmp_path):
 
 def test_a_stored_structure_comes_back():
     structure = rocksalt("Na", "Cl", 5.6)
-    again = restored(stored(structure))
+    again = from_plain(as_plain(structure))
     np.testing.assert_allclose(again.lattice.abc, structure.lattice.abc)
     np.testing.assert_allclose(again.distance_matrix, structure.distance_matrix, atol=1e-9)
     assert [site.specie.symbol for site in again] == ["Na", "Cl"]
@@ -45,23 +45,25 @@ def test_what_is_drawn_is_in_the_panel():
 
 
 @pytest.mark.slow
-def test_the_files_are_written_twice_alike(tmp_path, capsys):
-    results, data = made_up_generation.write(tmp_path)
+def test_the_files_are_written_twice_alike(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results, _ = made_up_generation.write(tmp_path)
     contents = []
-    for more in (["--data", str(data)], ["--redraw"]):
-        figure7.main(["--results", str(results), *more])
+    for more in ([], ["--redraw"]):
+        assert main(["figure7", *made_up_generation.RUN, *more]) == 0
         contents.append([(results / f"figure7.{suffix}").read_bytes() for suffix in ("svg", "png", "json")])
     assert contents[0] == contents[1] and all(len(content) > 1000 for content in contents[0])
     assert "Figure 7: KCl, AlNi, CaTiO3, ThTiO3" in capsys.readouterr().out
 
 
-def test_without_a_crystal_there_is_nothing_to_draw(tmp_path, capsys):
-    results, data = made_up_generation.write(tmp_path, [made_up_generation.samples()[0]])
-    figure7.main(["--results", str(results), "--data", str(data)])
+def test_without_a_crystal_there_is_nothing_to_draw(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results, _ = made_up_generation.write(tmp_path, [made_up_generation.samples()[0]])
+    assert main(["figure7", *made_up_generation.RUN]) == 0
     assert "nothing to draw" in capsys.readouterr().out
     assert (results / "figure7.json").exists() and not (results / "figure7.svg").exists()
 
 
 @pytest.mark.parametrize(("symbol", "shown"), [("Fm-3m", r"Fm\bar{3}m"), ("P6_3/mmc", "P6_3/mmc"), ("P1", "P1")])
 def test_a_space_group_is_written_with_its_bar(symbol, shown):
-    assert figure7._mathematical(symbol) == shown
+    assert figure7.mathematical(symbol) == shown

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from data_prep.errors import InputError
-from experiments import known_crystals
+from experiments import known_crystals, registry
+from experiments.__main__ import main
 from experiments.known_crystals import KNOWN
 from repro.relaxation.calculation_store import CONVERGED, Store, key_of
 from repro.relaxation.calculator import UNAVAILABLE, Calculator
@@ -34,7 +35,7 @@ def with_files(function, start: dict, *arguments, key: str, root: str) -> dict:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory) -> dict:
     calculator = Calculator(EmtOfFiles(), Store(tmp_path_factory.mktemp("store")), workers=0)
-    return known_crystals.check(("NiAl", "NaCl"), calculator)
+    return known_crystals.compute(("NiAl", "NaCl"), calculator)
 
 
 def test_what_is_calculated_stands_beside_the_literature(found):
@@ -55,11 +56,11 @@ def test_the_method_holds_the_pseudopotentials_of_crystals_and_elements(found):
 
 def test_agreement_is_asked_for_in_cell_and_energy(tmp_path, monkeypatch):
     calculator, agreed = Calculator(Emt(), Store(tmp_path), workers=0), []
-    energy = known_crystals.check(["NiAl"], calculator)["crystals"][0]["formation_energy"]
+    energy = known_crystals.compute(["NiAl"], calculator)["crystals"][0]["formation_energy"]
     for a, pbe in ((3.0, energy + 0.09), (3.0, energy + 0.11), (3.12, energy)):
         known = known_crystals.Known("NiAl", 221, KNOWN["NiAl"].sites, a, pbe, -0.65)
         monkeypatch.setitem(KNOWN, "NiAl", known)
-        agreed.append(known_crystals.check(["NiAl"], calculator)["crystals"][0]["agrees"])
+        agreed.append(known_crystals.compute(["NiAl"], calculator)["crystals"][0]["agrees"])
     assert agreed == [True, False, False]
 
 
@@ -82,10 +83,11 @@ def test_the_command_is_without_d2_unless_asked_and_writes_what_it_found(tmp_pat
         chosen.append(options.usual_d2 if options.d2 is None else options.d2)
         return Calculator(Emt(), Store(tmp_path), workers=0)
 
-    monkeypatch.setattr(known_crystals, "calculator_of", calculator_of)
-    code = known_crystals.main(["--crystals", "NiAl", "NaCl", "--json", str(tmp_path / "found.json"), *options])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "calculator_of", calculator_of)
+    code = main(["known-crystals", "--crystals", "NiAl", "NaCl", *options])
     assert code == 1 and "| NaCl |" in capsys.readouterr().out  # NaCl does not agree
-    written = json.loads((tmp_path / "found.json").read_text())
+    written = json.loads((tmp_path / "results/known_crystals.json").read_text())
     assert written["method"] == {"name": "EMT"} and [row["formula"] for row in written["crystals"]] == ["NiAl", "NaCl"]
     assert chosen == [d2]
 
@@ -94,15 +96,15 @@ def test_the_mistakes_of_a_user_end_with_code_2(tmp_path, monkeypatch, capsys):
     def refuse(options):
         raise InputError("no such folder")
 
-    monkeypatch.setattr(known_crystals, "calculator_of", refuse)
-    with pytest.raises(SystemExit) as stop:
-        known_crystals.main([])
-    assert stop.value.code == 2 and capsys.readouterr().err == "no such folder\n"
-    monkeypatch.setattr(known_crystals, "calculator_of", lambda options: Calculator(Emt(), Store(tmp_path), workers=0))
-    (tmp_path / "file").touch()
-    with pytest.raises(SystemExit) as stop:
-        known_crystals.main(["--crystals", "NaCl", "--json", str(tmp_path / "file" / "found.json")])
-    assert stop.value.code == 2 and "file could not be read or written" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "calculator_of", refuse)
+    assert main(["known-crystals"]) == 2 and capsys.readouterr().err == "no such folder\n"
+    monkeypatch.setattr(registry, "calculator_of", lambda options: Calculator(Emt(), Store(tmp_path), workers=0))
+    assert main(["known-crystals", "--crystals", "NaCl", "XyZ"]) == 2
+    assert "--crystals XyZ is not known here: choose from NaCl, MgO, NiAl, AlAs." in capsys.readouterr().err
+    (tmp_path / "results").touch()
+    assert main(["known-crystals", "--crystals", "NaCl"]) == 2
+    assert "results could not be read or written" in capsys.readouterr().err
 
 
 def test_the_published_results_are_found_under_the_keys_of_today():

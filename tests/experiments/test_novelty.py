@@ -1,10 +1,9 @@
 """Novelty: unique and new by formula and by structure, counted by hand; and what every experiment says without data."""
 
-import importlib
-
 import pytest
 
 from experiments import novelty
+from experiments.__main__ import main
 from tests.support import made_up_generation
 from tests.support.made_up_generation import caesium_chloride
 
@@ -66,11 +65,12 @@ def test_symmetry_distances_and_densities_stand_beside_the_training_part(found):
     assert random["densities"][1] == pytest.approx(2.06, abs=0.01)  # NaCl at 5.74 Å
 
 
-def test_the_files_are_written_twice_alike(tmp_path, capsys):
-    results, data = made_up_generation.write(tmp_path)
+def test_the_files_are_written_twice_alike(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results, _ = made_up_generation.write(tmp_path)
     contents = []
-    for more in (["--data", str(data)], ["--redraw"]):
-        novelty.main(["--results", str(results), *more])
+    for more in ([], ["--redraw"]):
+        assert main(["novelty", *made_up_generation.RUN, *more]) == 0
         contents.append([(results / f"novelty.{suffix}").read_bytes() for suffix in ("svg", "png", "json", "md")])
     assert contents[0] == contents[1] and all(len(content) > 500 for content in contents[0])
     assert "| new structure, of the valid | 38.9 % [" in capsys.readouterr().out
@@ -89,21 +89,20 @@ def test_a_run_whose_samples_all_fail_is_still_drawn(tmp_path):
     [(None, "run the stage 'generate' first"), ("", "has no rows"), ("id\n1\n", "has no column target")],
     ids=["missing", "empty", "without a column"],
 )
-def test_without_a_generation_each_says_what_to_run(tmp_path, capsys, name, content, said):
-    results, data = made_up_generation.write(tmp_path)
-    path = results / "generate" / "candidates.csv"
+def test_without_a_generation_each_says_what_to_run(tmp_path, monkeypatch, capsys, name, content, said):
+    monkeypatch.chdir(tmp_path)
+    results, _ = made_up_generation.write(tmp_path)
+    path = results.relative_to(tmp_path) / "generate" / "candidates.csv"
     path.unlink()
     if content is not None:
         path.write_text(content)
-    with pytest.raises(SystemExit) as stop:
-        importlib.import_module(f"experiments.{name}").main(["--results", str(results), "--data", str(data)])
-    assert stop.value.code == 2
+    assert main([name, *made_up_generation.RUN]) == 2
     error = capsys.readouterr().err
     assert said in error and str(path) in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_stored_cannot_be_drawn_again(tmp_path, capsys, name):
-    with pytest.raises(SystemExit) as stop:
-        importlib.import_module(f"experiments.{name}").main(["--results", str(tmp_path), "--redraw"])
-    assert stop.value.code == 2 and f"run 'make {name}' first" in capsys.readouterr().err
+def test_nothing_stored_cannot_be_drawn_again(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    assert main([name, *made_up_generation.RUN, "--redraw"]) == 2
+    assert f"run 'make {name}' first" in capsys.readouterr().err

@@ -8,7 +8,8 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from experiments import surrogate
+from experiments import registry, surrogate_error
+from experiments.__main__ import main
 from repro.relaxation.calculation_store import CONVERGED, Store, structure_from
 from repro.relaxation.calculator import Calculator, formation_energy
 from repro.relaxation.relaxation_verdict import TOO_CLOSE
@@ -45,7 +46,7 @@ def crystals(tmp_path_factory) -> list[Crystal]:
 def found(crystals, tmp_path_factory) -> dict:
     close = Structure(Lattice.cubic(4), ["Cu", "Au"], [[0, 0, 0], [0.075, 0, 0]])
     calculator = Calculator(Emt(), Store(tmp_path_factory.mktemp("store")), workers=0)
-    return surrogate.compute([*crystals, crystal_from_structure(close, "close", -1.0)], calculator, seed=0)
+    return surrogate_error.compute([*crystals, crystal_from_structure(close, "close", -1.0)], calculator, seed=0)
 
 
 @pytest.mark.slow
@@ -73,13 +74,13 @@ def test_families_have_means_of_what_was_relaxed(found):
 
 @pytest.mark.slow
 def test_the_rows_say_how_many_and_how_far_off(found):
-    rows = {row[0]: row for row in surrogate.cells(found)}
+    rows = {row[0]: row for row in surrogate_error.cells(found)}
     assert list(rows) == ["all", "AB", "ABX3", "ABX2"] and {len(row) for row in rows.values()} == {6}
-    assert rows["all"][1] == "3 of 4" and len(surrogate.HEADER) == 6
+    assert rows["all"][1] == "3 of 4" and len(surrogate_error.HEADER) == 6
     error = found["groups"]["all"]["formation_energy_error"]
     assert rows["all"][5] == f"{error['median']:.3f} / {error['largest']:.3f}"
-    nothing = {"groups": {"all": surrogate._group([])}}
-    assert surrogate.cells(nothing)[0][1:] == ["0 of 0", "–", "–", "–", "–"]
+    nothing = {"groups": {"all": surrogate_error.group([])}}
+    assert surrogate_error.cells(nothing)[0][1:] == ["0 of 0", "–", "–", "–", "–"]
 
 
 def made_up(count: int, family: str, numbers: list[int], label: float = -1.0) -> list[Crystal]:
@@ -97,15 +98,15 @@ def test_the_sample_is_drawn_alike_from_what_has_a_label_and_known_elements():
     others = made_up(9, "ABX3", [79, 46, 29, 29, 29]) + made_up(9, "ABX2", [46, 47, 29, 29])
     unusable = made_up(50, "AB", [29, 79], float("nan")) + made_up(50, "AB", [10, 29])  # neon has no reference
     crystals = unusable + binaries + others
-    chosen = surrogate.sample(crystals, 8, seed=0)
+    chosen = surrogate_error.sample(crystals, 8, seed=0)
     assert [crystal.family for crystal in chosen] == ["AB"] * 3 + ["ABX3"] * 3 + ["ABX2"] * 2
     assert {crystal.id for crystal in chosen} <= {crystal.id for crystal in binaries + others}
     assert len({crystal.id for crystal in chosen}) == 8
-    again = surrogate.sample(crystals[::-1], 8, seed=0)
+    again = surrogate_error.sample(crystals[::-1], 8, seed=0)
     assert [crystal.id for crystal in again] == [crystal.id for crystal in chosen]  # the order of the source is nothing
-    assert [crystal.id for crystal in surrogate.sample(crystals, 8, seed=1)] != [crystal.id for crystal in chosen]
+    assert [crystal.id for crystal in surrogate_error.sample(crystals, 8, seed=1)] != [crystal.id for crystal in chosen]
     with pytest.raises(InputError, match="has 9 labelled crystals of AB, 10 are asked for"):
-        surrogate.sample(crystals, 30, seed=0)
+        surrogate_error.sample(crystals, 30, seed=0)
 
 
 @pytest.mark.slow
@@ -115,18 +116,19 @@ def test_the_sample_is_drawn_alike_from_what_has_a_label_and_known_elements():
 )
 def test_the_command_reads_the_common_cache_and_names_the_source(crystals, tmp_path, monkeypatch, capsys, source, name):
     calls = []
-    monkeypatch.setattr(surrogate, "read_source", lambda *arguments: (calls.append(arguments), (crystals, []))[1])
+    monkeypatch.setattr(surrogate_error, "read_source", lambda *arguments: (calls.append(arguments), (crystals, []))[1])
     calculator = Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr(surrogate, "calculator_of", lambda options: calculator)
-    surrogate.main(["--source", source, "--out", str(tmp_path), "--count", "3"])
-    written = json.loads((tmp_path / "surrogate.json").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "calculator_of", lambda options: calculator)
+    assert main(["surrogate-error", "--source", source, "--run", "test", "--count", "3"]) == 0
+    written = json.loads((tmp_path / "results/test/surrogate.json").read_text())
     assert calls == [(source, CACHE)] and written["source"] == name
     assert written["groups"]["all"]["relaxed"] == 3 and written["method"] == {"name": "EMT"}
     assert "| all | 3 of 3 |" in capsys.readouterr().out
 
 
-def test_results_of_dft_do_not_pass_for_the_surrogates(tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
-        surrogate.main(["--source", "embedded", "--out", str(tmp_path), "--dft", "--pseudo-dir", str(tmp_path)])
-    assert stop.value.code == 2 and "--dft is not for this command" in capsys.readouterr().err
-    assert not (tmp_path / "surrogate.json").exists()
+def test_results_of_dft_do_not_pass_for_the_surrogates(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["surrogate-error", "--run", "test", "--dft", "--pseudo-dir", str(tmp_path)]) == 2
+    assert "--dft is not for this command" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("surrogate.json"))

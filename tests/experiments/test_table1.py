@@ -2,11 +2,13 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
 from data_prep.files.atomic import write_json
 from experiments import table1
+from experiments.__main__ import main
 from experiments.paper import TABLE1
 
 PAPER = {row.property: row for row in TABLE1}
@@ -47,10 +49,15 @@ def measured_properties() -> dict:
     }  # fmt: skip
 
 
+RUN = ("--run", "made-up")
+
+
 @pytest.fixture
-def results(tmp_path):
-    write_json(tmp_path / "properties.json", measured_properties())
-    return tmp_path
+def results(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/made-up")
+    write_json(folder / "properties.json", measured_properties())
+    return folder
 
 
 def markdown_cells(text: str, title: str) -> dict[str, str]:
@@ -88,7 +95,7 @@ def test_properties_without_a_network_are_named():
 
 
 def test_json_csv_and_markdown_agree(results, capsys):
-    table1.main(["--results", str(results)])
+    assert main(["table1", *RUN]) == 0
     text = (results / "table1.md").read_text()
     assert text in capsys.readouterr().out
     stored = json.loads((results / "table1.json").read_text())
@@ -108,7 +115,7 @@ def test_json_csv_and_markdown_agree(results, capsys):
 
 
 def test_markdown_shows_intervals_units_and_what_was_not_measured(results):
-    table1.render(table1.compute(measured_properties()), results)
+    table1.render(table1.compute(measured_properties()), results / "table1")
     text = (results / "table1.md").read_text()
     energy = markdown_cells(text, "formation energy")
     assert energy["95 %"] == "0.045–0.055"
@@ -122,14 +129,14 @@ def test_markdown_shows_intervals_units_and_what_was_not_measured(results):
 def test_an_interval_that_could_not_be_had_does_not_stop_the_table(results):
     measured = measured_properties()
     measured["rows"][3]["mae_interval"] = [None, None]  # as JSON keeps NaN
-    table1.render(table1.compute(measured), results)
+    table1.render(table1.compute(measured), results / "table1")
     assert markdown_cells((results / "table1.md").read_text(), "refractive index")["95 %"] == "nan–nan"
 
 
 def test_rendering_twice_gives_the_same_files(results):
     contents = []
     for _ in range(2):
-        table1.main(["--results", str(results)])
+        main(["table1", *RUN])
         contents.append([(results / f"table1.{suffix}").read_bytes() for suffix in ("json", "csv", "md")])
     assert contents[0] == contents[1]
 
@@ -139,12 +146,10 @@ def test_rendering_twice_gives_the_same_files(results):
     [(None, "run the stage 'evaluate-properties' first"), ('{"rows": [', "is damaged"), ("", "is damaged")],
     ids=["missing", "cut short", "empty"],
 )
-def test_without_a_readable_measurement_it_says_what_to_run(tmp_path, capsys, content, said):
-    if content is not None:
-        (tmp_path / "properties.json").write_text(content)
-    with pytest.raises(SystemExit) as stop:
-        table1.main(["--results", str(tmp_path)])
-    assert stop.value.code == 2
+def test_without_a_readable_measurement_it_says_what_to_run(results, capsys, content, said):
+    path = results / "properties.json"
+    path.unlink() if content is None else path.write_text(content)
+    assert main(["table1", *RUN]) == 2
     error = capsys.readouterr().err
-    assert said in error and str(tmp_path / "properties.json") in error and error.count("\n") == 1
-    assert not (tmp_path / "table1.md").exists()
+    assert said in error and str(path) in error and error.count("\n") == 1
+    assert not (results / "table1.md").exists()

@@ -2,18 +2,21 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
 from data_prep.errors import InputError
 from experiments import table2
+from experiments.__main__ import main
 from experiments.paper import TABLE2
 from tests.support import made_up_generation
 
 
 @pytest.fixture
-def folders(tmp_path):
-    return made_up_generation.write(tmp_path)
+def results(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return made_up_generation.write(tmp_path)[0]
 
 
 @pytest.fixture
@@ -79,9 +82,8 @@ def test_the_energy_window_is_a_fifth_of_the_bases_energy():
     assert not table2.near({"formation_energy_per_atom": None}, -3.0)
 
 
-def test_json_csv_and_markdown_agree(folders, capsys):
-    results, data = folders
-    table2.main(["--results", str(results), "--data", str(data)])
+def test_json_csv_and_markdown_agree(results, capsys):
+    assert main(["table2", *made_up_generation.RUN]) == 0
     text = (results / "table2.md").read_text()
     assert text in capsys.readouterr().out
     assert "| unique composition | 20 | 2 | 1.5 [0.0, 3.0] | 15.0 | 0.0 | 0.0 | 3.0 | 30.0 |" in text
@@ -93,12 +95,11 @@ def test_json_csv_and_markdown_agree(folders, capsys):
     assert len(rows) == 3 and all((results / row["file"]).is_file() for row in rows)
 
 
-def test_drawing_again_reads_no_candidates(folders):
-    results, data = folders
-    table2.main(["--results", str(results), "--data", str(data)])
+def test_drawing_again_reads_no_candidates(results):
+    main(["table2", *made_up_generation.RUN])
     before = {name: (results / name).read_bytes() for name in ("table2.json", "table2.csv", "table2.md")}
     (results / "generate" / "candidates.csv").unlink()
-    table2.main(["--results", str(results), "--redraw"])
+    assert main(["table2", *made_up_generation.RUN, "--redraw"]) == 0
     assert before == {name: (results / name).read_bytes() for name in before}
     assert json.loads(before["table2.json"])["identity"]
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments import figure2, figure3, table5
+from experiments import figure2
+from experiments.__main__ import main
 from repro.run import Run
 from repro.training.train_vae import trained_vae
 from tests.support.pipeline import small_source
@@ -23,7 +24,7 @@ def finished(tmp_path_factory):
     small_source(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        table5.main([*OF_RUN, "--run", "test"])
+        assert main(["table5", *OF_RUN, "--run", "test"]) == 0
         yield folder
 
 
@@ -53,13 +54,13 @@ def test_the_table_holds_every_measured_number(finished):
 
 def test_the_same_command_trains_nothing_again(finished, capsys):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.weights.h5")}
-    table5.main([*OF_RUN, "--run", "test"])
+    assert main(["table5", *OF_RUN, "--run", "test"]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*.weights.h5")}
     assert "epoch" not in capsys.readouterr().out
 
 
 def test_figure_2_comes_from_the_trained_networks(finished, capsys):
-    figure2.main([*OF_RUN, "--run", LAST])
+    assert main(["figure2", *OF_RUN, "--run", LAST]) == 0
     facts = json.loads((finished / f"results/{LAST}/figure2.json").read_text())
     with np.load(finished / f"results/{LAST}/figure2.npz") as arrays:
         pairs = len(facts["pairs"])
@@ -71,11 +72,11 @@ def test_figure_2_comes_from_the_trained_networks(finished, capsys):
     assert facts["latent"]["crystals"] == list(parts.values()).count("train")
     if facts["path"]:
         assert all(sum(way["failures"].values()) + way["decoded"] == 40 for way in facts["path"]["ways"].values())
-    assert "Figure 2: results" in capsys.readouterr().out
+    assert "figure2: results" in capsys.readouterr().out
 
 
 def test_figure_3_encodes_the_training_part(finished, capsys):
-    figure3.main([*OF_RUN, "--run", LAST])
+    assert main(["figure3", *OF_RUN, "--run", LAST]) == 0
     facts = json.loads((finished / f"results/{LAST}/figure3.json").read_text())
     with np.load(finished / f"results/{LAST}/latent.npz") as arrays:
         assert arrays["mean"].shape == (facts["structures"], 256) and np.isfinite(arrays["log_var"]).all()

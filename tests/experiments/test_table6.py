@@ -3,9 +3,8 @@
 import csv
 import json
 
-import pytest
-
 from experiments import table6
+from experiments.__main__ import main
 from experiments.paper import TABLE6
 from models.table6 import VAEParameters
 from repro.presets import LAPTOP, PAPER
@@ -27,23 +26,25 @@ def test_the_paper_preset_changes_none_of_them():
 def test_a_changed_default_is_shown_as_unequal(monkeypatch, tmp_path):
     changed = type("Changed", (), {"__name__": "Changed", "beta": 3e-4})  # the release's constructor (F14)
     monkeypatch.setitem(table6.FIELDS, "β", (changed, "beta"))
-    table6.render(table6.compute(), tmp_path)
+    table6.render(table6.compute(), tmp_path / "table6")
     assert "| β | 0.0005 | 0.0003 | no |" in (tmp_path / "table6.md").read_text()
 
 
-def test_all_three_files_hold_the_same_rows(tmp_path, capsys):
-    table6.main(["--out", str(tmp_path / "results")])
-    stored = json.loads((tmp_path / "results" / "table6.json").read_text())
-    with open(tmp_path / "results" / "table6.csv", newline="") as file:
+def test_all_three_files_hold_the_same_rows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table6", "--run", "test"]) == 0
+    stored = json.loads((tmp_path / "results/test/table6.json").read_text())
+    with open(tmp_path / "results/test/table6.csv", newline="") as file:
         listed = list(csv.DictReader(file))
     assert [float(row["ours"]) for row in listed] == [row["ours"] for row in stored]
     assert stored[1] == {
         "parameter": "β", "paper": 0.0005, "ours": VAEParameters().beta, "equal": True, "field": "VAEParameters.beta",
     }  # fmt: skip
-    assert (tmp_path / "results" / "table6.md").read_text().count("\n") == 2 + len(TABLE6)
+    assert (tmp_path / "results/test/table6.md").read_text().count("\n") == 2 + len(TABLE6)
     assert "8 of 8 as in the paper" in capsys.readouterr().out
 
 
-def test_the_folder_must_be_named():
-    with pytest.raises(SystemExit):
-        table6.main([])
+def test_without_a_run_it_is_of_the_laptop_preset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table6"]) == 0
+    assert (tmp_path / "results/laptop/table6.md").exists()

@@ -20,8 +20,7 @@ from data_prep.errors import InputError
 from data_prep.files.npz import DamagedNpz, read_npz
 from data_prep.graphs import build_graphs, load_graphs, save_graphs
 from data_prep.shards import MANIFEST, VoxelStore, build_shards, shard_is_good
-from experiments import trained
-from experiments.reporting import slices
+from experiments import stored
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from repro import stamps
@@ -69,14 +68,10 @@ def _encoded(path: Path) -> list[np.ndarray]:
 
 def _stored(path: Path) -> list[np.ndarray]:
     path.with_suffix(".json").write_text('{"identity": "it"}')
-    found = trained.read(path.with_suffix(""), "it")
+    found = stored.read(path.with_suffix(""), "it")
     if found is None:
         raise InputError("nothing is stored")  # it is computed anew
     return list(found.arrays.values())
-
-
-def _slices(path: Path) -> list[np.ndarray]:
-    return list(slices.read(path).values())
 
 
 class _Quiet(dict):
@@ -105,8 +100,8 @@ FILES = {
     "encoded.npz": (_write_encoded, _encoded),
     "figure.npz": (lambda path: np.savez_compressed(path, identity=np.array("it"), z=np.arange(9.0)), _stored),
     "slices.npz": (
-        lambda path: np.savez_compressed(path, formulas=np.array(["NaCl"]), true=np.eye(4)),
-        _slices,
+        lambda path: np.savez_compressed(path, identity=np.array("it"), ids=np.array(["a"]), true=np.eye(4)),
+        _stored,
     ),
 }
 

@@ -10,7 +10,6 @@ import pytest
 from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
-from experiments import calibration, figure5, table1
 from models.cgcnn import graph_layers
 from repro.network_folders import read_manifest
 from repro.presets import SMOKE
@@ -21,7 +20,7 @@ from repro.properties.property_data import load_property_data
 from repro.properties.train_properties import plan, trained_networks
 from repro.training.fit import BEST
 from tests.support.made_up_crystals import made_up_crystals
-from tests.support.pipeline import RUN, repro, table_row
+from tests.support.pipeline import RUN, experiment, repro, table_row
 
 pytestmark = pytest.mark.slow
 
@@ -61,8 +60,8 @@ def finished(tmp_path_factory):
         patch.chdir(folder)
         for stage in STAGES:
             assert repro(stage) == 0, stage
-        for made in (table1, figure5, calibration):
-            made.main(["--results", "results/test"])
+        for name in ("table1", "figure5", "calibration"):
+            assert experiment(name) == 0
         patch.setattr(publish_properties, "PROPERTY_NETWORKS", folder / "weights/cgcnn")
         assert repro("publish") == 0
         yield folder

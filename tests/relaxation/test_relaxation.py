@@ -21,6 +21,9 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.errors import InputError
 from experiments import table3
+from experiments.__main__ import main as experiments
+from experiments.reporting.material import gather
+from experiments.reporting.stored_sections import table_3
 from repro.relaxation import calculator as calculators
 from repro.relaxation import fan_out
 from repro.relaxation import relaxation_changes as changes
@@ -37,6 +40,7 @@ from repro.relaxation.calculation_store import (
 )
 from repro.relaxation.chgnet import Surrogate, relax
 from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures
+from tests.support.made_up_run import made_up_run
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
 
@@ -299,7 +303,7 @@ def test_table3_counts_changes_and_names_what_was_not_relaxed(table):
 
 
 def test_table3_is_headed_as_surrogate_and_keeps_to_its_own_files(table, tmp_path):
-    table3.render(table, tmp_path)
+    table3.render(table, tmp_path / "table3")
     text = (tmp_path / "table3.md").read_text()
     assert text.startswith("**Surrogate numbers") and "not by DFT" in text
     assert "| perovskites (ABX3) | 30 | 5.23 | 0.57 | 0 | 0 of 0 |" in text and "2 of 4" in text
@@ -311,10 +315,10 @@ def test_table3_is_headed_as_surrogate_and_keeps_to_its_own_files(table, tmp_pat
     assert "records" not in json.loads((tmp_path / "table3.json").read_text())
 
 
-def test_table3_says_to_make_table2_first(tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
-        table3.main(["--results", str(tmp_path)])
-    assert stop.value.code == 2 and "make table2" in capsys.readouterr().err
+def test_table3_says_to_make_table2_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert experiments(["table3", "--run", "test"]) == 2
+    assert "make table2" in capsys.readouterr().err
 
 
 def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(tmp_path, capsys, monkeypatch):
@@ -416,16 +420,15 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
         chgnet.versions()
 
 
-def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path):
-    from experiments.reporting.relaxed import table_3
-
-    material = SimpleNamespace(folder=tmp_path)
-    assert "make table3" in table_3(material).blocks[0].text
-    table3.render(table | {"identity": ""}, tmp_path)
-    section = table_3(material)
+def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = made_up_run()
+    assert "make table3" in table_3(gather(run)).blocks[0].text
+    table3.render(table | {"identity": ""}, run.results / "table3")
+    section = table_3(gather(run))
     shown, every = (block for block in section.blocks if block.kind == "table")
     assert shown.rows[2][:5] == ("binaries (AB)", "24", "10.88", "2.65", "0") and shown.rows[2][5] == "2 of 4"
     assert "not by DFT" in shown.caption and "not by DFT" in every.caption
     assert [row[-1] for row in every.rows] == ["converged", "converged", calculators.UNAVAILABLE, verdict.TOO_CLOSE]
-    table3.render(table | {"identity": "another generation"}, tmp_path)
-    assert "out of date" in table_3(material).blocks[0].text
+    table3.render(table | {"identity": "another generation"}, run.results / "table3")
+    assert "out of date" in table_3(gather(run)).blocks[0].text

@@ -2,7 +2,8 @@
 
 import os
 import re
-from argparse import Namespace
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
@@ -12,27 +13,26 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
-from experiments import table1
+from experiments import slices, table1
 from experiments.drawing import cell_edges, with_images
 from experiments.paper import FULL
-from experiments.reporting import slices
-from experiments.reporting.claims import in_one_sitting, which_claims_hold
 from experiments.reporting.document import Document, Link, Part, Section, Table, duration, number
-from experiments.reporting.facts import warnings
-from experiments.reporting.generated import choose, generated
+from experiments.reporting.evaluation_sections import in_one_sitting, paper_beside_us, which_claims_hold
+from experiments.reporting.generated_crystals import choose, generated
 from experiments.reporting.losses import compute as loss_curves
 from experiments.reporting.markup import to_html, to_markdown
-from experiments.reporting.material import gather
+from experiments.reporting.material import Published, gather
 from experiments.reporting.report import report
-from experiments.reporting.results import paper_beside_us
+from experiments.reporting.run_facts import warnings
+from experiments.stored import read, write
 from repro import stamps
+from repro.evaluation.results import PAPERS_WAY, route
 from repro.presets import SMOKE
 from repro.run import Run
 from repro.training.prepare import data, voxelize
+from tests.conftest import ROOT
 from tests.support import made_up_run
 from tests.support.pipeline import small_source
-
-NOTHING = Namespace()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def whole(tmp_path_factory):
         made_up_run.properties(run)
         made_up_run.generated(run)
         made_up_run.slices(run)
-        report(run, NOTHING)
+        report(run)
         html, markdown = ((run.results / f"report.{suffix}").read_text() for suffix in ("html", "md"))
         yield run, html, markdown
 
@@ -116,12 +116,12 @@ def test_every_table_scrolls_in_its_own_box(whole):
 def test_the_paper_and_we_stand_in_columns_of_our_own(whole):
     run, _, markdown = whole
     evaluation = gather(run).evaluation
-    mse = evaluation["vae"]["ours"]["all"]["mse"]
+    mse = evaluation.vae("ours")["mse"]
     printed, ours, released = row(markdown, "VAE, MSE")
     assert printed == f"{FULL.mse}"
     assert ours.startswith(number(mse)) and "[" in ours
-    assert released.startswith(number(evaluation["vae"]["released"]["all"]["mse"]))
-    emd = evaluation["routes"]["ours, unet"]["all"]["emd"]
+    assert released.startswith(number(evaluation.vae("released")["mse"]))
+    emd = evaluation.sites("ours", PAPERS_WAY)["emd"]
     assert row(markdown, "EMD of the sites (Å)")[:2][0] == "0.090"
     assert row(markdown, "formation energy")[1:4] == ["0.102", "0.250", "0.200–0.300"]  # of Table 1
     assert row(markdown, "EMD of the sites (Å)")[1].startswith(number(emd))
@@ -133,8 +133,8 @@ def test_the_paper_and_we_stand_in_columns_of_our_own(whole):
 @pytest.mark.slow
 def test_failures_are_counted_by_reason(whole):
     run, _, markdown = whole
-    part = gather(run).evaluation["routes"]["ours, fit"]["all"]
-    cells = row(markdown, "ours, fit")
+    part = gather(run).evaluation.sites("ours", "fit")
+    cells = row(markdown, route("ours", "fit"))
     assert cells[0] == f"{part['decoded']} of 60"
     assert cells[-1] == f"no occupied voxels {60 - part['decoded']}"
 
@@ -175,7 +175,7 @@ def test_what_the_preset_changes_is_listed(whole):
 def test_candidates_lead_to_their_files(whole):
     run, _, markdown = whole
     best = gather(run).candidates[0]
-    assert row(markdown, best["formula"])[-1] == f"[CIF](generate/{best['file']})"
+    assert row(markdown, best["formula"])[-1] == f"[CIF]({best['file']})"
     assert row(markdown, "valid, share of samples") == [
         "75.0 %",
         "100.0 %",
@@ -190,7 +190,7 @@ def test_candidates_lead_to_their_files(whole):
 def test_rendering_again_computes_nothing_and_changes_nothing(whole, monkeypatch):
     run, html, markdown = whole
     monkeypatch.setattr(slices, "compute", lambda *_: pytest.fail("the slices were computed again"))
-    report(run, NOTHING)
+    report(run)
     assert (run.results / "report.html").read_text() == html
     assert (run.results / "report.md").read_text() == markdown
 
@@ -203,8 +203,15 @@ def test_every_figure_of_the_markdown_is_there(whole):
     assert all((run.results / name).stat().st_size > 5000 for name in names)
 
 
+def test_the_report_needs_no_library_of_networks():
+    libraries = ("keras", "tensorflow", "torch")
+    program = f"import sys, experiments.reporting.report; print([one for one in {libraries} if one in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
 def test_an_empty_run_is_reported_as_such(empty):
-    report(empty, NOTHING)
+    report(empty)
     markdown = (empty.results / "report.md").read_text()
     assert "train-vae has not ended: this report is of an unfinished run." in markdown
     always = 4  # claims, what was run, Table 6, deviations
@@ -231,7 +238,7 @@ def test_claims_and_comparison_show_the_error_of_the_networks_that_rank(empty):
     own = gather(empty)
     table = table1.compute(own.properties)
     other = [entry | {"mae": 0.0915, "mae_interval": [0.088, 0.095]} for entry in table["rows"]]
-    for material, mae in ((own, 0.25), (replace(own, published=table | {"rows": other}), 0.0915)):
+    for material, mae in ((own, 0.25), (replace(own, published=Published(table | {"rows": other})), 0.0915)):
         claimed = {cells[0]: cells for cells in which_claims_hold(material).blocks[1].rows}
         assert claimed["formation energy, MAE (eV/atom)"][3].startswith(f"{mae:g}")
         assert paper_beside_us(material).blocks[0].rows[-1][2].startswith(f"{mae:g}")
@@ -268,12 +275,12 @@ def test_a_damaged_result_is_named(empty):
     for content in (b'{"vae": ', b'{"vae": "\xff"}'):
         (empty.results / "evaluation.json").write_bytes(content)
         with pytest.raises(InputError, match=r"results/made-up/evaluation.json is damaged"):
-            report(empty, NOTHING)
+            report(empty)
     (empty.results / "evaluation.json").unlink()
     (empty.results / "generate").mkdir()
     (empty.results / "generate/candidates.csv").write_bytes(b"id,formula\n\xff,NaCl\n")
     with pytest.raises(InputError, match=r"candidates.csv is damaged"):
-        report(empty, NOTHING)
+        report(empty)
 
 
 def test_names_cannot_inject_markup():
@@ -327,17 +334,18 @@ def test_the_slices_come_from_the_trained_vae(tmp_path, monkeypatch):
     """Held-out crystals of all families, the true slice from the store, the other from the VAE's weights."""
     monkeypatch.chdir(tmp_path)
     run = Run(preset=SMOKE, source=str(small_source(tmp_path)), name="small", shared=tmp_path)
-    data(run, NOTHING)
-    voxelize(run, NOTHING)
+    data(run, None)
+    voxelize(run, None)
     _untrained_vae(run)
-    arrays = slices.compute(run, "the training's identity")
-    assert arrays["true"].shape == arrays["ours"].shape == (len(arrays["ids"]), 16, 16)
-    assert 3 <= len(arrays["ids"]) <= 6
+    found = slices.compute(run)
+    arrays, ids = found.arrays, found.facts["ids"]
+    assert arrays["true"].shape == arrays["ours"].shape == (len(ids), 16, 16)
+    assert 3 <= len(ids) <= 6
     assert np.isfinite(arrays["ours"]).all() and (arrays["ours"] >= 0).all()
-    slices.write(tmp_path / "slices.npz", arrays)
-    again = slices.read(tmp_path / "slices.npz")
-    np.testing.assert_array_equal(again["true"], arrays["true"])
-    assert str(again["identity"]) == "the training's identity"
+    write(tmp_path / "slices", "the training's identity", found)
+    again = read(tmp_path / "slices", "the training's identity")
+    np.testing.assert_array_equal(again.arrays["true"], arrays["true"])
+    assert again.facts == found.facts and read(tmp_path / "slices", "another's") is None
 
 
 def _untrained_vae(run: Run) -> None:

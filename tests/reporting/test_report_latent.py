@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from experiments import figure2, figure3, latent, table5
+from experiments import figure2, figure3, latent_space, table5
 from experiments.reporting.document import Figure, Table, Text
-from experiments.reporting.latent import figure_2, figure_3, table_5
 from experiments.reporting.material import gather
-from experiments.trained import identity_of_networks, write
+from experiments.reporting.stored_sections import density_slices, figure_2, figure_3, table_5
+from experiments.stored import identity_of_networks, write
 from tests.experiments.test_figure2 import made_up_figure
 from tests.experiments.test_figure3 import clusters
 from tests.experiments.test_table5 import as_printed
@@ -25,7 +25,8 @@ def run(tmp_path, monkeypatch):
 
 def test_what_is_not_there_is_named_with_its_target(run):
     material = gather(run)
-    for section, target in ((figure_2, "figure2"), (figure_3, "figure3"), (table_5, "table5")):
+    sections = {"figure2": figure_2, "figure3": figure_3, "table5": table_5, "slices": density_slices}
+    for target, section in sections.items():
         (block,) = section(material).blocks
         assert f"Not run yet: make {target} has left no result" in block.text
 
@@ -43,7 +44,7 @@ def test_figure_2_is_drawn_with_its_numbers_and_members(run):
 
 
 def test_figure_3_is_drawn_with_its_silhouettes(run):
-    write(run.results / "figure3", identity_of_networks(run, latent.NETWORKS), figure3.embed(clusters(4), seed=0))
+    write(run.results / "figure3", identity_of_networks(run, latent_space.NETWORKS), figure3.embed(clusters(4), seed=0))
     figure, text = figure_3(gather(run)).blocks
     assert "t-SNE of 12 encoded training structures (AB 4, ABX3 4, ABX2 4; paper: 5,000)" in figure.caption
     assert isinstance(text, Text) and (run.results / "figure3.png").exists()
@@ -52,7 +53,7 @@ def test_figure_3_is_drawn_with_its_silhouettes(run):
 def test_a_result_of_other_networks_is_out_of_date(run):
     write(run.results / "figure2", identity_of_networks(run, figure2.NETWORKS), made_up_figure())
     other = replace(run, preset=replace(run.preset, vae=replace(run.preset.vae, beta=0.1)))
-    (block,) = figure_2(replace(gather(run), run=other)).blocks
+    (block,) = figure_2(gather(other)).blocks
     assert "run make figure2 again" in block.text
     assert not (run.results / "figure2.svg").exists()
 

@@ -14,8 +14,8 @@ from pymatgen.core import Structure
 
 from experiments.drawing import scene
 from experiments.reporting import markup
-from experiments.reporting.crystals import MOST, facts, viewer
 from experiments.reporting.document import Document, Link, Part, Section, Table, Text
+from experiments.reporting.generated_crystals import MOST, facts, viewer
 from experiments.reporting.markup import to_html, to_markdown
 from tests.support.made_up_generation import perovskite, rocksalt
 
@@ -87,10 +87,10 @@ def test_no_more_crystals_than_a_report_can_bear(tmp_path):
 
 
 def test_what_is_known_of_a_candidate_is_said_in_words():
-    row = {"base": "", "formation_energy_per_atom": "-1.234", "spacegroup": "225", "training_formula": "False"}
+    row = {"base": "", "formation_energy_per_atom": -1.234, "spacegroup": 225, "training_formula": False}
     expected = "Random sample, predicted formation energy −1.23 eV/atom, space group Fm\u20113m, new formula."
     assert facts(row) == expected
-    assert facts({"base": "NaCl", "formation_energy_per_atom": "", "spacegroup": ""}) == "Around NaCl."
+    assert facts({"base": "NaCl", "formation_energy_per_atom": None, "spacegroup": None}) == "Around NaCl."
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: the page is not opened in a browser")

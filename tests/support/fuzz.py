@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["data_prep", "pymatgen.io.cif", "pymatg
     from data_prep.graphs import build_graphs, load_graphs, save_graphs
     from data_prep.sources.structure_files import read_structures
     from data_prep.sources.table import read_table
-    from tests.sources.test_garbage_sources import CIF, POSCAR, XYZ, sound, table_bytes
+    from tests.data_prep.sources.test_garbage_sources import CIF, POSCAR, XYZ, sound, table_bytes
     from tests.support.made_up_crystals import made_up_crystals
 
 # Target -> name of the file, a sound one, and its reader.

@@ -9,8 +9,9 @@ from pymatgen.core import Element, Lattice, Structure
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.crystal_table import write_crystals
 from data_prep.files.atomic import write_json
-from experiments.generation import Generation, read_generation
+from experiments.stored_generation import Generation, read_generation
 
+RUN = ("--run", "made-up")  # the options of an experiment on it, in the folder that it was written to
 COLUMNS = (
     "id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "bulk_modulus", "spacegroup",
     "n_sites", "a", "b", "c", "angle", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula",

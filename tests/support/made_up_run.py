@@ -8,7 +8,10 @@ import numpy as np
 
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.files.atomic import write_csv, write_json
+from experiments import slices as density_slices
+from experiments import stored
 from repro import stamps
+from repro.evaluation.results import STRUCTURES, SUMMARY, TRUE_MAP, TRUE_SPECIES, route
 from repro.presets import LAPTOP
 from repro.run import Run
 from repro.stages import STAGES
@@ -58,9 +61,9 @@ def measured(models: tuple[str, ...] = ("ours", "released"), count: int = 60) ->
         ]
         for model in models
     }
-    sources = ("true map", *models)
-    routes = {f"{source}, {way}": [_site(rng, c) for c in who] for source in sources for way in ("vote", "fit")}
-    return {"vae": vae, "routes": routes | {"true species": [_site(rng, crystal) for crystal in who]}}
+    sources = (TRUE_MAP, *models)
+    routes = {route(source, way): [_site(rng, c) for c in who] for source in sources for way in ("vote", "fit")}
+    return {"vae": vae, "routes": routes | {TRUE_SPECIES: [_site(rng, crystal) for crystal in who]}}
 
 
 def _site(rng: np.random.Generator, crystal: dict) -> dict:
@@ -106,8 +109,8 @@ def evaluated(run: Run, models: tuple[str, ...] = ("ours", "released")) -> None:
     confusion = np.zeros((95, 95), dtype=np.int64)
     confusion[0, 0], confusion[8, 8], confusion[8, 9] = 900, 60, 40
     records = Records(entries["vae"], entries["routes"], VoxelCounts(confusion, above_half=55))
-    write_json(run.results / "evaluation.json", summarise(records, run))
-    write_json(run.results / "evaluation_structures.json", entries)
+    write_json(run.results / SUMMARY, summarise(records, run))
+    write_json(run.results / STRUCTURES, entries)
 
 
 def properties(run: Run) -> None:
@@ -164,11 +167,10 @@ def slices(run: Run) -> None:
     rng = np.random.default_rng(1)
     crystals = made_up_crystals(6)
     arrays = {name: rng.random((6, 16, 16)) for name in ("true", "ours", "released")}
-    arrays |= {"ids": [c.id for c in crystals], "formulas": [c.formula for c in crystals]}
     arrays |= {"lengths": np.stack([c.lengths for c in crystals])}
-    identity = stamps.read(run.folder("train-vae"))["identity"]
-    run.results.mkdir(parents=True, exist_ok=True)
-    np.savez(run.results / "slices.npz", identity=identity, **arrays)
+    facts = {"ids": [c.id for c in crystals], "formulas": [c.formula for c in crystals]}
+    identity = stored.identity_of_networks(run, density_slices.NETWORKS)
+    stored.write(run.results / "slices", identity, stored.Stored(facts, arrays))
 
 
 def made_up_run() -> Run:

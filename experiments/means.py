@@ -1,0 +1,33 @@
+"""Means, shares and counts with their 95 % bootstrap intervals, as every experiment stores them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from repro.evaluation.metrics import bootstrap_interval
+
+SEED = 0  # of every bootstrap
+
+
+def interval_of(values: Sequence[float]) -> list[float] | None:
+    """Return the 95 % bootstrap interval of the mean of ``values``; None for fewer than two."""
+    return list(bootstrap_interval(values, SEED)) if len(values) > 1 else None
+
+
+def mean_of(values: Sequence[float]) -> dict:
+    """Return ``count``, ``mean`` (None without values) and its 95 % ``interval`` (None for fewer than two)."""
+    values = [float(value) for value in values]
+    mean = float(np.mean(values)) if values else None
+    return {"count": len(values), "mean": mean, "interval": interval_of(values)}
+
+
+def share_of(flags: Sequence[bool]) -> dict:
+    """Return how many of ``of`` are true, as ``count`` and as ``share`` of one with its 95 % ``interval``."""
+    found = mean_of(flags)
+    return {"count": int(sum(flags)), "of": len(flags), "share": found["mean"], "interval": found["interval"]}
+
+
+def most_common(values: Iterable, top: int) -> list[tuple]:
+    """Return the ``top`` most frequent values with their counts; equal counts in the order of the values."""
+    return sorted(Counter(values).items(), key=lambda pair: (-pair[1], str(pair[0])))[:top]
