@@ -9,12 +9,12 @@ from data_prep.crystal import crystal_from_structure
 from data_prep.graphs import crystal_graph
 from data_prep.property_labels import PROPERTIES
 from repro.__main__ import main
-from repro.properties.network_folder import load_published
-from repro.properties.networks import predict_properties
+from repro.network_folders import WEIGHTS
+from repro.properties.network_folder import load_property_networks
+from tests.support.exit_code import exit_code
 from tests.support.structure_types import face_centred, perovskite, rock_salt
 
 pytestmark = pytest.mark.slow
-WEIGHTS = Path(__file__).parents[2] / "weights"
 # Measured: enthalpy of formation (CRC Handbook), eV/atom, and bulk modulus, GPa.
 KNOWN = {
     "NaCl": (rock_salt("Na", "Cl", 5.64), -2.13, 25),
@@ -25,12 +25,12 @@ KNOWN = {
 
 @pytest.mark.parametrize(("folder", "of_energy", "parameters"), [("cgcnn", 5, 45_830), ("cgcnn-improved", 1, 377_735)])
 def test_known_crystals_get_about_what_is_measured(folder, of_energy, parameters):
-    networks = load_published(WEIGHTS / folder).networks
-    assert networks.keys() == PROPERTIES.keys()
-    assert len(networks["formation_energy_per_atom"]) == of_energy
-    assert {model.count_params() for members in networks.values() for model in members} == {parameters}
+    networks = load_property_networks(WEIGHTS / folder)
+    assert networks.by_property.keys() == PROPERTIES.keys()
+    assert len(networks.by_property["formation_energy_per_atom"]) == of_energy
+    assert {model.count_params() for members in networks.by_property.values() for model in members} == {parameters}
     graphs = [crystal_graph(crystal_from_structure(structure, name)) for name, (structure, *_) in KNOWN.items()]
-    found = predict_properties(networks, graphs)
+    found = networks.predict(graphs)
     _, energies, moduli = zip(*KNOWN.values(), strict=True)
     assert found["formation_energy_per_atom"].values == pytest.approx(energies, abs=0.15)
     assert found["bulk_modulus"].values == pytest.approx(moduli, rel=0.25)
@@ -41,8 +41,11 @@ def test_known_crystals_get_about_what_is_measured(folder, of_energy, parameters
 def test_candidates_are_ranked_by_the_property_networks_asked_for(tmp_path):
     out, improved = tmp_path / "out", str(WEIGHTS / "cgcnn-improved")
     asked = ["--base", "SrTiO3", "--count", "4", "--property-weights", improved, "--out", str(out)]
-    assert main(["generate", *asked]) == 0
-    assert main(["predict", str(out / "cifs"), "--weights", improved, "--out", str(tmp_path / "again.csv")]) == 0
+    assert exit_code(main, ["generate", *asked]) == 0
+    assert (
+        exit_code(main, ["predict", str(out / "cifs"), "--weights", improved, "--out", str(tmp_path / "again.csv")])
+        == 0
+    )
     candidates = list(csv.DictReader((out / "candidates.csv").open()))
     again = {row["id"]: row for row in csv.DictReader((tmp_path / "again.csv").open())}
     assert len(candidates) == len(again) == 4
@@ -55,5 +58,5 @@ def test_candidates_are_ranked_by_the_property_networks_asked_for(tmp_path):
 
 
 def test_property_networks_that_are_not_there_are_named(tmp_path, capsys):
-    assert main(["generate", "--random", "--count", "1", "--property-weights", str(tmp_path)]) == 2
+    assert exit_code(main, ["generate", "--random", "--count", "1", "--property-weights", str(tmp_path)]) == 2
     assert f"{tmp_path / 'manifest.json'} is missing" in capsys.readouterr().err

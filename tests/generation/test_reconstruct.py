@@ -7,6 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.crystal import file_name
 from repro.__main__ import main
+from tests.support.exit_code import exit_code
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_crystal_comes_back_and_the_others_are_named(folder, tmp_path, capsys):
-    assert main(["reconstruct", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert exit_code(main, ["reconstruct", str(folder), "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().err
     assert "bad.cif: left out, unreadable" in told and "zincite.cif: left out, not cubic" in told
     with open(tmp_path / "out/reconstruction.csv") as file:
@@ -42,7 +43,7 @@ def test_nothing_that_can_be_encoded_is_a_users_mistake(folder, tmp_path, capsys
     (tmp_path / "in").mkdir()
     for name in ("bad.cif", "zincite.cif"):
         (tmp_path / "in" / name).write_text((folder / name).read_text())
-    assert main(["reconstruct", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
+    assert exit_code(main, ["reconstruct", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
     *told, last = [line for line in capsys.readouterr().err.splitlines() if line]
     assert any(line.startswith("bad.cif: left out, unreadable") for line in told)
     assert any(line.startswith("zincite.cif: left out, not cubic") for line in told)

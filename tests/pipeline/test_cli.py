@@ -6,8 +6,10 @@ import os
 
 import pytest
 
-from repro.__main__ import main, parser
+from repro.__main__ import main
+from repro.commands import COMMANDS, parser
 from repro.stages import STAGES
+from tests.support.exit_code import exit_code
 from tests.support.pipeline import small_source
 
 
@@ -18,7 +20,7 @@ def workplace(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return main([*arguments, "--preset", "smoke", "--run", "test"])
+    return exit_code(main, [*arguments, "--preset", "smoke", "--run", "test"])
 
 
 def sentence(capsys):
@@ -32,13 +34,16 @@ def leftovers(folder):
     return [path for path in folder.rglob("*") if path.name.startswith(".writing-")]
 
 
-def test_help_names_every_stage_and_what_it_does(capsys):
+def test_help_names_every_command_and_what_it_does(capsys):
     with pytest.raises(SystemExit):
         parser().parse_args(["--help"])
     text = capsys.readouterr().out
-    for name, stage in STAGES.items():
+    others = {"announce", "reconstruct", "predict", "relax", "publish", "publish-generator"}
+    assert {*STAGES, *others} == {*COMMANDS}
+    for name, command in COMMANDS.items():
         assert name in text
-        assert stage.help.split(",")[0][:30] in " ".join(text.split())
+        assert command.help.split(",")[0][:30] in " ".join(text.split())
+        assert name not in STAGES or command.help == STAGES[name].help
 
 
 @pytest.mark.parametrize(
@@ -83,9 +88,35 @@ def test_rows_that_cannot_be_used_are_listed_with_their_reason(workplace, capsys
     assert sum(stamp["counts"]["rejected"].values()) == 3
 
 
-def test_a_stage_before_its_turn_says_which_one_is_missing(workplace, capsys):
-    assert run("voxelize") == 2
-    assert "run the stage 'data' first" in sentence(capsys)
+@pytest.mark.parametrize(
+    ("stage", "missing"),
+    [
+        ("voxelize", "data"), ("generator", "train-unet"), ("properties", "train-cgcnn"), ("evaluate", "generator"),
+        ("evaluate-properties", "properties"), ("generate", "generator"), ("publish", "properties"),
+        ("publish-generator", "generator"),
+    ],
+)  # fmt: skip
+def test_a_stage_before_its_turn_says_which_one_is_missing(workplace, capsys, stage, missing):
+    assert run(stage) == 2
+    assert f"run the stage '{missing}' first" in sentence(capsys)
+    assert not (workplace / "runs/test" / stage / "started.json").exists()
+
+
+def test_a_run_is_announced(workplace, capsys):
+    assert run("announce", "--gpu") == 0
+    assert "a GPU is visible" in (text := capsys.readouterr().out) and "runs/test" in text
+    assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize("option", [["--count", "3"], ["--seed", "1"], ["--formation-energy", "-1"], ["--out", "here"]])
+def test_options_of_samples_need_a_base_or_random(workplace, capsys, option):
+    assert run("generate", *option) == 2
+    assert sentence(capsys) == f"{option[0]} needs --base or --random beside it."
+
+
+def test_no_element_is_no_choice_of_elements(workplace, capsys):
+    assert run("generate", "--random", "--elements", " , ") == 2
+    assert "nothing is no element; write --elements Na,Cl" in sentence(capsys)
 
 
 def test_a_finished_stage_is_not_repeated_and_a_changed_source_is_refused(workplace, capsys):
@@ -137,7 +168,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(workplace, capsys, 
 
 
 def test_control_c_leaves_with_2_and_says_how_to_go_on(workplace, capsys, monkeypatch):
-    def stopped(run, options):
+    def stopped(run):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("repro.training.prepare.data", stopped)

@@ -1,10 +1,11 @@
 """Presets differ in sizes and budgets; the paper's numbers stand once."""
 
 from dataclasses import asdict, fields
+from pathlib import Path
 
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from repro.announce import announcement
-from repro.presets import LAPTOP, PAPER, PRESETS, SMOKE
+from repro.presets import IMPROVED, LAPTOP, PAPER, PRESETS, SMOKE
 from repro.run import Run, default_name
 
 
@@ -12,7 +13,8 @@ def test_the_paper_preset_is_table_6_and_the_methods():
     assert PAPER.vae == VAEParameters()
     assert PAPER.unet == UNetParameters()
     assert PAPER.cgcnn == CGCNNParameters()
-    assert (PAPER.voxels.grid, PAPER.feed.rotations, PAPER.unet_feed.rotations, PAPER.data.limit) == (32, 10, 10, 0)
+    assert (PAPER.voxels.grid, PAPER.data.limit) == (32, 0)
+    assert PAPER.vae_training.rotations == PAPER.unet_training.rotations == 10
     assert (PAPER.generate.bases_per_family, PAPER.generate.samples_per_base) == (4, 1000)
 
 
@@ -28,10 +30,10 @@ def test_smoke_has_every_field_of_the_paper():
 
 
 def test_the_announcement_says_which_preset_why_and_how_to_choose():
-    text = announcement("laptop", "embedded", "laptop", gpu=False)
+    text = announcement(Run(LAPTOP, "embedded", "laptop", Path("nowhere")), gpu=False)
     for word in ("laptop", "no GPU is visible", "minutes", "PRESET=paper", "SOURCE=", "runs/laptop"):
         assert word in text
-    assert "hours on 2 cores" in announcement("improved", "embedded", "improved", gpu=False)
+    assert "hours on 2 cores" in announcement(Run(IMPROVED, "embedded", "improved", Path("nowhere")), gpu=False)
     assert set(PRESETS) == {"smoke", "laptop", "improved", "paper"}
 
 

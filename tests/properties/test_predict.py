@@ -17,9 +17,11 @@ from data_prep.property_labels import PROPERTIES
 from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.__main__ import main
-from repro.properties.network_folder import load_published, publish
-from repro.properties.networks import ZERO_GAP, predict, predict_properties
-from repro.properties.predict import draw
+from repro.network_folders import read_manifest
+from repro.properties.network_folder import load_property_networks, write_property_networks
+from repro.properties.networks import ZERO_GAP, PropertyNetworks, predict
+from repro.properties.predict import with_graphs
+from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.structure_types import perovskite, rock_salt
 
@@ -55,16 +57,18 @@ def network(name: str, seed: int) -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def networks() -> dict[str, list[keras.Model]]:
-    """Untrained networks in the unit of every property, two of formation energy."""
-    return {name: [network(name, seed) for seed in range(2 if name.startswith("form") else 1)] for name in LABELS}
+def networks() -> PropertyNetworks:
+    """Untrained networks in the unit of every property, two of formation energy; a perovskite and oxides were seen."""
+    counts = {name: 2 if name.startswith("form") else 1 for name in LABELS}
+    models = {name: [network(name, seed) for seed in range(count)] for name, count in counts.items()}
+    return PropertyNetworks(models, TINY, SEEN)
 
 
 @pytest.fixture(scope="module")
 def weights(networks, tmp_path_factory) -> Path:
-    """Those networks, published as though trained on a perovskite and three oxides."""
+    """Those networks, in a folder as though trained on a perovskite and three oxides."""
     folder = tmp_path_factory.mktemp("weights") / "cgcnn"
-    publish(folder, networks, TINY, SEEN, {"source": "made up"})
+    write_property_networks(folder, networks, {"source": "made up"})
     return folder
 
 
@@ -72,7 +76,7 @@ def weights(networks, tmp_path_factory) -> Path:
 def one_network(networks, tmp_path_factory) -> Path:
     """As ``weights``, the Poisson ratio's alone: read in a tenth of the time."""
     folder = tmp_path_factory.mktemp("weights") / "one"
-    publish(folder, {"poisson_ratio": networks["poisson_ratio"]}, TINY, SEEN, {})
+    write_property_networks(folder, networks.only("poisson_ratio"), {})
     return folder
 
 
@@ -86,7 +90,7 @@ def structures(tmp_path) -> Path:
 
 
 def rows_of(path: Path, weights: Path, out: Path) -> list[dict[str, str]]:
-    assert main(["predict", str(path), "--weights", str(weights), "--out", str(out)]) == 0
+    assert exit_code(main, ["predict", str(path), "--weights", str(weights), "--out", str(out)]) == 0
     with open(out, newline="") as file:
         return list(csv.DictReader(file))
 
@@ -109,15 +113,15 @@ def test_the_csv_has_units_and_physical_values(structures, weights, networks, tm
     assert tuple(rows[0]) == HEADINGS
     assert [row["formula"] for row in rows] == ["SrFeO3", "MgO"]
     graphs = [crystal_graph(structure) for structure in (PEROVSKITE, oxide())]
-    each = np.stack([predict(model, graphs) for model in networks["formation_energy_per_atom"]])
+    each = np.stack([predict(model, graphs) for model in networks.by_property["formation_energy_per_atom"]])
     np.testing.assert_allclose([float(row[ENERGY]) for row in rows], each.mean(axis=0), rtol=1e-3)
     np.testing.assert_allclose([float(row[SPREAD]) for row in rows], each.std(axis=0, ddof=1), rtol=1e-3)
     for name in ("bulk_modulus", "shear_modulus", "dielectric_constant"):  # learned as natural logarithms
         unit = " (GPa)" if PROPERTIES[name].unit else ""
         found = np.array([float(row[name + unit]) for row in rows])
         assert (found > 0).all()
-        np.testing.assert_allclose(np.log(found), predict(networks[name][0], graphs), atol=1e-3)
-    assert main(["predict", str(structures), "--weights", str(weights)]) == 0
+        np.testing.assert_allclose(np.log(found), predict(networks.by_property[name][0], graphs), atol=1e-3)
+    assert exit_code(main, ["predict", str(structures), "--weights", str(weights)]) == 0
     assert capsys.readouterr().out == (tmp_path / "out.csv").read_text()  # the same table on the screen
 
 
@@ -130,18 +134,18 @@ def test_rows_follow_the_order_of_the_files(weights, networks, tmp_path):
     rows = rows_of(folder, weights, tmp_path / "out.csv")
     assert [row["id"] for row in rows] == [f"{place}.cif" for place in range(9)]
     assert [row["formula"] for row in rows] == [crystal.formula for crystal in crystals]
-    alone = [arrays(predict_properties(networks, [crystal_graph(crystal)]))[0] for crystal in crystals]
+    alone = [arrays(networks.predict([crystal_graph(crystal)]))[0] for crystal in crystals]
     np.testing.assert_allclose(values(rows), alone, rtol=1e-3)  # four digits are printed
 
 
 def test_an_answer_does_not_depend_on_the_other_crystals(networks):
     graphs = [crystal_graph(crystal) for crystal in made_up_crystals(30)]
     graphs.append(crystal_graph(oxide() * (2, 3, 1)))
-    together = arrays(predict_properties(networks, graphs))
+    together = arrays(networks.predict(graphs))
     assert together[:, :8].std(axis=0).min() > 1e-3
     for place in (0, 1, 2, 30):
-        np.testing.assert_allclose(arrays(predict_properties(networks, [graphs[place]]))[0], together[place], rtol=1e-5)
-    backwards = arrays(predict_properties(networks, graphs[::-1]))[::-1]
+        np.testing.assert_allclose(arrays(networks.predict([graphs[place]]))[0], together[place], rtol=1e-5)
+    backwards = arrays(networks.predict(graphs[::-1]))[::-1]
     np.testing.assert_allclose(backwards, together, rtol=1e-5)
 
 
@@ -151,11 +155,11 @@ def test_without_a_band_gap_there_is_no_refractive_index(networks):
     scale = gap.get_layer("target_scale")
     scale.mean.assign(float(scale.mean) + ZERO_GAP - np.median(predict(gap, graphs)))  # for four of the eight
     raw = predict(gap, graphs)
-    found = predict_properties(networks | {"band_gap": [gap]}, graphs)
+    found = replace(networks, by_property=networks.by_property | {"band_gap": [gap]}).predict(graphs)
     metal = raw < ZERO_GAP
     assert metal.sum() == 4
     np.testing.assert_array_equal(found["band_gap"].values, np.where(metal, 0, raw))
-    whole = predict_properties(networks, graphs)
+    whole = networks.predict(graphs)
     for name in ("refractive_index", "dielectric_constant"):
         np.testing.assert_array_equal(np.isnan(found[name].values), metal)
         np.testing.assert_allclose(found[name].values[~metal], whole[name].values[~metal], rtol=1e-6)
@@ -191,7 +195,7 @@ def test_one_bad_file_does_not_stop_the_others(structures, weights, networks, tm
     rows = rows_of(structures, weights, tmp_path / "out.csv")
     printed = capsys.readouterr()
     assert [row["id"] for row in rows] == ["a-ferrate.cif", "b-magnesia.cif"]
-    expected = arrays(predict_properties(networks, [crystal_graph(PEROVSKITE), crystal_graph(oxide())]))
+    expected = arrays(networks.predict([crystal_graph(PEROVSKITE), crystal_graph(oxide())]))
     np.testing.assert_allclose(values(rows), expected, rtol=1e-3)
     left_out = {line.split(":")[0] for line in printed.err.splitlines()}
     assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif"}
@@ -205,7 +209,7 @@ def test_only_bad_files_stop_it(weights, tmp_path, capsys):
     for name in ("one.cif", "two.cif"):
         (folder / name).write_text("garbage\n")
     out = tmp_path / "out.csv"
-    assert main(["predict", str(folder), "--weights", str(weights), "--out", str(out)]) == 2
+    assert exit_code(main, ["predict", str(folder), "--weights", str(weights), "--out", str(out)]) == 2
     error = capsys.readouterr().err
     assert "nothing can be predicted; all 2 structures were left out" in error
     assert "one.cif: left out, unreadable" in error and "Traceback" not in error and not out.exists()
@@ -217,24 +221,24 @@ def test_a_large_cell_that_is_not_primitive_is_reduced(networks, one_network, tm
     path = tmp_path / "large.cif"
     large.to(str(path), fmt="cif")
     assert rows_of(path, one_network, tmp_path / "out.csv")[0]["formula"] == "SrFeO3"
-    drawn, rejected = draw([crystal_from_structure(large, "large"), crystal_from_structure(PEROVSKITE, "small")])
+    drawn, rejected = with_graphs([crystal_from_structure(large, "large"), crystal_from_structure(PEROVSKITE, "small")])
     assert rejected == [] and [graph.n_sites for _, graph in drawn] == [5, 5]
-    big, small = arrays(predict_properties(networks, [graph for _, graph in drawn]))
+    big, small = arrays(networks.predict([graph for _, graph in drawn]))
     np.testing.assert_allclose(big, small, rtol=1e-4)
 
 
 def test_a_large_cell_whose_sites_are_moved_is_not_taken_for_the_ideal_one():
     large = PEROVSKITE * (3, 2, 2)
     large.perturb(0.1)
-    drawn, [only] = draw([crystal_from_structure(large, "moved")])
+    drawn, [only] = with_graphs([crystal_from_structure(large, "moved")])
     assert drawn == [] and "60 sites" in only.detail
 
 
 def test_a_cell_of_up_to_fifty_sites_is_taken_as_it_is(networks):
     supercell = PEROVSKITE * (5, 2, 1)
-    drawn, _ = draw([crystal_from_structure(supercell, "fifty"), crystal_from_structure(PEROVSKITE, "small")])
+    drawn, _ = with_graphs([crystal_from_structure(supercell, "fifty"), crystal_from_structure(PEROVSKITE, "small")])
     assert [graph.n_sites for _, graph in drawn] == [50, 5]
-    big, small = arrays(predict_properties(networks, [graph for _, graph in drawn]))
+    big, small = arrays(networks.predict([graph for _, graph in drawn]))
     np.testing.assert_allclose(big, small, rtol=1e-4)
 
 
@@ -244,7 +248,7 @@ def test_a_cell_of_five_hundred_different_sites_is_refused(weights, tmp_path, ca
     species = [Element.from_Z(int(z)) for z in rng.integers(3, 90, 500)]
     path = tmp_path / "POSCAR"
     Structure(Lattice.cubic(24.0), species, grid + rng.uniform(-0.02, 0.02, (500, 3))).to(str(path), fmt="poscar")
-    assert main(["predict", str(path), "--weights", str(weights)]) == 2
+    assert exit_code(main, ["predict", str(path), "--weights", str(weights)]) == 2
     error = capsys.readouterr().err
     assert "500 sites, the networks were trained on at most 50" in error
     assert "its structure was left out" in error and "Traceback" not in error
@@ -253,17 +257,18 @@ def test_a_cell_of_five_hundred_different_sites_is_refused(weights, tmp_path, ca
 @pytest.mark.parametrize("arguments", [["nothing.cif"], ["structures", "--weights", "nowhere"]])
 def test_a_missing_file_or_folder_gets_a_sentence(structures, weights, monkeypatch, capsys, arguments):
     monkeypatch.chdir(structures.parent)
-    assert main(["predict", *arguments]) == 2
+    assert exit_code(main, ["predict", *arguments]) == 2
     error = capsys.readouterr().err.strip()
     assert arguments[-1] in error and ("does not exist" in error or "is missing" in error)
     assert error.count("\n") == 0
 
 
-def test_published_networks_answer_as_the_ones_they_came_from(networks, weights):
-    published = load_published(weights)
-    assert list(published.networks) == list(PROPERTIES)
-    assert published.facts == {"source": "made up"}
-    assert published.coordinations[12] == [6] and 6 in published.coordinations[8]
+def test_networks_from_a_folder_answer_as_the_ones_they_came_from(networks, weights):
+    found = load_property_networks(weights)
+    assert list(found.by_property) == list(PROPERTIES) and found.parameters == TINY
+    facts = read_manifest(weights)
+    assert facts["source"] == "made up"
+    assert facts.keys() == {"sha256", "cgcnn", "networks", "coordinations", "source", "versions"}
+    assert found.coordinations == SEEN and found.coordinations[12] == [6] and 6 in found.coordinations[8]
     graphs = [crystal_graph(crystal) for crystal in made_up_crystals(6)]
-    found, expected = (arrays(predict_properties(nets, graphs)) for nets in (published.networks, networks))
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(*(arrays(nets.predict(graphs)) for nets in (found, networks)))

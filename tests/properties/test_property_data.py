@@ -16,8 +16,6 @@ from data_prep.files.checksum import file_sha256
 from data_prep.graphs import Graph, crystal_graph, try_graphs
 from data_prep.property_labels import PROPERTIES
 from data_prep.total_energy import without_corrections
-from repro.__main__ import main
-from repro.presets import PRESETS
 from repro.properties.property_data import (
     CRYSTALS,
     GRAPHS,
@@ -26,11 +24,9 @@ from repro.properties.property_data import (
     load_property_crystals,
     load_property_data,
 )
-from repro.run import Run
 from tests.support.made_up_crystals import made_up_crystals
-from tests.support.pipeline import small_source
+from tests.support.pipeline import RUN, repro, small_source
 
-RUN = Run(PRESETS["smoke"], "crystals.csv", "test", Path("nowhere"))
 OUT = Path("runs/test/graphs")
 CUBE = dict(a=4.0, b=4.0, c=4.0, alpha=90, beta=90, gamma=90, formation_energy_per_atom=-1.0)
 CSCL = dict(species="Cs Cl", frac="0 0 0 .5 .5 .5")
@@ -86,11 +82,6 @@ def write_source(folder: Path) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-
-
-def repro(stage: str, *arguments: str) -> int:
-    run = ["--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--shared", "nowhere"]
-    return main([stage, *arguments, *run])
 
 
 @pytest.fixture(scope="module")

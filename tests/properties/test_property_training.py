@@ -11,25 +11,23 @@ from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
 from models.cgcnn import graph_layers
-from repro.__main__ import main
+from repro.network_folders import read_manifest
 from repro.presets import SMOKE
-from repro.properties import publish
-from repro.properties.network_folder import load_published
+from repro.properties import publish_properties
+from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import load_network, predict
 from repro.properties.property_data import load_property_data
 from repro.properties.train_properties import plan, trained_networks
-from repro.run import Run
 from repro.training.fit import BEST
 from tests.support.exit_code import run_experiment as experiments
 from tests.support.made_up_crystals import made_up_crystals
-from tests.support.pipeline import table_row
+from tests.support.pipeline import RUN, experiment, repro, table_row
 
 pytestmark = pytest.mark.slow
 
-RUN = Run(preset=SMOKE, source="crystals.csv", name="test", shared=Path("nowhere"))
 ENERGY = ("formation_energy_per_atom-1", "formation_energy_per_atom-2")
 TRANSFERRED = ("band_gap", "bulk_modulus", "refractive_index", "dielectric_constant")
-STAGES = ("graphs", "train-cgcnn", "evaluate-properties")
+STAGES = ("graphs", "train-cgcnn", "properties", "evaluate-properties")
 
 
 def labelled_source(folder: Path) -> None:
@@ -50,17 +48,13 @@ def labelled_source(folder: Path) -> None:
         writer.writerows(rows)
 
 
-def repro(*arguments: str) -> int:
-    return main([*arguments, "--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--shared", "nowhere"])
-
-
 def read_json(path) -> dict:
     return json.loads(Path(path).read_text())
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A folder in which the three stages were run and the table and figures made, and the run was published."""
+    """A folder in which the stages were run and the table and figures made, and the run was published."""
     folder = tmp_path_factory.mktemp("properties")
     labelled_source(folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -68,8 +62,8 @@ def finished(tmp_path_factory):
         for stage in STAGES:
             assert repro(stage) == 0, stage
         for name in ("table1", "figure5", "calibration"):
-            assert experiments([name, "--run", "test"]) == 0
-        patch.setattr(publish, "CGCNN_WEIGHTS", folder / "weights/cgcnn")
+            assert experiment(name) == 0
+        patch.setattr(publish_properties, "PROPERTY_NETWORKS", folder / "weights/cgcnn")
         assert repro("publish") == 0
         yield folder
 
@@ -177,21 +171,30 @@ def test_the_measured_errors_are_those_of_the_predictions(finished, networks):
     assert measured["data"]["labels"]["shear_modulus"] == 10
 
 
-def test_published_networks_predict_as_those_of_the_run(finished, networks):
-    published = load_published(finished / "weights/cgcnn")
+def test_the_networks_are_gathered_with_what_they_saw(finished, networks):
+    gathered, facts = load_property_networks(RUN.folder("properties")), read_manifest(RUN.folder("properties"))
     data = load_property_data(RUN)
-    assert list(published.networks) == list(networks)
+    assert list(gathered.by_property) == list(networks)
     for name, members in networks.items():
-        for ours, theirs in zip(members, published.networks[name], strict=True):
+        for ours, theirs in zip(members, gathered.by_property[name], strict=True):
             np.testing.assert_array_equal(predict(theirs, data.graphs), predict(ours, data.graphs))
-    assert published.facts["split"] == {"by": "formula", "seed": 0}
-    assert published.facts["training_crystals"] == 46 and published.facts["source"] == "crystals.csv"
+    assert facts["split"] == {"by": "formula", "seed": 0} and facts["preset"] == "smoke"
+    assert facts["training_crystals"] == 46 and facts["source"] == "crystals.csv"
+    assert facts["cgcnn_training"]["epochs"] == 3
+    assert gathered.parameters == SMOKE.cgcnn
     training = [graph for graph, part in zip(data.graphs, data.parts, strict=True) if part == "train"]
-    assert published.coordinations == all_coordinations(training)
-    for name in publish.RENDERED:
-        assert Path("results/published", name).read_bytes() == (RUN.results / name).read_bytes()
+    assert gathered.coordinations == all_coordinations(training)
     trained = (RUN.folder("train-cgcnn") / "band_gap" / BEST).stat().st_size
-    assert (finished / "weights/cgcnn/band_gap.weights.h5").stat().st_size < 0.7 * trained  # no state of the training
+    assert (RUN.folder("properties") / "band_gap.weights.h5").stat().st_size < 0.7 * trained  # no state of the training
+
+
+def test_published_networks_are_a_copy_with_the_rendered_results_beside_them(finished):
+    ours, published = RUN.folder("properties"), finished / "weights/cgcnn"
+    files = {*read_manifest(ours)["sha256"], "manifest.json"}
+    assert {path.name for path in published.iterdir()} == files
+    assert len(files) == 7 and all((published / name).read_bytes() == (ours / name).read_bytes() for name in files)
+    for name in publish_properties.RENDERED + publish_properties.CALIBRATION:
+        assert Path("results/published", name).read_bytes() == (RUN.results / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,7 @@ def test_a_changed_or_missing_file_of_the_weights_is_named(finished, name, chang
     try:
         path.unlink() if change is None else path.write_bytes(change(kept))
         with pytest.raises(InputError, match=said) as stop:
-            load_published(finished / "weights/cgcnn")
+            load_property_networks(finished / "weights/cgcnn")
         assert str(path) in str(stop.value)
     finally:
         path.write_bytes(kept)

@@ -1,4 +1,4 @@
-"""A small source on disk, for tests that run real stages."""
+"""A small source on disk and a run on it, for tests that run real stages."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,25 @@ from pathlib import Path
 from pymatgen.core import Element
 
 from data_prep.crystal import Crystal
+from experiments.__main__ import main as experiments
+from repro.__main__ import main as commands
+from repro.presets import SMOKE
+from repro.run import Run
+from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
+
+RUN = Run(SMOKE, "crystals.csv", "test", Path("nowhere"))  # in the working folder, on the file of ``small_source``
+_OPTIONS = ["--preset", RUN.preset.name, "--source", RUN.source, "--run", RUN.name, "--shared", str(RUN.shared)]
+
+
+def repro(*arguments: str) -> int:
+    """Run a command of ``python -m repro`` on ``RUN`` and return its exit code."""
+    return exit_code(commands, [*arguments, *_OPTIONS])
+
+
+def experiment(*arguments: str) -> int:
+    """Run a command of ``python -m experiments`` on ``RUN`` and return its exit code."""
+    return exit_code(experiments, [*arguments, *_OPTIONS])
 
 
 def table_row(crystal: Crystal) -> dict[str, object]:
