@@ -12,7 +12,7 @@ from repro.relaxation.calculation_store import CONVERGED, Store, key_of
 from repro.relaxation.calculator import UNAVAILABLE, Calculator
 from repro.relaxation.relaxation_verdict import LIMITS
 from tests.conftest import ROOT
-from tests.relaxation.test_relaxation import Emt
+from tests.support.emt import Emt
 
 
 class EmtOfFiles(Emt):

@@ -14,6 +14,7 @@ from models.decoding.lattice import lattice_least_squares, lattice_minmax
 from models.released.vae_weights import load_released_unet, load_released_vae
 from models.table6 import UNetParameters
 from models.unet import build_unet
+from repro.decoding.latents import Autoencoder
 from repro.released import __main__ as released
 from repro.released import measure_released
 from repro.released.reference_outputs import TOLERANCE, Agreement, compare_vae
@@ -43,7 +44,7 @@ def vae_file(shared):
 
 @pytest.fixture(scope="module")
 def vae(vae_file):
-    return load_released_vae(vae_file)
+    return Autoencoder(*load_released_vae(vae_file))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_the_vae_agrees_with_the_oracle_on_every_quantity(vae, crystals, entries
 def test_lattice_formulas_agree_with_the_oracle(vae, crystals, entries):
     some = entries[::12]
     found = reconstruct_crystals(vae, [crystals[e["mp_id"]] for e in some], [e["condition_bin"] for e in some])
-    coordinates = found.maps[..., 1:]
+    coordinates = found.decoded.maps[..., 1:]
     np.testing.assert_allclose(lattice_minmax(coordinates), [e["lattice_minmax"] for e in some], rtol=1e-4)
     np.testing.assert_allclose(
         lattice_least_squares(coordinates), [e["lattice_least_squares"] for e in some], rtol=1e-4
