@@ -7,7 +7,6 @@ they do without one, and a link to a folder that is gone or was made anew is rep
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from repro.presets import Preset
 from repro.run import Run
 from repro.stages import STAGES, identity_of, run_stage
 
-SHARED = ("data", "voxelize", "train-unet", "train-vae")
+SHARED = ("data", "voxelize", "train-unet", "train-vae", "generator")
 WAY = (*SHARED, "evaluate")  # the evaluation writes results under its own run's name, so that it is not shared
 WITHOUT_RELEASED = Path("no-released-weights")  # they are no part of an ablation: not measured
 
@@ -81,7 +80,7 @@ def bring(stage: str, run: Run, donors: Sequence[Run]) -> None:
             return
     elif not (run.results / SUMMARY).exists():
         (run.folder(stage) / stamps.DONE).unlink(missing_ok=True)  # its results were removed: measure again
-    run_stage(stage, run, Namespace(again=False, base=None, random=False))
+    run_stage(stage, run)
 
 
 def link_finished(stage: str, run: Run, donors: Sequence[Run]) -> bool:

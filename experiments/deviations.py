@@ -190,7 +190,7 @@ DEVIATIONS = (
         "–",
         "number of sites from the latent (`models/site_count_classifier.py`), a fit from the training crystals' "
         "commonest arrangements, the known species at the least misfit, sites put into an arrangement within 0.4 Å "
-        '(`models/decoding/arrangements.py`); `species_from = "unet"` is the paper\'s way',
+        '(`models/decoding/arrangements.py`); `way = "vote"` is the paper\'s',
         "The decoder of the published generator gives the composition, which decides the species better than the "
         "density.",
     ),

@@ -2,8 +2,8 @@
 
 import repro
 generator = repro.load_generator()                          # the published one
-candidates = generator.around("SrTiO3", count=20, seed=0)   # structures with their properties, as they come
-table = repro.predict([c.structure for c in candidates])    # a DataFrame, units in its columns' names
+candidates = generator.around("SrTiO3", count=20, seed=0)           # structures with their properties, as they come
+table = repro.predict([c.structure for c in candidates if c.valid])  # a DataFrame, units in its columns' names
 """
 
 from __future__ import annotations

@@ -237,10 +237,11 @@ def _publish_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", type=Path, help="folder for the networks (default: in weights)")
 
 
-def _publish(module: str, name: str) -> Callable[[argparse.Namespace], None]:
+def _publish(module: str, name: str, stage: str) -> Callable[[argparse.Namespace], None]:
     def publish(options: argparse.Namespace) -> None:
         run = run_of(options)
         with reading(finished_folders(run)):
+            identity_of(stage, run)  # refuses one that is missing or stale
             getattr(import_module(module), name)(run, options.to)
 
     return publish
@@ -276,11 +277,11 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
     "publish-generator": Command(
         "copy a run's generator into weights/generator, and its evaluation into results/published",
         _publish_options,
-        _publish("repro.generation.publish_generator", "publish_generator"),
+        _publish("repro.generation.publish_generator", "publish_generator", "generator"),
     ),
     "publish": Command(
         "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
         _publish_options,
-        _publish("repro.properties.publish_properties", "publish_properties"),
+        _publish("repro.properties.publish_properties", "publish_properties", "properties"),
     ),
 }

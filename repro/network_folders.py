@@ -21,7 +21,6 @@ from repro import stamps
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # those that come with the project
 GENERATOR, PROPERTY_NETWORKS = WEIGHTS / "generator", WEIGHTS / "cgcnn"
 MANIFEST = "manifest.json"
-_REMEDY = "clone the project again, or give another folder of networks"
 
 if TYPE_CHECKING:
     import keras
@@ -47,20 +46,30 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_text())
         sums = dict(manifest["sha256"])
+        if outside := [name for name in sums if Path(name).name != name]:
+            raise ValueError(f"{outside[0]} lies in another folder")
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: {_REMEDY}.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:  # a JSON fault is a ValueError
-        raise InputError(f"{path} is damaged or of an earlier version ({error}): {_REMEDY}.") from error
+        raise InputError(f"{path} is missing: {_remedy(folder)}.") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:  # a JSON fault is a ValueError
+        raise damaged(folder, error) from error
     for name, sha256 in sums.items():
-        if not (folder / name).exists() or file_sha256(folder / name) != sha256:
+        if not (folder / name).is_file() or file_sha256(folder / name) != sha256:
             state = "damaged" if (folder / name).exists() else "missing"
-            raise InputError(f"{folder / name} is {state}: {_REMEDY}.")
+            raise InputError(f"{folder / name} is {state}: {_remedy(folder)}.")
     return manifest
 
 
 def damaged(folder: Path, error: Exception) -> InputError:
     """Return the error for a manifest that lacks something or holds something else."""
-    return InputError(f"{folder / MANIFEST} is damaged or of an earlier version ({error}): {_REMEDY}.")
+    reason = f"{type(error).__name__}: {error}"
+    return InputError(f"{folder / MANIFEST} is damaged or of an earlier version ({reason}): {_remedy(folder)}.")
+
+
+def _remedy(folder: Path) -> str:
+    """Say how a folder of networks is got anew: the project's with the project, a run's from its stage."""
+    own = folder.resolve().is_relative_to(WEIGHTS)
+    anew = "clone the project again" if own else "make it anew (a run's with its stage and --again)"
+    return f"{anew}, or give another folder of networks"
 
 
 def identity_of_networks(folder: Path) -> str:

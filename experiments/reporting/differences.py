@@ -2,6 +2,7 @@
 
 from experiments.paper import TEXT
 from experiments.reporting.material import Material
+from models.beyond_paper import ImprovedVAEParameters
 from models.table6 import UNetParameters
 
 PROPERTIES = (
@@ -79,7 +80,7 @@ def _vae(material: Material) -> str:
 
 def _with_heads(material: Material, text: str) -> str:
     """Return the text if the run's VAE has heads of its own for composition and lattice, else nothing."""
-    return text if material.run.preset.vae.heads else ""
+    return text if isinstance(material.run.preset.vae, ImprovedVAEParameters) else ""
 
 
 def _unet(material: Material) -> str:

@@ -79,7 +79,7 @@ class Material:
 def gather(run: Run) -> Material:
     """Read stamps, histories and results of ``run``; raises InputError if one of the files is damaged."""
     stamped = {name: stamps.read(run.folder(name)) for name in MEASURED}
-    first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn.members)[0]}  # of its networks
+    first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn_training.members)[0]}  # of its networks
     histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
     properties = _json(run.results / "properties.json")
     found = _of_generation(run.results) | _of_networks(run)

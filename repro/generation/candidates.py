@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from repro.generation.generator import Generator
     from repro.generation.targets import Target
 
-SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -40,7 +38,7 @@ class Candidate:
     formula: str | None = None
     valid: bool = False
     properties: dict[str, float | None] = field(default_factory=dict)
-    formation_energy_spread: float | None = None
+    formation_energy_spread: float | None = None  # eV/atom: standard deviation of several networks
     spacegroup: int | None = None
     n_sites: int | None = None
     n_elements: int | None = None

@@ -35,7 +35,7 @@ from repro.decoding.latents import Autoencoder
 from repro.generation.candidates import Candidate, describe
 from repro.generation.request import Request
 from repro.generation.targets import Target, is_file, requested_targets
-from repro.presets import GenerateParameters, VoxelParameters
+from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
 
@@ -90,23 +90,45 @@ class Generator:
         bounds = ["-inf", *(f"{edge:.2f}" for edge in self.edges), "inf"]
         return f"decile {condition + 1} of {self.n_conditions} ({bounds[condition]} to {bounds[condition + 1]} eV/atom)"
 
-    def around(self, base: str, count: int = 100, source: str = "embedded", **options) -> Iterator[Candidate]:
+    def around(
+        self,
+        base: str,
+        count: int = 100,
+        *,
+        seed: int = 0,
+        spread: float | None = None,
+        formation_energy: float | None = None,
+        elements: Sequence[str] = (),
+        source: str = "embedded",
+    ) -> Iterator[Candidate]:
         """Yield ``count`` samples around a compound as they come: a formula or id of ``source``, or a CIF file.
 
-        ``options`` are those of ``Request``: ``seed``, ``spread``, ``formation_energy``, ``elements``.
+        The others are those of ``Request``. Raises InputError naming the argument that asks for nothing, a base that
+        is not there, or an element that the networks have never seen.
         """
-        request = Request(base=base, count=count, **options)
-        targets = requested_targets(self, request, [] if is_file(base) else base_crystals(source))
-        return itertools.chain.from_iterable(self.sample(targets, self.allowed(request.elements)))
+        request = Request(base, count, formation_energy, spread, seed=seed, elements=tuple(elements))
+        return self._candidates(request, [] if is_file(base) else base_crystals(source))
 
-    def random(self, count: int = 100, **options) -> Iterator[Candidate]:
+    def random(
+        self,
+        count: int = 100,
+        *,
+        seed: int = 0,
+        spread: float | None = None,
+        formation_energy: float | None = None,
+        random_from: RandomFrom | None = None,
+        elements: Sequence[str] = (),
+    ) -> Iterator[Candidate]:
         """Yield ``count`` samples of the whole latent space as they come, every decile alike.
 
-        ``options`` are those of ``Request``: ``seed``, ``formation_energy`` (one decile), ``random_from``, ``spread``,
-        ``elements``.
+        With a ``formation_energy`` (eV/atom) all are of its decile. The others are those of ``Request``. Raises
+        InputError as ``around`` does.
         """
-        request = Request(count=count, **options)
-        targets = requested_targets(self, request, [])
+        request = Request(None, count, formation_energy, spread, random_from, seed, tuple(elements))
+        return self._candidates(request, [])
+
+    def _candidates(self, request: Request, source: Sequence[Crystal]) -> Iterator[Candidate]:
+        targets = requested_targets(self, request, source)
         return itertools.chain.from_iterable(self.sample(targets, self.allowed(request.elements)))
 
     def sample(
@@ -178,8 +200,11 @@ class Generator:
     def fingerprint(self) -> str:
         """Return a short hash of the weights behind a candidate: partial results of others are not gone on with."""
         networks = [model for members in self.properties.by_property.values() for model in members]
-        arrays = (array for model in (self.autoencoder.decoder, *networks) for array in model.get_weights())
-        return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:12]
+        digest = hashlib.sha256(self.sampling.way.encode())
+        for model in (self.autoencoder.encoder, self.autoencoder.decoder, self.decoder.unet, *networks):
+            for array in model.get_weights():
+                digest.update(array.tobytes())
+        return digest.hexdigest()[:12]
 
     def _centre(self, target: Target) -> np.ndarray:
         """Return the middle of a cloud of latents (L,): the encoded base, or 0."""

@@ -6,8 +6,9 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.files.json_files import read_json
 from models.decoding import Way
+from repro.evaluation.evaluate import route
 from repro.evaluation.results import OURS, SUMMARY, TRUE_MAP, route
-from repro.network_folders import GENERATOR, copy_networks, read_manifest
+from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest
 from repro.run import PUBLISHED, Run
 
 FACTS = ("preset", "source", "split", "training")  # of the manifest
@@ -19,7 +20,10 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
 
     Raises InputError, with nothing written, when one of them has not been made or cannot be read.
     """
-    manifest = read_manifest(run.folder("generator"))
+    networks = run.folder("generator")
+    manifest = read_manifest(networks)
+    if missing := [name for name in FACTS if name not in manifest]:
+        raise damaged(networks, KeyError(missing[0]))
     measured, generated = run.results / SUMMARY, run.results / "generate/summary.json"
     found = [read_json(path, "run make evaluate generate") for path in (measured, generated)]
     try:
@@ -29,7 +33,7 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
             f"{measured} or {generated} lacks something ({type(error).__name__}: {error}): "
             "run make evaluate generate again."
         ) from error
-    copy_networks(run.folder("generator"), to or GENERATOR)
+    copy_networks(networks, to or GENERATOR)
     results = PUBLISHED / (to.name if to else "")
     write_json(results / "evaluation.json", numbers)
     print(f"Networks: {to or GENERATOR}; numbers: {results / 'evaluation.json'}")

@@ -26,8 +26,11 @@ SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of 
 def predict(structures: Sequence[Structure], weights: Path = PROPERTY_NETWORKS) -> pd.DataFrame:
     """Return the predicted properties of structures, a row each in their order, units in the columns' names.
 
-    Raises InputError naming the first structure, counted from 1, that has no graph.
+    Raises InputError naming the first structure, counted from 1, that is None (a candidate that is not valid) or has
+    no graph.
     """
+    if missing := [n for n, one in enumerate(structures, start=1) if one is None]:
+        raise InputError(f"structure {missing[0]} is None: give the structures of valid candidates only.")
     crystals = [crystal_from_structure(one, f"structure {n}") for n, one in enumerate(structures, start=1)]
     drawn, refused = with_graphs(crystals)
     if refused:

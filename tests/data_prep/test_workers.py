@@ -1,10 +1,9 @@
-"""Work shared out over processes and over a Dask cluster: in order, bounded, and safe to kill."""
+"""Work distributed over processes and over a Dask cluster: in order, bounded, and safe to kill."""
 
 import math
 import os
 import signal
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,6 @@ from data_prep.files.atomic import replacing
 from data_prep.graphs import build_graphs
 from data_prep.shards import VoxelStore, build_shards
 from data_prep.workers import AHEAD, WORTH_SHARING, in_order, on_all_cores
-from repro.decoding.decoder import WORTH_SHARING as WORTH_A_POOL
-from repro.decoding.decoder import decoder_pool
 from tests.support.made_up_crystals import made_up_crystals
 
 CRYSTALS = made_up_crystals(10)
@@ -129,19 +126,3 @@ def _killed_once(path: Path) -> str:
             (path.parent / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
     return path.name
-
-
-def test_a_few_maps_are_decoded_in_this_process():
-    with decoder_pool(WORTH_A_POOL - 1) as few, decoder_pool(WORTH_A_POOL) as many:
-        assert set(few.map(_process, range(3))) == {os.getpid()}
-        assert isinstance(many, ProcessPoolExecutor)
-
-
-@pytest.mark.slow
-def test_a_killed_decoder_is_said_as_any_other_killed_worker():
-    with pytest.raises(InputError, match="A worker was killed"), decoder_pool(2, processes=2) as pool:
-        list(pool.map(_killed, range(4)))
-
-
-def _killed(_) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)

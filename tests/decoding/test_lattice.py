@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.box import coordinate_grid, voxel_edges, voxel_positions
-from data_prep.voxelize import voxel_centres as drawn_centres
+from data_prep.voxelize import voxel_centres
 from models.decoding.lattice import lattice_least_squares, lattice_minmax
 
 lengths = st.lists(st.floats(2.0, 12.0), min_size=3, max_size=3).map(np.array)
@@ -40,9 +40,9 @@ def test_least_squares_ignores_noise_and_an_offset_that_spoil_the_extremes():
 
 
 @pytest.mark.parametrize("grid", [16, 32])
-def test_voxel_positions_are_those_the_maps_are_drawn_on(grid):
+def test_voxel_positions_are_those_of_the_maps(grid):
     cell = np.array([3.0, 4.5, 7.0])
     index = np.repeat(np.arange(grid)[:, None], 3, axis=1)
     positions = voxel_positions(index, voxel_edges(cell, grid), grid)
     for axis in range(3):
-        assert np.allclose(positions[:, axis], drawn_centres(cell[axis], grid))
+        assert np.allclose(positions[:, axis], voxel_centres(cell[axis], grid))

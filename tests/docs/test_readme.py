@@ -15,7 +15,6 @@ SHOWN = ("README.md", *DOCS)
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Return the real parsers of ``python -m repro`` and ``python -m experiments``."""
     from experiments.__main__ import parser as experiments_parser
-
     from repro.commands import parser as repro_parser
 
     return {"repro": repro_parser(), "experiments": experiments_parser()}

@@ -61,7 +61,7 @@ def test_species_right_per_site_is_a_share_of_the_true_sites():
     assert species_right_per_site(numbers, A, np.zeros(0, int), np.zeros((0, 3))) == 0
 
 
-def test_the_element_told_of_a_true_site_is_that_of_the_nearest_site():
+def test_the_element_found_at_a_true_site_is_that_of_the_nearest_site():
     numbers = np.array([11, 17, 8])
     assert elements_found(numbers, A, np.array([8, 35]), A[[2, 1]] + 0.1).tolist() == [0, 35, 8]
 

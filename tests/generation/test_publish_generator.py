@@ -1,62 +1,119 @@
 """A run's generator is published whole or not at all."""
 
+from dataclasses import replace
+
 import pytest
 
-from data_prep.files.atomic import write_json
-from repro import stamps
+from data_prep.errors import InputError
+from data_prep.files.atomic import write_json, write_text
 from repro.__main__ import main
-from repro.generation import publish
-from repro.run import Run
+from repro.generation.publish_generator import FACTS
+from repro.network_folders import copy_networks, read_manifest, write_manifest
+from tests.support.exit_code import exit_code
+from tests.support.made_up_run import finished_stages, made_up_run
 
 METRICS = {"mse": 0.1, "density_mse": 0.2, "kld": 3.0, "lattice_error": [0.1, 0.2, 0.3], "count": 4}
 ROUTE = {"emd": 0.5, "delta_n": 1.0, "species_right": 0.8, "exact_fraction": 0.6}
 MEASURED = {
     "vae": {"ours": {"all": METRICS, "AB": METRICS}},
-    "routes": {f"{maps}, {by}": {"all": ROUTE, "AB": ROUTE} for maps in ("ours", "true map") for by in ("fit", "unet")},
+    "routes": {f"{maps}, {by}": {"all": ROUTE, "AB": ROUTE} for maps in ("ours", "true map") for by in ("fit", "vote")},
     "unet": {"nonzero_recall": 0.9, "nonzero_recall_argmax": 0.8, "occupied_voxels": 7},
     "elements": {"ours, fit": {"Na": 1.0}},
 }
 GENERATED = {name: {"valid_share": 0.9, "samples": 10} for name in ("random", "around a base")}
+FILES = ("vae.weights.h5", "formulas.npz")
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A run whose trainings, evaluation and generation are made up; publishing its networks is only noted."""
+    """A run whose stages, networks, evaluation and generation are made up."""
     monkeypatch.chdir(tmp_path)
-    for stage in ("train-unet", "train-vae"):
-        stamps.finish(tmp_path / "runs/test" / stage, {}, {}, 1.0, {"epochs": 2})
-    write_json(tmp_path / "results/test/evaluation.json", MEASURED)
-    write_json(tmp_path / "results/test/generate/summary.json", GENERATED)
-    monkeypatch.setattr(publish, "publish_generator", _noted)
+    run = replace(made_up_run(), name="own")
+    finished_stages(run)
+    for name in FILES:
+        write_text(run.folder("generator") / name, f"these are the numbers of {name}")
+    facts = dict.fromkeys(FACTS, "made up") | {"training": {"train-vae": {"epochs": 2}}}
+    write_manifest(run.folder("generator"), FILES, facts)
+    write_json(run.results / "evaluation.json", MEASURED)
+    write_json(run.results / "generate/summary.json", GENERATED)
     return tmp_path
 
 
-def _noted(run: Run, folder, facts: dict) -> None:
-    write_json(folder / "manifest.json", facts)
-
-
 def published() -> int:
-    return main(["publish-generator", "--run", "test", "--preset", "smoke", "--to", "weights"])
+    return exit_code(
+        main, ["publish-generator", "--run", "own", "--preset", "laptop", "--shared", "nowhere", "--to", "weights"]
+    )
+
+
+def contents(path) -> dict[str, bytes]:
+    """Return the files of a folder of networks by name."""
+    return {one.name: one.read_bytes() for one in path.iterdir() if one.name in (*FILES, "manifest.json")}
 
 
 def test_the_numbers_stand_beside_the_networks(folder):
     assert published() == 0
     assert '"epochs": 2' in (folder / "weights/manifest.json").read_text()
     text = (folder / "results/published/weights/evaluation.json").read_text()
-    assert '"exact_fraction": 0.6' in text and '"valid_random": 0.9' in text
+    assert '"exact_fraction": 0.6' in text and '"valid_random": 0.9' in text and '"epochs": 2' in text
+
+
+def test_a_publication_is_a_copy_byte_for_byte_without_the_networks_of_before(folder):
+    write_text(folder / "weights/encoded.npz", "of other networks")
+    write_text(folder / "weights/old.weights.h5", "of other networks")
+    write_text(folder / "weights/CARD.md", "about the networks")
+    assert published() == 0
+    assert contents(folder / "weights") == contents(folder / "runs/own/generator")
+    assert {path.name for path in (folder / "weights").iterdir()} == {*FILES, "manifest.json", "CARD.md"}
+
+
+def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monkeypatch):
+    assert published() == 0
+    write_text(folder / "runs/own/generator" / FILES[0], "other numbers")
+    write_manifest(folder / "runs/own/generator", FILES, {})
+    copied = []
+
+    def killed(source, target):
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(target.write_bytes(source.read_bytes()))
+
+    monkeypatch.setattr("repro.network_folders.shutil.copyfile", killed)
+    with pytest.raises(KeyboardInterrupt):
+        copy_networks(folder / "runs/own/generator", folder / "weights")
+    with pytest.raises(InputError, match=f"{FILES[0]} is damaged"):
+        read_manifest(folder / "weights")
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda folder: (folder / "runs/test/train-vae/done.json").unlink(), "run make train-vae first"),
-        (lambda folder: (folder / "results/test/evaluation.json").unlink(), "evaluation.json is not there"),
-        (lambda folder: (folder / "results/test/evaluation.json").write_text('{"vae": '), "evaluation.json is damaged"),
-        (lambda folder: (folder / "results/test/evaluation.json").write_text("[]"), "lacks something"),
-        (lambda folder: write_json(folder / "results/test/generate/summary.json", {}), "summary.json lacks something"),
+        (lambda folder: (folder / "runs/own/train-vae/done.json").unlink(), "run the stage 'train-vae' first"),
+        (lambda folder: (folder / "runs/own/generator/done.json").unlink(), "run the stage 'generator' first"),
+        (lambda folder: (folder / "runs/own/generator/formulas.npz").unlink(), "formulas.npz is missing: make it"),
+        (lambda folder: (folder / "runs/own/generator/formulas.npz").write_text("?"), "formulas.npz is damaged"),
+        (lambda folder: write_json(folder / "runs/own/generator/manifest.json", {}), "manifest.json is damaged"),
+        (
+            lambda folder: write_json(folder / "runs/own/generator/manifest.json", {"sha256": {"../x": ""}}),
+            "../x lies in another folder",
+        ),
+        (
+            lambda folder: write_manifest(folder / "runs/own/generator", FILES, {}),
+            "manifest.json is damaged or of an earlier version (KeyError: 'preset')",
+        ),
+        (lambda folder: (folder / "results/own/evaluation.json").unlink(), "evaluation.json is not there"),
+        (lambda folder: (folder / "results/own/evaluation.json").write_text('{"vae": '), "evaluation.json is damaged"),
+        (lambda folder: (folder / "results/own/evaluation.json").write_text("[]"), "lacks something"),
+        (
+            lambda folder: write_json(folder / "results/own/evaluation.json", MEASURED | {"routes": {"ours, rf": {}}}),
+            "lacks something (KeyError: 'ours, fit'): run make evaluate generate again",
+        ),
+        (lambda folder: write_json(folder / "results/own/generate/summary.json", {}), "summary.json lacks something"),
     ],
-    ids=["no training", "no evaluation", "damaged", "a list", "no random samples"],
-)
+    ids=[
+        "no training", "no generator", "no formulas", "other formulas", "empty manifest", "a path", "no facts",
+        "no evaluation", "damaged", "a list", "earlier routes", "no random samples",
+    ],
+)  # fmt: skip
 def test_nothing_is_replaced_where_something_is_missing(folder, capsys, spoil, said):
     spoil(folder)
     assert published() == 2

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.element_features import element_features
 from data_prep.graphs import build_graphs, crystal_graph, pack_batch
+from models.beyond_paper import ImprovedCGCNNParameters
 from models.cgcnn import (
     EdgeLinear,
     GaussianExpansion,
@@ -81,7 +82,7 @@ def test_parameter_count():
 
 def test_the_deeper_network_weighs_its_sites_and_learns_its_elements(graphs):
     keras.utils.set_random_seed(6)
-    deeper = replace(SMALL, learned_elements=True, readout="attention")
+    deeper = ImprovedCGCNNParameters(**asdict(SMALL), learned_elements=True, readout="attention")
     model = build_cgcnn(deeper, element_features())
     plain = build_cgcnn(SMALL, element_features())
     assert model.count_params() == plain.count_params() + 95 * 8 + (8 + 1)  # a vector per element, weights of sites
@@ -91,7 +92,7 @@ def test_the_deeper_network_weighs_its_sites_and_learns_its_elements(graphs):
     small, doubled = predict(model, [crystal_graph(PEROVSKITE), crystal_graph(PEROVSKITE * (2, 1, 1))])
     assert small == pytest.approx(doubled, abs=1e-5)
     with pytest.raises(ValueError, match="readout is 'sum'"):
-        build_cgcnn(replace(SMALL, readout="sum"), element_features())
+        build_cgcnn(replace(deeper, readout="sum"), element_features())
 
 
 def test_statistics_have_moved(trained):

@@ -1,13 +1,11 @@
-"""The VAE whose latent says composition and lattice first: parameter counts, heads, loss, training."""
+"""The VAE with heads for composition and lattice: parameter counts, heads, loss, training."""
 
 import keras
 import numpy as np
 import pytest
 
 from data_prep.box import coordinate_grid
-from data_prep.elements import ionic_radii
-from data_prep.substitution import composition_shares
-from data_prep.voxelize import input_maps, voxelize
+from models.beyond_paper import ImprovedVAEParameters
 from models.improved_vae import (
     SPECIES,
     CoordinateChannels,
@@ -17,47 +15,19 @@ from models.improved_vae import (
 )
 from models.table6 import VAEParameters
 from models.vae import CondDFCVAE, start_from_statistics
-from repro.decoding.latents import expected_composition, reconstruct
-from repro.training.fit import Budget, compile_model
 from repro.training.train_vae import build_vae
-from tests.support.made_up_crystals import made_up_crystals
-
-GRID = 16
-SMALL = VAEParameters(
-    filters=(2, 3, 4, 5), latent=6, heads=True, norm_momentum=0.8,
-    alpha=0.7, beta=0.03, density_weight=11.0, composition_weight=0.4,
-)  # fmt: skip
-CRYSTALS = made_up_crystals(8)
-
-
-def features(maps) -> list:
-    """Stand in for the hidden layers of the UNet, which tests/test_vae.py has."""
-    return [2 * maps[..., :2], keras.ops.square(maps)]
-
-
-def as_arrays(outputs: dict) -> dict[str, np.ndarray]:
-    return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+from tests.support.small_improved_vae import GRID, SMALL, as_arrays, crystals_batch, short_training
 
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, np.ndarray]:
-    drawn = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in CRYSTALS]
-    return {
-        "maps": np.stack([input_maps(density, c.lengths) for density, c in zip(drawn, CRYSTALS, strict=True)]),
-        "condition": np.eye(10, dtype=np.float32)[:8],
-        "composition": np.stack([composition_shares(c.numbers) for c in CRYSTALS]),
-    }
+    return crystals_batch()
 
 
 @pytest.fixture(scope="module")
-def losses(batch) -> tuple[dict[str, float], dict[str, float], ImprovedVAE]:
+def losses() -> tuple[dict[str, float], dict[str, float], ImprovedVAE]:
     """Return the terms on the batch before and after a short training, and the trained model."""
-    keras.utils.set_random_seed(1)
-    model = ImprovedVAE(SMALL, GRID, features, seed=1)
-    compile_model(model, Budget(epochs=40, steps=1, learning_rate=0.01, schedule="constant", warmup_steps=0))
-    before = model.evaluate(batch, batch_size=8, verbose=0, return_dict=True)
-    model.fit(batch, batch_size=8, epochs=40, verbose=0)
-    return before, model.evaluate(batch, batch_size=8, verbose=0, return_dict=True), model
+    return short_training()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +52,7 @@ def test_parameter_counts_at_full_size():
     lengths, 256 -> 3: 771. Dense (266 + 95 + 3) -> 256: 93,440; convolutions 4 -> 128 -> 64 -> 32 -> 16 with
     normalisation: 13,952 + 512 + 221,248 + 256 + 55,328 + 128 + 13,840 + 64; density, 16 -> 1: 433 + 4.
     """
-    parameters = VAEParameters(heads=True)
+    parameters = ImprovedVAEParameters()
     encoder, decoder = build_improved_encoder(parameters), build_improved_decoder(parameters)
     assert encoder.count_params() == 311_380 + 32_768 + 2 * 65_792 + 24_320 == 500_052
     assert decoder.count_params() == 68_352 + 24_415 + 24_320 + 771 + 93_440 + 305_328 + 433 + 4 == 517_063
@@ -108,10 +78,10 @@ def test_the_parameters_decide_which_vae_is_built():
     assert type(build_vae(VAEParameters(filters=(2, 3, 4, 5), latent=6), GRID)) is CondDFCVAE
 
 
-def test_the_layer_draws_the_coordinates_of_any_lengths():
+def test_the_layer_gives_the_coordinates_of_any_lengths():
     lengths = np.random.default_rng(0).uniform(2, 12, (5, 3)).astype(np.float32)
-    drawn = keras.ops.convert_to_numpy(CoordinateChannels(GRID)(lengths))
-    np.testing.assert_allclose(drawn, coordinate_grid(lengths, GRID), rtol=1e-6)
+    found = keras.ops.convert_to_numpy(CoordinateChannels(GRID)(lengths))
+    np.testing.assert_allclose(found, coordinate_grid(lengths, GRID), rtol=1e-6)
 
 
 def decode_wide(model: ImprovedVAE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -143,7 +113,7 @@ def test_the_composition_is_a_share_of_each_species(model):
     assert composition.std(axis=0).max() > 0.01
 
 
-def test_an_untrained_decoder_says_a_cell_of_usual_size(fresh):
+def test_an_untrained_decoder_gives_a_cell_of_usual_size(fresh):
     _, _, lengths = decode_wide(fresh)
     assert np.median(lengths) == pytest.approx(4.5, abs=1.0)
 
@@ -161,7 +131,7 @@ def test_loss_is_the_documented_sum_of_named_terms(model, batch):
     """Recomputed here with NumPy for a prediction that is wrong in every term."""
     rng = np.random.default_rng(3)
     scores = np.exp(rng.normal(0, 2, (8, SPECIES)))
-    said = {
+    predicted = {
         "maps": rng.random(batch["maps"].shape, dtype=np.float32),
         "composition": (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32),
         "z_mean": rng.normal(size=(8, 6)).astype(np.float32),
@@ -169,17 +139,17 @@ def test_loss_is_the_documented_sum_of_named_terms(model, batch):
     }
     for tracker in model.trackers.values():
         tracker.reset_state()
-    loss = float(model.compute_loss(x=batch, y_pred=said))
+    loss = float(model.compute_loss(x=batch, y_pred=predicted))
 
-    squared = (said["maps"].astype(float) - batch["maps"]) ** 2
-    mean, log_variance = said["z_mean"].astype(float), said["z_log_var"].astype(float)
-    logs = [np.log(out[shares > 0]) for out, shares in zip(said["composition"], batch["composition"], strict=True)]
+    squared = (predicted["maps"].astype(float) - batch["maps"]) ** 2
+    mean, log_variance = predicted["z_mean"].astype(float), predicted["z_log_var"].astype(float)
+    logs = [np.log(out[shares > 0]) for out, shares in zip(predicted["composition"], batch["composition"], strict=True)]
     true = [shares[shares > 0] for shares in batch["composition"]]
     terms = {
         "mse": squared.mean(),
         "density_mse": squared[..., 0].mean(),
         "coordinate_mse": squared[..., 1:].mean(),
-        "perceptual": 4 * squared[..., :2].mean() + np.mean((said["maps"] ** 2 - batch["maps"] ** 2) ** 2),
+        "perceptual": 4 * squared[..., :2].mean() + np.mean((predicted["maps"] ** 2 - batch["maps"] ** 2) ** 2),
         "kld": np.mean(np.sum(0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance), axis=1)),
         "composition": np.mean([np.sum(t * (np.log(t) - log)) for t, log in zip(true, logs, strict=True)]),
     }
@@ -191,13 +161,13 @@ def test_loss_is_the_documented_sum_of_named_terms(model, batch):
 
 @pytest.mark.slow
 def test_the_right_composition_costs_nothing(model, batch):
-    said = {**as_arrays(model(batch, training=False)), "composition": batch["composition"]}
-    assert float(model.terms(batch, said)["composition"]) == pytest.approx(0, abs=1e-6)
+    predicted = {**as_arrays(model(batch, training=False)), "composition": batch["composition"]}
+    assert float(model.terms(batch, predicted)["composition"]) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.slow
 def test_a_short_training_learns_composition_and_lattice(losses):
-    """Evaluated on the crystals it saw, with z = z_mean; eight crystals are told apart by any working head."""
+    """Evaluated on the crystals it saw, with z = z_mean: any working head distinguishes eight crystals."""
     before, after, _ = losses
     assert after["composition"] < 0.5 * before["composition"]
     assert after["coordinate_mse"] < before["coordinate_mse"]
@@ -222,20 +192,3 @@ def test_only_the_density_starts_from_the_statistics_of_the_maps(fresh, batch):
     norm = fresh.decoder.get_layer("decoder_norm_out")
     assert float(norm.gamma[0]) == pytest.approx(batch["maps"][..., 0].std(), rel=1e-4)
     assert float(norm.beta[0]) == pytest.approx(batch["maps"][..., 0].mean(), rel=1e-4)
-
-
-@pytest.mark.slow
-def test_a_reconstruction_tells_the_encoder_the_crystals_and_keeps_what_the_decoder_says(model, batch):
-    numbers = [crystal.numbers for crystal in CRYSTALS]
-    found = reconstruct((model.encoder, model.decoder), batch["maps"], batch["condition"], numbers)
-    expected = as_arrays(model(batch, training=False))
-    for name in ("maps", "z_mean", "z_log_var"):
-        np.testing.assert_allclose(getattr(found, name), expected[name], rtol=1e-4, atol=1e-5)
-    # The composition is the mean over draws from the posterior: near that of the mean latent, and it adds up.
-    np.testing.assert_allclose(found.composition.sum(axis=1), 1.0, rtol=1e-5)
-    apart = np.abs(found.composition - expected["composition"]).max()
-    assert 1e-5 < apart < 0.3
-    certain = expected_composition(model.decoder, found.z_mean, found.z_log_var - 50, batch["condition"])
-    np.testing.assert_allclose(certain, expected["composition"], rtol=1e-4, atol=1e-5)
-    other = reconstruct((model.encoder, model.decoder), batch["maps"], batch["condition"], numbers[::-1])
-    assert np.abs(other.z_mean - found.z_mean).max() > 1e-3

@@ -66,7 +66,7 @@ def test_divergence_is_zero_for_the_prior_and_half_the_square_for_a_shift():
     assert float(kl_divergence(np.full((1, 5), 2.0), np.zeros((1, 5)))[0]) == pytest.approx(10.0)
 
 
-def test_z_is_drawn_in_training_and_the_mean_otherwise(model, batch):
+def test_z_is_sampled_in_training_and_the_mean_otherwise(model, batch):
     first, second = (keras.ops.convert_to_numpy(model(batch, training=False)["maps"]) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     mean, log_variance = np.zeros((2000, 3), np.float32), np.full((2000, 3), 2 * np.log(0.5), np.float32)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from repro.decoding.site_counts import load_site_counts
 
 from repro.__main__ import main
-from repro.decoding.site_counts import load_site_counts
 from repro.presets import PRESETS, SMOKE
 from tests.support.pipeline import small_source
 

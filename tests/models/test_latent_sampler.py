@@ -1,12 +1,15 @@
-"""Where encoded crystals lie, and draws from there."""
+"""Random latents distributed as the encoded training crystals."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from repro.decoding.encodings import encoded_latents, load_encoded_latents, write_encoded_latents
 
 from data_prep.errors import InputError
+from data_prep.files.npz import write_npz
+from models.latent_sampler import LatentSampler
+from repro.decoding.knowledge import fit_latent_sampler
+from repro.generation.generator_folder import load_arrays
 from repro.generation.targets import at_random
 from repro.training.dataset import Dataset
 from tests.support.made_up_crystals import made_up_crystals
@@ -17,18 +20,18 @@ BINS = np.arange(90) // 3 % 2
 DATASET = Dataset(CRYSTALS, np.array(["train"] * 90), np.arange(9.0), BINS)
 
 
-def latents(noise=-20.0):
-    """Latents of 6 dimensions whose middle tells family and condition; the first of them varies most."""
+def fitted(noise=-20.0) -> LatentSampler:
+    """Return a sampler of latents with 6 numbers: the first varies most, the next two are of family and condition."""
     rng = np.random.default_rng(0)
     mean = (
         rng.normal(0, [1.0, 0.1, 0.1, 0.1, 0.1, 0.1], (90, 6))
         + np.stack([0 * FAMILY, 5 * FAMILY, 9 * BINS]).T[:, [0, 1, 2, 0, 0, 0]]
     )
-    return encoded_latents(DATASET, np.arange(90), mean.astype(np.float32), np.full((90, 6), noise, np.float32))
+    return fit_latent_sampler(DATASET, np.arange(90), mean.astype(np.float32), np.full((90, 6), noise, np.float32))
 
 
-def test_draws_have_the_middle_and_the_spread_of_a_family_under_the_condition():
-    found = latents()
+def test_samples_have_the_mean_and_the_spread_of_a_family_under_the_condition():
+    found = fitted()
     z = at_random(1, 3000, 0, found).draw(0, 3000, None)
     np.testing.assert_allclose(z[:, 2], 9, atol=1)  # only crystals of the condition
     family = np.round(z[:, 1] / 5).astype(int)
@@ -40,32 +43,34 @@ def test_draws_have_the_middle_and_the_spread_of_a_family_under_the_condition():
 
 
 def test_the_noise_of_the_posteriors_is_added_and_the_spread_scales_all():
-    found = latents(noise=np.log(4.0))
+    found = fitted(noise=np.log(4.0))
     wide, narrow = (at_random(0, 2000, 0, found, spread).draw(0, 2000, None) for spread in (1.0, 0.1))
     assert wide[:, 3].std() == pytest.approx(2.0, rel=0.1)
     assert narrow[:, 3].std() == pytest.approx(0.2, rel=0.15)
 
 
-def test_a_draw_depends_on_seed_and_number_not_on_the_batch():
-    target = at_random(1, 40, 5, latents())
+def test_a_sample_depends_on_seed_and_number_not_on_the_batch():
+    target = at_random(1, 40, 5, fitted())
     whole = target.draw(0, 40, None)
     np.testing.assert_array_equal(whole[10:20], target.draw(10, 20, None))
     assert target.digest(np.array([1])) != at_random(1, 40, 5).digest(np.array([1]))
 
 
 def test_the_distribution_survives_the_disk(tmp_path):
-    found = latents()
-    write_encoded_latents(found, tmp_path / "encoded.npz")
-    read = load_encoded_latents(tmp_path / "encoded.npz", 6)
+    found = fitted()
+    write_npz(tmp_path / "encoded.npz", found.arrays(), compressed=True)
+    read = load_arrays(LatentSampler, tmp_path / "encoded.npz", 6)
     np.testing.assert_allclose(read.z_mean, found.z_mean, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(read.conditions, found.conditions)
+    np.testing.assert_array_equal(read.families, found.families)
+    np.testing.assert_allclose(read.noise, found.noise, rtol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == ["encoded.npz"]
 
 
 def test_a_decile_without_training_crystals_is_named():
     with pytest.raises(InputError, match="No training crystal lies in decile 8 .* --random-from normal"):
-        at_random(7, 5, 0, latents())
-    assert at_random(7, 5, 0).encoded is None
+        at_random(7, 5, 0, fitted())
+    assert at_random(7, 5, 0).sampler is None
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,6 @@ def test_a_decile_without_training_crystals_is_named():
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused_with_the_files_name(tmp_path, wrong):
-    write_encoded_latents(replace(latents(), **wrong), tmp_path / "encoded.npz")
+    write_npz(tmp_path / "encoded.npz", replace(fitted(), **wrong).arrays())
     with pytest.raises(InputError, match=r"encoded\.npz.*do not fit together.*train the VAE again"):
-        load_encoded_latents(tmp_path / "encoded.npz", 6)
+        load_arrays(LatentSampler, tmp_path / "encoded.npz", 6)

@@ -1,0 +1,111 @@
+"""What a generation writes: the candidates that pass, how many pass each filter, and a summary of all samples."""
+
+import csv
+import json
+from dataclasses import replace
+
+import ase.io
+from pymatgen.core import Structure
+
+from data_prep.property_labels import FORMATION_ENERGY
+from repro.generation.candidates import Candidate
+from repro.generation.generate import summarise, write_candidates
+from repro.generation.request import Filters
+from tests.support.made_up_crystals import made_up_crystals
+
+
+class MadeUpGenerator:
+    """Yields batches of candidates that are given, whatever is asked for."""
+
+    def __init__(self, *batches: list[Candidate]):
+        self.batches = batches
+
+    def sample(self, targets, allowed, parts, progress):
+        yield from self.batches
+
+
+def candidate(number: int, energy: float | None = -1.0, **facts) -> Candidate:
+    crystal = made_up_crystals(3)[number % 3]
+    usual = {"same_stoichiometry": True, "charge_balanced": True, "known_formula": False, "n_elements": 3}
+    properties = {FORMATION_ENERGY: energy}
+    cif = crystal.structure().to(fmt="cif")
+    return Candidate(f"made-{number:05d}", "made", "", 0, crystal.formula, True, properties, cif=cif, **usual | facts)
+
+
+def failed(number: int, **facts) -> Candidate:
+    return Candidate(f"made-{number:05d}", "made", "NaCl", 0, **facts)
+
+
+def rows_of(folder) -> list[dict[str, str]]:
+    with open(folder / "candidates.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+EVERY = Filters(same_stoichiometry=True, charge_balanced=True, novel=True, energy_window=(-2.0, 0.0))
+
+
+def test_each_filter_is_counted_in_order_and_the_counts_add_up_over_batches(tmp_path, capsys):
+    first = [
+        candidate(0, same_stoichiometry=False),
+        candidate(1, charge_balanced=False),
+        candidate(2, known_formula=True),
+        candidate(3, 0.1),
+        candidate(4, None),
+        candidate(5),
+        failed(6, reason="no occupied voxels"),
+    ]
+    everything, listed = write_candidates(MadeUpGenerator(first, [candidate(7, -1.5)]), [], None, tmp_path, EVERY)
+    assert [one.id for one in listed] == ["made-00005", "made-00007"] and len(everything) == 8
+    assert json.loads((tmp_path / "summary.json").read_text())["filters"] == {
+        "valid": 7, "stoichiometry of the base": 6, "charge balance": 5, "formula not in the data": 4,
+        "formation energy": 2,
+    }  # fmt: skip
+    assert [(row["rank"], row["id"]) for row in rows_of(tmp_path)] == [("1", "made-00007"), ("2", "made-00005")]
+    assert {path.name for path in (tmp_path / "cifs").iterdir()} == {path.file.split("/")[1] for path in listed}
+    assert [one.file for one in everything] == [None] * 5 + [listed[0].file, None, listed[1].file]
+    assert "8 samples, 7 decoded; valid 7, stoichiometry of the base 6" in capsys.readouterr().out
+    assert not (tmp_path / "parts").exists()
+
+
+def test_one_memory_of_unique_crystals_serves_all_batches(tmp_path):
+    batch = [candidate(0), candidate(1), candidate(3)]  # the first and the last are one crystal
+    again = [replace(one, id=f"again-{one.id}") for one in batch]
+    _, listed = write_candidates(MadeUpGenerator(batch, again), [], None, tmp_path, Filters(unique=True))
+    assert [one.id for one in listed] == ["made-00000", "made-00001"]
+    assert json.loads((tmp_path / "summary.json").read_text())["filters"] == {"valid": 6, "unlike all before": 2}
+
+
+def test_without_filters_every_sample_is_listed_the_failures_last(tmp_path):
+    batch = [failed(0, reason="no occupied voxels"), candidate(1, -0.123456789), candidate(2, -2.0)]
+    everything, listed = write_candidates(MadeUpGenerator(batch), [], None, tmp_path)
+    assert listed == everything
+    rows = rows_of(tmp_path)
+    assert [row["id"] for row in rows] == ["made-00002", "made-00001", "made-00000"]
+    assert rows[1][FORMATION_ENERGY] == "-0.12346" and rows[2]["reason"] == "no occupied voxels"
+    frames = ase.io.read(tmp_path / "candidates.extxyz", index=":")
+    assert [frame.info["id"] for frame in frames] == ["made-00002", "made-00001"]
+    assert frames[0].info[FORMATION_ENERGY] == -2.0 and "bulk_modulus" not in frames[0].info
+    for row in rows[:2]:
+        assert Structure.from_file(tmp_path / row["file"]).composition.reduced_formula == row["formula"]
+
+
+def test_cifs_of_an_earlier_generation_in_the_folder_are_removed(tmp_path):
+    write_candidates(MadeUpGenerator([candidate(0), candidate(1)]), [], None, tmp_path)
+    write_candidates(MadeUpGenerator([candidate(2)]), [], None, tmp_path)
+    assert [path.name for path in (tmp_path / "cifs").iterdir()] == [f"made-00002-{candidate(2).formula}.cif"]
+
+
+def test_a_summary_counts_all_samples_those_around_bases_and_the_random_ones():
+    around = [replace(candidate(number, energy), base="NaCl") for number, energy in ((0, -1.0), (3, 0.5), (1, None))]
+    around[1] = replace(around[1], known_formula=True, same_stoichiometry=False)
+    found = summarise([*around, failed(6, reason="no occupied voxels"), replace(candidate(2), valid=False, cif=None)])
+    assert found["around a base"] == {
+        "samples": 4, "decoded": 3, "valid": 3, "valid_share": 0.75, "same_stoichiometry": 2, "new_formula": 2,
+        "distinct_formulas": 2, "negative_formation_energy": 1, "reasons": {"no occupied voxels": 1},
+    }  # fmt: skip
+    assert found["random"] == {
+        "samples": 1, "decoded": 1, "valid": 0, "valid_share": 0.0, "same_stoichiometry": 0, "new_formula": 0,
+        "distinct_formulas": 0, "negative_formation_energy": 0, "reasons": {},
+    }  # fmt: skip
+    assert found["all"]["samples"] == 5 and found["all"]["valid_share"] == 0.6
+    assert "random" not in summarise(around)
