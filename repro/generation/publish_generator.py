@@ -6,7 +6,6 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.files.json_files import read_json
 from models.decoding import Way
-from repro.evaluation.evaluate import route
 from repro.evaluation.results import OURS, SUMMARY, TRUE_MAP, route
 from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest
 from repro.run import PUBLISHED, Run

@@ -8,7 +8,8 @@ import shutil
 
 import pytest
 
-from repro.__main__ import main
+from experiments.__main__ import main
+from tests.support.exit_code import exit_code
 
 PAGE = """# Report
 [Contents](#tables) ![Errors](figure4.png) [CIF](generate/cifs/a.cif) ![Parity](../published/figure5.png)
@@ -34,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_what_the_page_links_to_is_published_and_nothing_else_of_the_crystals(folder):
     (folder / "results/test/report.md").write_text(PAGE)
-    assert main(["publish-report", "--run", "test"]) == 0
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 0
     published = folder / "results/published"
     page = (published / "report.md").read_text()
     for link in re.findall(r"\]\(([^#h)][^)]*)\)", page):
@@ -49,7 +50,7 @@ def test_what_the_page_links_to_is_published_and_nothing_else_of_the_crystals(fo
 def published(folder):
     """The same project with its report published once."""
     (folder / "results/test/report.md").write_text(PAGE)
-    assert main(["publish-report", "--run", "test"]) == 0
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 0
     return folder / "results/published"
 
 
@@ -61,7 +62,7 @@ def test_a_file_that_is_gone_leaves_the_published_report_as_it_was(folder, publi
     before = files(published)
     (folder / "results/test/generate/cifs/a.cif").unlink()
     (folder / "results/test/figure4.png").write_bytes(b"new")
-    assert main(["publish-report", "--run", "test"]) == 2
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 2
     assert "results/test/generate/cifs/a.cif is not there" in capsys.readouterr().err
     assert files(published) == before
 
@@ -76,12 +77,12 @@ def test_a_copy_that_is_cut_short_leaves_it_as_it_was_too(folder, published, mon
 
     (folder / "results/test/figure4.png").write_bytes(b"new")
     monkeypatch.setattr(shutil, "copyfile", full)
-    assert main(["publish-report", "--run", "test"]) == 2
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 2
     assert files(published) == before
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     (published / ".writing-test-killed/new").mkdir(parents=True)  # as a process leaves it that was killed
-    assert main(["publish-report", "--run", "test"]) == 0
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 0
     assert files(published).keys() == before.keys() and (published / "test/figure4.png").read_bytes() == b"new"
     assert not list(published.glob(".writing-*"))
 
@@ -89,12 +90,12 @@ def test_a_copy_that_is_cut_short_leaves_it_as_it_was_too(folder, published, mon
 def test_what_is_no_longer_shown_is_no_longer_published(folder, published):
     (folder / "results/test/report.md").write_text("[Table](table%203.md)")
     (folder / "results/test/table 3.md").write_text("3")
-    assert main(["publish-report", "--run", "test"]) == 0
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 0
     assert sorted(path.name for path in (published / "test").iterdir()) == ["table 3.md", "table3.json"]
     assert (published / "report.md").read_text() == "[Table](test/table%203.md)"
 
 
 def test_a_report_that_was_not_made_is_a_users_mistake(folder, capsys):
-    assert main(["publish-report", "--run", "test"]) == 2
+    assert exit_code(main, ["publish-report", "--run", "test"]) == 2
     assert "run make report first" in capsys.readouterr().err
     assert not (folder / "results/published/report.html").exists()
