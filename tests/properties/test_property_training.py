@@ -19,7 +19,6 @@ from repro.properties.networks import load_network, predict
 from repro.properties.property_data import load_property_data
 from repro.properties.train_properties import plan, trained_networks
 from repro.training.fit import BEST
-from tests.support.exit_code import run_experiment as experiments
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import RUN, experiment, repro, table_row
 

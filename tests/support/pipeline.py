@@ -6,11 +6,11 @@ from pathlib import Path
 from pymatgen.core import Element
 
 from data_prep.crystal import Crystal
-from experiments.__main__ import main as experiments
 from repro.__main__ import main as commands
 from repro.presets import SMOKE
 from repro.run import Run
 from tests.support.exit_code import exit_code
+from tests.support.exit_code import run_experiment as experiments
 from tests.support.made_up_crystals import made_up_crystals
 
 RUN = Run(SMOKE, "crystals.csv", "test", Path("nowhere"))  # in the working folder, on the file of ``small_source``
