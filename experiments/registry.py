@@ -27,8 +27,8 @@ class Experiment:
     prints. ``needs`` are the stages whose folders it reads; they are locked for reading meanwhile. The files lie in
     ``folder`` (default: results/RUN) under ``file_name`` (default: the module's name). ``arguments`` turns the options
     that ``add_options`` added into the keyword arguments of ``from_run``. An experiment that ``redraws`` keeps its
-    data as JSON and can draw them again; one that ``publishes`` can write into results/published as well. ``failed``
-    tells from the data whether the command ends with exit code 1.
+    data as JSON and can draw them again; one that ``publishes`` can write into results/published as well. If the data
+    have ``failed``, the command ends with exit code 1.
     """
 
     name: str
