@@ -7,8 +7,8 @@ import sys
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.errors import InputError, sentence
 from data_prep.files.json_files import read_json
-from experiments.run_options import add_run_options, run_of
 from experiments.registry import EXPERIMENTS, Experiment
+from experiments.run_options import add_run_options, run_of
 from repro.locks import reading
 from repro.run import PUBLISHED
 
