@@ -12,7 +12,6 @@ from experiments import registry, surrogate_error
 from repro.relaxation.calculation_store import CONVERGED, Store, structure_from
 from repro.relaxation.calculator import Calculator, formation_energy
 from repro.relaxation.relaxation_verdict import TOO_CLOSE
-from tests.relaxation.test_relaxation import Emt, b2
 from tests.support.emt import Emt, b2
 from tests.support.exit_code import run_experiment as main
 
