@@ -157,7 +157,7 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
     ways = {
         way: {"decoded": steps, "failures": {}, "on_site": 9, "whole": 9,
               "members": interpolation.members(elements, elements > 0, end, set(), {"CeCrO3"})}
-        for way in figure2.WAYS
+        for way in ("vote", "fit")
     }  # fmt: skip
     ends = [{"formula": f, "id": f, "a": a, "b": 24, "x": 8, "part": "train", "condition": 0}
             for f, a in (("CeCrO3", 58), ("YbCrO3", 70))]  # fmt: skip
@@ -170,7 +170,7 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
     arrays = {
         "points": figure2.POINTS, "densities": latent_space.densities(z, figure2.POINTS),
         "true": rng.random((pairs, 2, 8, 8)), "decoded": rng.random((pairs, figure2.BETWEEN, 8, 8)),
-        **{f"path_{way}": elements for way in figure2.WAYS}, **{f"whole_{way}": elements > 0 for way in figure2.WAYS},
+        **{f"path_{way}": elements for way in ("vote", "fit")}, **{f"whole_{way}": elements > 0 for way in ("vote", "fit")},
     }  # fmt: skip
     return Stored({"latent": latent_space.moments(mean, log_var, z), "pairs": named, "path": path}, arrays)
 
@@ -233,5 +233,5 @@ def test_without_trained_networks_it_says_what_to_run(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     assert main(["figure2", "--preset", "smoke", "--run", "none"]) == 2
     error = capsys.readouterr().err
-    assert "run the stage 'train-vae' first" in error and error.count("\n") == 1
+    assert "run the stage 'generator' first" in error and error.count("\n") == 1
     assert not (tmp_path / "results").exists()

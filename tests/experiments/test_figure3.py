@@ -80,4 +80,4 @@ def test_without_a_trained_vae_it_says_what_to_run(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     assert main(["figure3", "--preset", "smoke", "--run", "none"]) == 2
     error = capsys.readouterr().err
-    assert "run the stage 'train-vae' first" in error and error.count("\n") == 1
+    assert "run the stage 'generator' first" in error and error.count("\n") == 1

@@ -61,7 +61,7 @@ def test_results_that_cannot_be_written_are_named(tmp_path, capsys):
 
 def test_the_list_has_a_line_for_each(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["--help"])
+        parser().parse_args(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert stop.value.code == 0
     for name, experiment in EXPERIMENTS.items():
