@@ -9,7 +9,9 @@ from urllib.parse import unquote
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import UNFINISHED, replacing, write_text
+from repro.locks import reading
 from repro.run import PUBLISHED, Run
+from repro.stages import finished_folders
 
 NUMBERS = tuple(
     f"{name}.{kind}"
@@ -24,12 +26,16 @@ def from_run(run: Run, to: Path | None = None) -> str:
     """Write ``report.html`` and ``report.md`` into ``to``, what they link to and the raw numbers into its RUN folder.
 
     The published report stays as it is until all of the new one has been copied. Raises InputError if the report
-    has not been made, or when something that it links to is gone.
+    has not been made, when something that it links to is gone, or when another process is making a finished stage anew.
     """
+    with reading(finished_folders(run)):
+        return _publish(run, to or PUBLISHED)
+
+
+def _publish(run: Run, published: Path) -> str:
     page = run.results / "report.md"
     if not page.exists():
         raise InputError(f"{page} is not there: run make report first.")
-    published = to or PUBLISHED
     text = page.read_text(encoding="utf-8")
     linked = {unquote(link) for link in _LINK.findall(text) if not link.startswith("../")}
     numbers = {path.name for pattern in NUMBERS for path in run.results.glob(pattern)}

@@ -72,9 +72,10 @@ def write_candidates(
     """
     conditions, counts = (filters or Filters()).conditions(), {}
     everything, passed = [], []
+    batches = generator.sample(targets, allowed, out / "parts", progress=True)
     with making(out / "parts"):
         files = CandidateFiles(out)
-        for batch in generator.sample(targets, allowed, out / "parts", progress=True):
+        for batch in batches:
             wanted = batch
             for name, holds in conditions:
                 wanted = [candidate for candidate in wanted if holds(candidate)]

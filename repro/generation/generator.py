@@ -136,11 +136,16 @@ class Generator:
     ) -> Iterator[list[Candidate]]:
         """Yield the candidates of all targets, a batch at a time.
 
-        Finished batches are kept under ``parts`` and not sampled again: a killed command goes on from there.
+        Finished batches are kept under ``parts`` and not sampled again: a killed command goes on from there. Raises
+        InputError at the call, not at the first batch, when the property networks cannot be read.
         """
+        return self._batches(targets, allowed, parts, self.fingerprint(), progress)
+
+    def _batches(
+        self, targets: Sequence[Target], allowed: AllowedElements, parts: Path | None, made_by: str, progress: bool
+    ) -> Iterator[list[Candidate]]:
         decoder = self.decoder.among(allowed)
         total = sum(target.count for target in targets)
-        made_by = self.fingerprint() if parts else ""
         bar = tqdm(total=total, desc="generate", unit=" samples", disable=not progress)
         with decoding_pool(total) as pool, bar:
             for target in targets:

@@ -23,14 +23,18 @@ from repro.locks import making, reading
 from repro.training.fit import fit_epochs
 from tests.conftest import ROOT
 from tests.support import made_up_generation
+<<<<<<< HEAD
 from tests.support.exit_code import run_experiment as experiments
+=======
+from tests.support.exit_code import exit_code
+>>>>>>> refs/heads/tests-generation
 from tests.support.killing import Command, check_whole, finish, kill_alone, outcome
-from tests.support.pipeline import small_source
+from tests.support.pipeline import experiment, repro, small_source
 from tests.training.test_fit import BUDGET, LineFeed, small_model, weights_of
 
 KILLS = {
-    "data": 5, "voxelize": 8, "train-unet": 5, "train-vae": 5, "generator": 4, "graphs": 4, "train-cgcnn": 5,
-    "properties": 4, "evaluate-properties": 2, "evaluate": 2, "generate": 6,
+    "data": 6, "voxelize": 10, "train-unet": 5, "train-vae": 5, "generator": 5, "graphs": 4, "train-cgcnn": 5,
+    "properties": 5, "evaluate-properties": 2, "evaluate": 3, "generate": 10,
 }  # fmt: skip
 STAGES = tuple(KILLS)
 RESULTS = {  # what a stage writes beside its own folder
@@ -61,9 +65,9 @@ def test_a_killed_stage_ends_as_an_undisturbed_one(tmp_path, monkeypatch, stage)
     for run in ("whole", "killed"):
         for earlier in ("data", "voxelize")[: 1 + (stage == "voxelize" and run == "whole")]:
             if (run, stage) != ("killed", "data"):
-                assert main([earlier, "--preset", "smoke", "--run", run, *options]) == 0
+                assert exit_code(main, [earlier, "--preset", "smoke", "--run", run, *options]) == 0
     kill_at_random(tmp_path, stage, "killed", 1, 0.2, random.Random(0), *options)
-    assert main([stage, "--preset", "smoke", "--run", "killed", *options]) == 0
+    assert exit_code(main, [stage, "--preset", "smoke", "--run", "killed", *options]) == 0
     whole, killed = (outcome(tmp_path / "runs" / run / stage) for run in ("whole", "killed"))
     assert killed == whole
 
@@ -116,13 +120,13 @@ def assert_same(folder, stage, run) -> None:
         assert other.replace(f'"run": "{run}"'.encode(), b'"run": "whole"') == whole, f"{stage}: {name}"
 
 
-def test_every_stage_is_killed_fifty_times_in_all():
-    assert {*STAGES} == stages.STAGES.keys() and sum(KILLS.values()) == 50
+def test_every_stage_is_killed_sixty_times_in_all():
+    assert {*STAGES} == stages.STAGES.keys() and sum(KILLS.values()) == 60
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("stage", KILLS)
-def test_fifty_kills_leave_the_results_of_an_undisturbed_run(undisturbed, stage):
+def test_sixty_kills_leave_the_results_of_an_undisturbed_run(undisturbed, stage):
     """kill -9 at any moment of all stages: nothing named is half-written, and the end is the same."""
     folder, seconds = undisturbed
     with_stages_before(folder, stage, "killed")
@@ -171,22 +175,19 @@ def test_two_at_once_in_one_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small_source(tmp_path)
 
-    def stage(name):
-        return main([name, "--preset", "smoke", "--source", "crystals.csv", "--run", "test"])
-
     with held("making(Path('runs/test/data'))", tmp_path) as first:
-        assert stage("data") == 2
+        assert repro("data") == 2
         said = capsys.readouterr().err
         assert f"runs/test/data is in use by process {first.pid}: wait until it has ended" in said
         assert not (tmp_path / "runs/test/data/started.json").exists()
-    assert stage("data") == 0
+    assert repro("data") == 0
     with held("reading([Path('runs/test/data')])", tmp_path) as first:
-        assert stage("data") == 0  # it is done: nothing is written
-        assert stage("voxelize") == 0  # it only reads the data
-        assert main(["data", "--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--again"]) == 2
+        assert repro("data") == 0  # it is done: nothing is written
+        assert repro("voxelize") == 0  # it only reads the data
+        assert repro("data", "--again") == 2
         assert f"runs/test/data is in use by process {first.pid}" in capsys.readouterr().err
     with held("making(Path('runs/test/data'))", tmp_path) as first:
-        assert stage("voxelize") == 2
+        assert repro("voxelize") == 2
         assert f"runs/test/data is in use by process {first.pid}" in capsys.readouterr().err
 
 
@@ -195,31 +196,30 @@ def test_a_report_does_not_read_what_is_being_made(tmp_path, monkeypatch, capsys
     """Only what is finished counts: a stage under way for the first time is in nobody's report."""
     monkeypatch.chdir(tmp_path)
     small_source(tmp_path)
-    options = ["--preset", "smoke", "--source", "crystals.csv", "--run", "test"]
-    assert main(["data", *options]) == 0 and main(["report", *options]) == 0
+    assert repro("data") == 0 and experiment("report") == 0
     with held("making(Path('runs/test/data'))", tmp_path) as first:
         capsys.readouterr()
-        assert main([command, *options]) == 2
+        assert experiment(command) == 2
         assert f"runs/test/data is in use by process {first.pid}" in capsys.readouterr().err
     with held("making(Path('runs/test/voxelize'))", tmp_path):
-        assert main([command, *options]) == 0
+        assert experiment(command) == 0
 
 
 def test_tables_and_figures_do_not_read_what_is_being_made(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     results, _ = made_up_generation.write(tmp_path)
     (tmp_path / "runs/made-up/generate").mkdir()
-    (tmp_path / "runs/made-up/train-vae").mkdir()
+    (tmp_path / "runs/made-up/generator").mkdir()
     commands = {
         "data": ["table2", "--run", "made-up"],
         "generate": ["table2", "--run", "made-up"],
-        "train-vae": ["figure3", "--preset", "smoke", "--run", "made-up"],
+        "generator": ["figure3", "--preset", "smoke", "--run", "made-up"],
     }
     for stage, command in commands.items():
         with held(f"making(Path('runs/made-up/{stage}'))", tmp_path) as first:
-            assert experiments(command) == 2
+            assert exit_code(experiments, command) == 2
             assert f"runs/made-up/{stage} is in use by process {first.pid}" in capsys.readouterr().err
-    assert experiments(commands["data"]) == 0
+    assert exit_code(experiments, commands["data"]) == 0
     assert (results / "table2.json").exists()
 
 
@@ -234,14 +234,13 @@ def test_a_stage_made_anew_with_other_settings_takes_nothing_over(tmp_path, monk
     """--again where another configuration was at work: a training that it left would be resumed as if it were ours."""
     monkeypatch.chdir(tmp_path)
     source = small_source(tmp_path)
-    again = ["data", "--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--again"]
-    assert main(again) == 0
+    assert repro("data", "--again") == 0
     left = tmp_path / "runs/test/data/head/state.json"
     left.parent.mkdir()
     left.write_text("{}")
-    assert main(again) == 0 and left.exists()
+    assert repro("data", "--again") == 0 and left.exists()
     source.write_text(source.read_text().replace("made-001", "made-xyz"))
-    assert main(again) == 0 and not left.parent.exists()
+    assert repro("data", "--again") == 0 and not left.parent.exists()
 
 
 @pytest.fixture
@@ -255,7 +254,7 @@ def test_a_clock_that_goes_backwards_changes_nothing(tmp_path, monkeypatch, back
     monkeypatch.chdir(tmp_path)
     small_source(tmp_path)
     for stage in ("data", "voxelize"):
-        assert main([stage, "--preset", "smoke", "--source", "crystals.csv", "--run", "test"]) == 0
+        assert repro(stage) == 0
         assert 0 <= json.loads((tmp_path / "runs/test" / stage / "done.json").read_text())["seconds"] < 60
 
 
@@ -295,10 +294,9 @@ def without_rights():
 def test_a_folder_that_cannot_be_written_is_named(open_folder, monkeypatch, capsys, place):
     monkeypatch.chdir(open_folder)
     small_source(open_folder)
-    options = ["--preset", "smoke", "--source", "crystals.csv", "--run", "test"]
     (open_folder / place).mkdir(mode=0o555)
     with without_rights():
-        assert main(["data" if place == "runs" else "report", *options]) == 2
+        assert (repro("data") if place == "runs" else experiment("report")) == 2
     said = capsys.readouterr().err
     assert "Permission denied" in said and place in said and "Traceback" not in said
     assert not list((open_folder / place).iterdir())
