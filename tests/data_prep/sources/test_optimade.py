@@ -22,6 +22,7 @@ from data_prep.sources.optimade import read_optimade
 from data_prep.sources.patience import ATTEMPTS
 from repro.__main__ import main
 from tests.conftest import ROOT
+from tests.support.exit_code import exit_code
 from tests.support.optimade_server import optimade_server, structure_entry
 
 pytest.importorskip(
@@ -222,12 +223,12 @@ def test_a_page_that_has_moved_says_how_to_begin_anew(entries, tmp_path):
 def test_the_data_stage_runs_on_a_provider(entries, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with optimade_server(entries, [ENERGY]) as (url, _):
-        assert main(["data", "--preset", "smoke", "--source", f"optimade:{url}"]) == 0
+        assert exit_code(main, ["data", "--preset", "smoke", "--source", f"optimade:{url}"]) == 0
         folder = f"smoke-optimade-{url.removeprefix('http://').replace('.', '-').replace(':', '-')}"
         done = json.loads((tmp_path / "runs" / folder / "data/done.json").read_text())
     assert "32" in json.dumps(done)
     with optimade_server(entries) as (url, _):
-        assert main(["data", "--preset", "smoke", "--source", f"optimade:{url}"]) == 2
+        assert exit_code(main, ["data", "--preset", "smoke", "--source", f"optimade:{url}"]) == 2
     text = capsys.readouterr().err
     assert "offers no formation energy" in text
     assert "Traceback" not in text

@@ -16,6 +16,7 @@ from data_prep.sources import optimade, read_source
 from data_prep.sources.optimade import base_url, crystal_of
 from data_prep.sources.optimade_client import Page
 from data_prep.sources.optimade_labels import labels_of
+from repro.commands import parser, run_of
 from repro.run import default_name
 from tests.conftest import ROOT
 
@@ -75,10 +76,10 @@ def test_an_address_that_is_none_is_one_sentence(source, tmp_path):
 )
 def test_make_and_the_command_line_call_a_run_alike(source, name):
     assert default_name("smoke", source) == name
-    asked = f"include {ROOT / 'Makefile'}\nshow:\n\t@echo $(RUN)\n"
+    asked = f"include {ROOT / 'Makefile'}\nshow:\n\t@echo $(OF_RUN)\n"
     command = ["make", "-s", "-f", "-", "show", "PRESET=smoke", f"SOURCE={source}"]
     made = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
-    assert made.stdout.strip() == name
+    assert run_of(parser().parse_args(["data", *made.stdout.split()])).name == name
 
 
 def test_a_cube_becomes_the_primitive_cell_or_stays():
