@@ -23,11 +23,8 @@ from repro.locks import making, reading
 from repro.training.fit import fit_epochs
 from tests.conftest import ROOT
 from tests.support import made_up_generation
-<<<<<<< HEAD
-from tests.support.exit_code import run_experiment as experiments
-=======
 from tests.support.exit_code import exit_code
->>>>>>> refs/heads/tests-generation
+from tests.support.exit_code import run_experiment as experiments
 from tests.support.killing import Command, check_whole, finish, kill_alone, outcome
 from tests.support.pipeline import experiment, repro, small_source
 from tests.training.test_fit import BUDGET, LineFeed, small_model, weights_of
