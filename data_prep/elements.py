@@ -35,9 +35,6 @@ def unit_radii() -> np.ndarray:
     return radii
 
 
-RADII = {"ionic": ionic_radii, "unit": unit_radii}
-
-
 def radii_of(table: RadiusTable) -> np.ndarray:
     """Return the widths (95,) in Å of a table by its name, indexed by Z."""
-    return RADII[table]()
+    return {"ionic": ionic_radii, "unit": unit_radii}[table]()

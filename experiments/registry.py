@@ -28,7 +28,7 @@ class Experiment:
     files lie in ``folder`` (default: results/RUN) under ``file_name`` (default: the module's name). ``arguments`` turns
     the options that ``add_options`` added into the keyword arguments of ``from_run``. An experiment that ``redraws``
     keeps its data as JSON and can draw them again; one that ``publishes`` can write into results/published as well.
-    ``failed`` tells from the data whether the command ends with exit code 1.
+    If the data have ``failed``, the command ends with exit code 1.
     """
 
     name: str
@@ -93,12 +93,10 @@ EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         Experiment("table1", "Table 1: eight properties on the held-out crystals", ("evaluate-properties",)),
-        Experiment(
-            "table2", "Table 2: samples around base compounds through the paper's filters", _GENERATED, redraws=True
-        ),
+        Experiment("table2", "Table 2: samples around bases through the paper's filters", _GENERATED, redraws=True),
         Experiment(
             "table3",
-            "Table 3: the candidates of Table 2 relaxed with CHGNet or pw.x",
+            "Table 3: those candidates relaxed with CHGNet or pw.x",
             add_options=add_calculation_options,
             arguments=lambda options: {"make_calculator": partial(calculator_of, options)},
         ),
@@ -117,34 +115,32 @@ EXPERIMENTS = {
             add_options=_seeds,
             arguments=lambda options: {"seeds": options.seeds},
         ),
-        Experiment("table6", "Table 6: the code's hyperparameters beside the paper's"),
+        Experiment("table6", "Table 6: the code's hyperparameters and the paper's"),
         Experiment(
             "figure2",
-            "Figure 2: latent dimensions, interpolations, the A-site along a path",
+            "Figure 2: latent dimensions, interpolations, an A-site",
             _LATENT,
         ),
         Experiment("figure3", "Figure 3: t-SNE of the encoded training structures", _LATENT),
-        Experiment("figure4", "Figure 4: errors of lattice and sites on the held-out crystals", ("evaluate",)),
+        Experiment("figure4", "Figure 4: errors of lattice and sites, held-out crystals", ("evaluate",)),
         Experiment("figure5", "Figure 5: predicted against true properties", ("evaluate-properties",)),
-        Experiment(
-            "figure6", "Figure 6: validity, types, energies and elements of random samples", _GENERATED, redraws=True
-        ),
+        Experiment("figure6", "Figure 6: validity, types and energies of random samples", _GENERATED, redraws=True),
         Experiment("figure7", "Figure 7: generated crystals of each family", _GENERATED, redraws=True),
         Experiment(
             "novelty",
-            "uniqueness, novelty, symmetry and density of the generated crystals",
+            "uniqueness, novelty, symmetry, density of new crystals",
             _GENERATED,
             redraws=True,
         ),
         Experiment(
             "calibration",
-            "the spread of the formation-energy networks against their error",
+            "spread of the formation-energy networks and their error",
             ("evaluate-properties",),
         ),
-        Experiment("slices", "true and reconstructed density maps of a few held-out crystals", _LATENT),
+        Experiment("slices", "true and reconstructed density maps of a few crystals", _LATENT),
         Experiment(
             "surrogate-error",
-            "CHGNet on real crystals of the source against their DFT cells and labels",
+            "CHGNet's own error on real crystals of the source",
             file_name="surrogate",
             add_options=_sample,
             arguments=_sample_of,
@@ -157,16 +153,14 @@ EXPERIMENTS = {
             arguments=lambda options: {"calculator": calculator_of(options), "crystals": options.crystals},
             failed=lambda found: not all(row.get("agrees") for row in found["crystals"]),
         ),
-        Experiment("report", "results/RUN/report.html and report.md from what has been measured", module=_REPORT),
+        Experiment("report", "report.html and report.md of what has been measured", module=_REPORT),
         Experiment(
             "publish-report",
-            "copy a run's report, its numbers, figures and crystals, into results/published",
+            "copy a run's report to results/published",
             module=_PUBLISH_REPORT,
-            add_options=lambda command: command.add_argument(
-                "--to", type=Path, help="folder (default: results/published)"
-            ),
+            add_options=_to,
             arguments=lambda options: {"to": options.to},
         ),
-        Experiment("deviations", "docs/deviations.md: every choice that differs from the paper's", folder=Path("docs")),
+        Experiment("deviations", "docs/deviations.md: every choice that is not the paper's", folder=Path("docs")),
     )
 }

@@ -15,7 +15,6 @@ from repro.relaxation import relaxation_changes as changes
 from repro.relaxation.calculation_store import CONVERGED
 from repro.relaxation.calculator import Calculator, bulk_of
 from repro.run import Run
-from repro.training.prepare import CACHE
 
 STRAIN = 0.05  # of the cell edges: relaxations start from cells up to this much too small or too large
 NOTE = (
@@ -32,7 +31,7 @@ def from_run(run: Run, calculator: Calculator, count: int, seed: int) -> dict:
 
     ``seed`` is that of the sample and of the strain. Raises InputError if the source has too few crystals.
     """
-    crystals, _ = read_source(run.source, CACHE)
+    crystals, _ = read_source(run.source)
     return compute(sample(crystals, count, seed), calculator, seed) | {"source": run.source_name}
 
 

@@ -19,7 +19,6 @@ from experiments.stored_generation import Generation, by_formula
 from experiments.table2 import survivors
 from experiments.tables import markdown, mean_cell, shown, write_table
 from repro.run import Run
-from repro.training.prepare import CACHE
 
 MEASURED = ("a", "b", "c", "volume", *PROPERTIES)
 _PRINTED = {FORMATION_ENERGY: "formation_energy", "energy_per_atom": "energy"}  # names in the paper's Table 4
@@ -36,7 +35,7 @@ def from_run(run: Run, general: str | None = None) -> dict:
 
     ``general`` names a source with crystals of every kind, in which other polymorphs are looked for.
     """
-    crystals = read_source(general, CACHE)[0] if general else None
+    crystals = read_source(general)[0] if general else None
     return of_generation("table4", run, partial(compute, general=crystals))
 
 

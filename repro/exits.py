@@ -25,7 +25,7 @@ def stopping(command: str, after: str = RESUMES) -> Iterator[None]:
 
 
 def _leave(reason: str) -> None:
-    print(f"\n{reason}", file=sys.stderr)
+    print(reason, file=sys.stderr)
     raise SystemExit(2)
 
 

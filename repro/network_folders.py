@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 Parameters = VAEParameters | UNetParameters | CGCNNParameters
 
 
+def network_names(name: str, members: int) -> list[str]:
+    """Return the names of a property's networks: its own, or numbered ones where there are several."""
+    return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
+
+
 def write_weights(model: "keras.Model", path: Path) -> None:
     """Write a model's weights, without the state of its training, atomically."""
     with replacing(path) as temporary:

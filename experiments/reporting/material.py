@@ -15,7 +15,7 @@ from experiments.stored import CANDIDATES, Stored, identity_of_generation, prese
 from experiments.stored_generation import read_candidates
 from repro import stamps
 from repro.evaluation.results import Evaluation, read_evaluation
-from repro.properties.network_folder import network_names
+from repro.network_folders import network_names
 from repro.run import PUBLISHED, Run
 from repro.stages import STAGES
 

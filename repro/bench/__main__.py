@@ -38,28 +38,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure everything, print one table and return 0; leaves with exit code 2 and a sentence if it cannot."""
     options = parser().parse_args(arguments)
     with stopping("The benchmark", after="nothing was written"):
-        _measure(options)
+        measure(**vars(options))
     return 0
 
 
-def _measure(options: argparse.Namespace) -> None:
-    if options.scale < 0:
-        raise InputError(f"--scale {options.scale} is no number of structures: give 1 or more, or leave it out.")
-    if options.folder and not options.folder.is_dir():
-        raise InputError(f"--folder {options.folder} is no folder: make it first, or name another.")
-    earlier = earlier_rows(options.against or options.json) if options.against or options.json else {}
+def measure(json: Path | None, against: Path | None, scale: int, folder: Path | None) -> None:
+    """Measure everything, print one table and write it to ``json``; ``against`` are earlier rows to compare with."""
+    if scale < 0:
+        raise InputError(f"--scale {scale} is no number of structures: give 1 or more, or leave it out.")
+    if folder and not folder.is_dir():
+        raise InputError(f"--folder {folder} is no folder: make it first, or name another.")
+    earlier = earlier_rows(against or json) if against or json else {}
     crystals = made_crystals(192)
-    with TemporaryDirectory(dir=options.folder) as folder:
-        build_shards(Path(folder), crystals, GRID, "ionic", shard_size=96)
+    with TemporaryDirectory(dir=folder) as temporary:
+        build_shards(Path(temporary), crystals, GRID, "ionic", shard_size=96)
         start_backend()
         from repro.bench.time_legs import measure_all  # imports Keras
 
-        peak, rows = measure_all(crystals, Path(folder), options.scale)
+        peak, rows = measure_all(crystals, Path(temporary), scale)
     print(table(rows, earlier))
     print(f"\nMatrix product, the machine's peak here: {peak:.0f} GFLOP/s (float32, {os.cpu_count()} cores).\n{QUOTED}")
-    if options.json:
-        write_json(options.json, as_json(rows, peak))
-        print(f"Written to {options.json}.")
+    if json:
+        write_json(json, as_json(rows, peak))
+        print(f"Written to {json}.")
 
 
 if __name__ == "__main__":

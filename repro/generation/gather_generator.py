@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from data_prep.cell_angles import fit_angle_rule
-from data_prep.elements import RADII
+from data_prep.elements import radii_of
 from models.beyond_paper import ImprovedVAEParameters
 from models.decoding.species import allowed_elements
 from models.latent_sampler import LatentSampler
@@ -39,7 +39,7 @@ def gather_generator(run: Run) -> dict:
         sampler, counts = _latents(run, Autoencoder(vae.encoder, vae.decoder), dataset)
     decoder = Decoder(
         unet=trained_unet(run),
-        elements=allowed_elements(RADII[run.preset.voxels.radii](), dataset.elements),
+        elements=allowed_elements(radii_of(run.preset.voxels.radii), dataset.elements),
         arrangements=fit_arrangements(dataset.train, rule),
         site_counts=counts,
     )

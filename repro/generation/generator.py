@@ -20,7 +20,7 @@ from tqdm import tqdm
 from data_prep.cell_angles import AngleRule
 from data_prep.conditions import condition_bins, one_hot
 from data_prep.crystal import Crystal
-from data_prep.elements import RADII
+from data_prep.elements import radii_of
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.graphs import crystal_graph
@@ -38,7 +38,6 @@ from repro.generation.targets import Target, is_file, requested_targets
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
-from repro.training.prepare import CACHE
 
 BATCH = 20
 MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
@@ -180,11 +179,11 @@ class Generator:
             if unseen := sorted(set(numbers.tolist()) - set(self.elements.tolist())):
                 named = ", ".join(Element.from_Z(z).symbol for z in unseen)
                 raise InputError(f"--elements {given}: the networks have never seen {named}; leave it out.")
-        return allowed_elements(RADII[self.voxels.radii](), numbers)
+        return allowed_elements(radii_of(self.voxels.radii), numbers)
 
     def maps_of(self, crystals: Sequence[Crystal]) -> np.ndarray:
         """Return the networks' input (B, G, G, G, 4) of crystals."""
-        radii, grid = RADII[self.voxels.radii](), self.voxels.grid
+        radii, grid = radii_of(self.voxels.radii), self.voxels.grid
         densities = [voxelize(one.numbers, one.fractional, one.lengths, radii, grid)[0] for one in crystals]
         return np.stack([input_maps(density, one.lengths) for density, one in zip(densities, crystals, strict=True)])
 
@@ -225,7 +224,7 @@ class Generator:
 
 def base_crystals(source: str) -> list[Crystal]:
     """Return the crystals of a source that a base compound may be chosen from, in their primitive cells."""
-    found, _ = read_source(source, CACHE, cell="primitive")
+    found, _ = read_source(source)
     return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
 
 

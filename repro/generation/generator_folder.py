@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from data_prep.cell_angles import AngleRule
-from data_prep.elements import RADII
+from data_prep.elements import radii_of
 from data_prep.errors import InputError
 from data_prep.files.npz import DamagedNpz, read_npz, write_npz
 from data_prep.formula_digests import FormulaDigests
@@ -105,7 +105,7 @@ def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Gene
         autoencoder=Autoencoder(vae.encoder, vae.decoder),
         decoder=Decoder(
             unet=unet,
-            elements=allowed_elements(RADII[voxels.radii](), elements),
+            elements=allowed_elements(radii_of(voxels.radii), elements),
             arrangements=Arrangements.from_json(manifest["sites"], rule.volumes),
             site_counts=counts if SITE_COUNTS in manifest["sha256"] else None,
         ),

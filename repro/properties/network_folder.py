@@ -8,6 +8,7 @@ from data_prep.property_labels import PROPERTIES
 from repro.network_folders import (
     PROPERTY_NETWORKS,
     damaged,
+    network_names,
     parameters_from_json,
     parameters_to_json,
     read_manifest,
@@ -15,11 +16,6 @@ from repro.network_folders import (
     write_weights,
 )
 from repro.properties.networks import PropertyNetworks, load_network
-
-
-def network_names(name: str, members: int) -> list[str]:
-    """Return the names of a property's networks: its own, or numbered ones where there are several."""
-    return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
 
 
 def write_property_networks(folder: Path, networks: PropertyNetworks, facts: dict) -> None:

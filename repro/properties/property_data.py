@@ -20,7 +20,7 @@ from data_prep.quarantine import Rejected, screen
 from data_prep.sources import read_source
 from data_prep.splits import PARTS, limit_crystals, split_crystals
 from repro.run import Run
-from repro.training.prepare import CACHE, write_rejected
+from repro.training.prepare import write_rejected
 
 GRAPHS, CRYSTALS, LABELS, MANIFEST = "graphs.npz", "crystals.npz", "labels.npz", "manifest.json"
 
@@ -46,7 +46,7 @@ class PropertyData:
 def graphs(run: Run) -> dict:
     """Read the source, keep crystals of every kind that have a property, draw their graphs, split by formula."""
     parameters, network, folder = run.preset.property_data, run.preset.cgcnn, run.folder("graphs")
-    found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
+    found, unreadable = read_source(run.source, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites, families=None, require_label=False, cubic=False)
     crystals = limit_crystals(usable, parameters.limit, run.preset.seed, per_family=False)
     drawn, without_graph = _draw(crystals, network.radius, network.neighbours, run.scheduler)

@@ -18,8 +18,9 @@ from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
 from repro import stamps
+from repro.network_folders import network_names
 from repro.presets import PropertyTrainingParameters
-from repro.properties.network_folder import network_names, write_property_networks
+from repro.properties.network_folder import write_property_networks
 from repro.properties.networks import PropertyNetworks, load_network
 from repro.properties.property_data import PropertyData, load_property_data
 from repro.run import Run

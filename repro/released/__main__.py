@@ -39,24 +39,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return 0, or 1 if the reference is not met; leaves with 2 and a sentence if it cannot run."""
     options = parser().parse_args(arguments)
     with stopping("The comparison", after="nothing was written"):
-        metrics = _measure(options)
+        metrics = write_metrics(**vars(options))
     print(table(metrics))
     print(f"Written to {options.out / 'metrics.json'}.")
     return 1 if metrics["oracle"]["met"] is False else 0
 
 
-def _measure(options: argparse.Namespace) -> dict:
-    if options.structures < 1 or options.crystals < 1:
+def write_metrics(shared: Path, out: Path, structures: int, crystals: int, seed: int) -> dict:
+    """Measure the weights under ``shared`` on samples of real structures and write ``metrics.json`` into ``out``."""
+    if structures < 1 or crystals < 1:
         raise InputError("--structures and --crystals must be at least 1.")
-    check_seed(options.seed)
-    files = find_released(options.shared)
+    check_seed(seed)
+    files = find_released(shared)
     for role, path in files.named().items():
         print(f"{role}: {path}", flush=True)
     start_backend()
     from repro.released.measure_released import Sample, measure  # imports Keras
 
-    metrics = measure(files, Sample(options.structures, options.crystals, options.seed))
-    write_json(options.out / "metrics.json", metrics)
+    metrics = measure(files, Sample(structures, crystals, seed))
+    write_json(out / "metrics.json", metrics)
     return metrics
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from data_prep.crystal import Crystal
-from data_prep.elements import RADII
+from data_prep.elements import radii_of
 from data_prep.graphs import Graph, pack_batch
 from data_prep.rotations import IDENTITY, Rotation, random_rotation, rotate
 from data_prep.shards import VoxelStore
@@ -90,7 +90,7 @@ def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:
     train = dataset.indices("train")
     held_out = np.setdiff1d(np.arange(len(dataset.crystals)), train)
     rule = fit_substitution(*([dataset.crystals[index] for index in part] for part in (train, held_out)))
-    return Exchange(dataset.crystals, share, rule, RADII[radii]())
+    return Exchange(dataset.crystals, share, rule, radii_of(radii))
 
 
 class VAEFeed(keras.utils.PyDataset):

@@ -17,13 +17,11 @@ from data_prep.splits import PARTS, limit_crystals, split_crystals
 from repro.run import Run
 from repro.training.dataset import CRYSTALS, SPLIT, load_dataset
 
-CACHE = Path("data")  # raw downloads, kept between runs
-
 
 def data(run: Run) -> dict:
     """Read the source, reject the crystals that cannot be used, split the rest; write crystals, split and rejected."""
     parameters = run.preset.data
-    found, unreadable = read_source(run.source, CACHE, cell=parameters.cell)
+    found, unreadable = read_source(run.source, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites)
     rejected = unreadable + unusable
     crystals = limit_crystals(usable, parameters.limit, run.preset.seed)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from data_prep.elements import RADII
+from data_prep.elements import radii_of
 from data_prep.shards import VoxelStore
 from models.beyond_paper import ImprovedUNetParameters
 from models.improved_unet import build_improved_unet
@@ -34,7 +34,7 @@ def train_unet(run: Run) -> dict:
 def build_segmenter(parameters: UNetParameters, radii: str) -> keras.Model:
     """Return the untrained UNet: the paper's, or the one with local Gaussians, whose elements have these ``radii``."""
     if isinstance(parameters, ImprovedUNetParameters):
-        return build_improved_unet(parameters, RADII[radii]())
+        return build_improved_unet(parameters, radii_of(radii))
     return build_unet(parameters)
 
 

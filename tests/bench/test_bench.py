@@ -230,7 +230,7 @@ def test_what_goes_wrong_on_the_way_is_one_sentence(monkeypatch, capsys, error):
 
     monkeypatch.setattr(bench, "build_shards", fail)
     assert exit_code(bench.main, []) == 2
-    assert capsys.readouterr().err == f"\n{sentence(error)}\n"
+    assert capsys.readouterr().err == f"{sentence(error)}\n"
 
 
 def test_a_file_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):

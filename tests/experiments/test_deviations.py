@@ -3,9 +3,9 @@
 from dataclasses import astuple
 
 from experiments import deviations
-from experiments.__main__ import main
 from experiments.reporting.run_facts import every_deviation
 from tests.conftest import ROOT
+from tests.support.exit_code import run_experiment as main
 
 
 def test_the_committed_page_is_what_the_table_gives():

@@ -8,11 +8,11 @@ import pytest
 
 from data_prep.crystal import Crystal
 from experiments import figure2, interpolation, latent_space
-from experiments.__main__ import main
 from experiments.stored import Stored, identity_of_networks, present, write
 from models.decoding.atoms import Decoded, Undecodable
 from repro.run import Run
 from repro.training.dataset import Dataset
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.made_up_run import finished_stages, made_up_run
 

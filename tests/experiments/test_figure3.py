@@ -5,8 +5,8 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import figure3
-from experiments.__main__ import main
 from experiments.stored import Stored
+from tests.support.exit_code import run_experiment as main
 
 
 def clusters(count: int = 30, apart: float = 30.0) -> Stored:

@@ -8,9 +8,9 @@ import pytest
 
 from data_prep.files.atomic import write_json
 from experiments import figure4, style
-from experiments.__main__ import main
 from experiments.paper import TEXT
 from repro.evaluation.results import PAPERS_WAY, STRUCTURES, Evaluation, read_structures, route
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_run import measured
 
 RUN = ("--run", "made-up")

@@ -9,8 +9,8 @@ import pytest
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from experiments import figure5
-from experiments.__main__ import main
 from tests.experiments.test_table1 import RUN, measured_properties
+from tests.support.exit_code import run_experiment as main
 
 PIXELS = b"\x89PNG\r\n\x1a\n"
 

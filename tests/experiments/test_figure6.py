@@ -7,9 +7,9 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import figure6
-from experiments.__main__ import main
 from repro.evaluation.metrics import rank_correlation
 from tests.support import made_up_generation
+from tests.support.exit_code import run_experiment as main
 
 
 @pytest.fixture

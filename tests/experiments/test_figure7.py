@@ -5,9 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import figure7
-from experiments.__main__ import main
 from experiments.drawing import all_sites, as_plain, bonds, draw, formula_text, from_plain
 from tests.support import made_up_generation
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_generation import perovskite, rocksalt
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import known_crystals, registry
-from experiments.__main__ import main
 from experiments.known_crystals import KNOWN
 from repro.relaxation.calculation_store import CONVERGED, Store, key_of
 from repro.relaxation.calculator import UNAVAILABLE, Calculator
 from repro.relaxation.relaxation_verdict import LIMITS
 from tests.conftest import ROOT
-from tests.relaxation.test_relaxation import Emt
+from tests.support.emt import Emt
+from tests.support.exit_code import run_experiment as main
 
 
 class EmtOfFiles(Emt):

@@ -3,8 +3,8 @@
 import pytest
 
 from experiments import novelty
-from experiments.__main__ import main
 from tests.support import made_up_generation
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_generation import caesium_chloride
 
 NAMES = ("table2", "table4", "figure6", "figure7", "novelty")

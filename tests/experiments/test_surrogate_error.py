@@ -9,12 +9,11 @@ from pymatgen.core import Lattice, Structure
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from experiments import registry, surrogate_error
-from experiments.__main__ import main
 from repro.relaxation.calculation_store import CONVERGED, Store, structure_from
 from repro.relaxation.calculator import Calculator, formation_energy
 from repro.relaxation.relaxation_verdict import TOO_CLOSE
-from repro.training.prepare import CACHE
-from tests.relaxation.test_relaxation import Emt, b2
+from tests.support.emt import Emt, b2
+from tests.support.exit_code import run_experiment as main
 
 PEROVSKITE = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
 HEUSLER = ((0, 0, 0), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), (0.75, 0.75, 0.75))
@@ -122,7 +121,7 @@ def test_the_command_reads_the_common_cache_and_names_the_source(crystals, tmp_p
     monkeypatch.setattr(registry, "calculator_of", lambda options: calculator)
     assert main(["surrogate-error", "--source", source, "--run", "test", "--count", "3"]) == 0
     written = json.loads((tmp_path / "results/test/surrogate.json").read_text())
-    assert calls == [(source, CACHE)] and written["source"] == name
+    assert calls == [(source,)] and written["source"] == name
     assert written["groups"]["all"]["relaxed"] == 3 and written["method"] == {"name": "EMT"}
     assert "| all | 3 of 3 |" in capsys.readouterr().out
 

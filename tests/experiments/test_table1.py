@@ -8,8 +8,8 @@ import pytest
 
 from data_prep.files.atomic import write_json
 from experiments import table1
-from experiments.__main__ import main
 from experiments.paper import TABLE1
+from tests.support.exit_code import run_experiment as main
 
 PAPER = {row.property: row for row in TABLE1}
 TITLES = {

@@ -8,9 +8,9 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import table2
-from experiments.__main__ import main
 from experiments.paper import TABLE2
 from tests.support import made_up_generation
+from tests.support.exit_code import run_experiment as main
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pymatgen.core import Lattice
 
 from data_prep.structures.matching import matches
 from experiments import table4
-from experiments.__main__ import main
 from experiments.known_structures import like_cell
 from experiments.paper import TABLE4_MAE
 from tests.support import made_up_generation
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_generation import caesium_chloride, noncubic, rocksalt
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from data_prep.errors import InputError
 from experiments import ablation_runs, table5
-from experiments.__main__ import main
 from experiments.ablation_runs import ABLATIONS, ablation_run
 from experiments.paper import TABLE5
 from repro import stamps
@@ -16,6 +15,7 @@ from repro.evaluation.results import PAPERS_WAY, route
 from repro.presets import IMPROVED, LAPTOP, PAPER, PRESETS
 from repro.run import Run
 from repro.stages import STAGES, identity_of
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_run import COUNTS, finished_stages
 
 NAMES = ("no_dfc-sigma_1", "dfc-sigma_1", "dfc-sigma_r")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from experiments import figure2
-from experiments.__main__ import main
 from repro.run import Run
 from repro.training.train_vae import trained_vae
+from tests.support.exit_code import run_experiment as main
 from tests.support.pipeline import small_source
 
 pytestmark = pytest.mark.slow

@@ -4,10 +4,10 @@ import csv
 import json
 
 from experiments import table6
-from experiments.__main__ import main
 from experiments.paper import TABLE6
 from models.table6 import VAEParameters
 from repro.presets import LAPTOP, PAPER
+from tests.support.exit_code import run_experiment as main
 
 
 def test_every_printed_hyperparameter_is_the_codes_default():

@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 def test_what_stops_a_command_is_one_sentence_and_2(capsys, error, said):
     with pytest.raises(SystemExit) as end, stopping("train-vae"):
         raise error
-    assert end.value.code == 2 and capsys.readouterr().err == f"\n{said}\n"
+    assert end.value.code == 2 and capsys.readouterr().err == f"{said}\n"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():

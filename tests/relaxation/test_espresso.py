@@ -198,7 +198,7 @@ def test_a_candidate_without_pseudopotential_does_not_stop_the_others(tmp_path):
 
 _SECOND = """
 import sys
-from pymatgen.core import Structure
+from repro.relaxation.espresso import Dft
 from tests.relaxation.test_espresso import rocksalt
 function, arguments = Dft(sys.argv[1], command=sys.argv[2]).job(rocksalt("Na", "Cl", 5.6), True)
 print("ready", flush=True)

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from repro.__main__ import main
+from tests.support.exit_code import run_experiment as main
 
 PAGE = """# Report
 [Contents](#tables) ![Errors](figure4.png) [CIF](generate/cifs/a.cif) ![Parity](../published/figure5.png)

@@ -22,7 +22,7 @@ from experiments.reporting.generated_crystals import choose, generated
 from experiments.reporting.losses import compute as loss_curves
 from experiments.reporting.markup import to_html, to_markdown
 from experiments.reporting.material import Published, gather
-from experiments.reporting.report import report
+from experiments.reporting.report import from_run, render
 from experiments.reporting.run_facts import warnings
 from experiments.stored import read, write
 from repro import stamps
@@ -33,6 +33,13 @@ from repro.training.prepare import data, voxelize
 from tests.conftest import ROOT
 from tests.support import made_up_run
 from tests.support.pipeline import small_source
+
+
+def report(run):
+    """Write the report of a run, as the command does, and return what it holds."""
+    document = from_run(run)
+    render(document, run.results / "report")
+    return document
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.__main__ import main
 from experiments.reporting.markup import to_html, to_markdown
 from experiments.reporting.material import gather
 from experiments.reporting.report import compose
 from experiments.reporting.stored_sections import beyond_the_paper, figure_6, figure_7, table_2, table_4
 from tests.support import made_up_generation, made_up_run
+from tests.support.exit_code import run_experiment as main
 
 SECTIONS = {"table2": table_2, "table4": table_4, "figure6": figure_6, "figure7": figure_7, "novelty": beyond_the_paper}
 

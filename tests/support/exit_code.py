@@ -9,3 +9,10 @@ def exit_code(main: Callable[[list[str]], int | None], arguments: list[str]) -> 
         return main(arguments) or 0
     except SystemExit as end:
         return end.code
+
+
+def run_experiment(arguments: list[str]) -> int:
+    """Run ``python -m experiments`` with ``arguments`` and return its exit code."""
+    from experiments.__main__ import main
+
+    return exit_code(main, arguments)
