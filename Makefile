@@ -32,7 +32,7 @@ STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn propert
 	$(STAGES) tables figures $(EXPERIMENTS) released bench embedded-data surrogate clean
 
 help:  ## this list
-	@echo "make TARGET [PRESET=smoke|laptop|improved|paper] [SOURCE=embedded|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
+	@echo "make TARGET [PRESET=smoke|laptop|improved|full|paper] [SOURCE=embedded|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  \1|\2/p' Makefile | column -t -s '|'
 
 setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time some minutes, 3 GB)

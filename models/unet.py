@@ -93,12 +93,14 @@ class WeightedCategoricalCrossentropy(keras.losses.Loss):
         return ops.sum(weights * loss) / ops.maximum(ops.sum(weights), 1e-12)
 
 
-def inverse_frequency_weights(voxel_counts: np.ndarray) -> np.ndarray:
+def inverse_frequency_weights(voxel_counts: np.ndarray, cap: float = 0.0) -> np.ndarray:
     """Return class weights (C,): total / count, 0 for class 0 and for classes that never occur (Methods; F21).
 
-    Scaled to a mean of 1 over the classes present, which leaves the loss unchanged.
+    Scaled to a mean of 1 over the classes present, which leaves the loss unchanged. ``cap``, not in the paper, is the
+    largest weight as a multiple of their median (F38: ten); 0 caps none.
     """
     present = voxel_counts > 0
     present[0] = False
     weights = present * voxel_counts.sum() / voxel_counts.clip(min=1)
-    return weights / weights[present].mean()
+    weights = weights / weights[present].mean()
+    return np.minimum(weights, cap * np.median(weights[present])) if cap else weights

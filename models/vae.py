@@ -183,8 +183,8 @@ class CondDFCVAE(keras.Model):
         return terms["mse"] + self.parameters.alpha * terms["perceptual"] + self.parameters.beta * terms["kld"]
 
     def _perceptual(self, true, predicted):
-        """Sum over the UNet's layers of the mean squared feature difference (Methods: DFC-VAE)."""
+        """Sum over the UNet's layers of the mean squared feature difference (Methods: DFC-VAE), in float32."""
         if self._features is None:
             return ops.zeros(())
         pairs = zip(self._features(true), self._features(predicted), strict=True)
-        return sum(ops.mean(ops.square(target - output)) for target, output in pairs)
+        return sum(ops.mean(ops.square(ops.cast(target - output, "float32"))) for target, output in pairs)

@@ -29,6 +29,7 @@ EPILOG = """presets:
   smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
   laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
   improved our own networks, hours on 2 cores: a VAE that gives composition and lattice first, deeper CGCNNs
+  full     the paper's UNet at Table 6's size, improved's VAE: minutes on a large GPU, days without one
   paper    Table 6 exactly: needs a GPU
 
 sources:
@@ -212,6 +213,17 @@ def _reconstruct(options: argparse.Namespace) -> None:
     reconstruct.reconstruct_files(options.path, options.out, options.weights or GENERATOR)
 
 
+def _import_options(command: argparse.ArgumentParser) -> None:
+    _stage_options(command)
+    command.add_argument("folder", type=Path, help="folder of unet.npz, vae_structured.npz and log.json")
+
+
+def _import_networks(options: argparse.Namespace) -> None:
+    start_backend()
+    imported = import_module("repro.training.import_networks")
+    imported.import_networks(run_of(options), options.folder, options.again)
+
+
 def _relax_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("path", type=Path, help=_STRUCTURES)
     command.add_argument("--out", type=Path, help="folder of relaxed.csv and CIFs (default: beside PATH, -relaxed)")
@@ -254,6 +266,11 @@ def _stage(name: str) -> Command:
 
 COMMANDS = {name: _stage(name) for name in STAGES} | {
     "generate": Command(STAGES["generate"].help, _generate_options, _generate),
+    "import-networks": Command(
+        "take a UNet and a VAE that were trained elsewhere into a run, instead of training them there",
+        _import_options,
+        _import_networks,
+    ),
     "reconstruct": Command(
         "encode your own crystals and decode them again: CIFs, and the errors of each",
         _files_options("folder of CIFs and reconstruction.csv (default: reconstructed-NAME)"),

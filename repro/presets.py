@@ -9,6 +9,7 @@ from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
 Schedule = Literal["constant", "cosine"]
 RandomFrom = Literal["normal", "encoded"]
+PerceptualScale = Literal["raw", "mean_square"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class TrainingParameters:
     schedule: Schedule = "constant"  # learning rate over the steps
     warmup_steps: int = 0  # linear rise before the schedule
     start_from_statistics: bool = False  # not in the paper: see ``start_from_statistics`` in models/vae.py
+    perceptual_scale: PerceptualScale = "mean_square"  # F42: of each layer's difference; "raw" as the released weights
+    class_weight_cap: float = 0.0  # not in the paper: largest weight of a species, in medians of all; 0: no cap
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,24 @@ IMPROVED = replace(
     ),
 )
 
+# The paper's UNet at Table 6's size, the VAE with heads: minutes of one large GPU (F38, F41); not the paper's schedule.
+FULL = replace(
+    IMPROVED,
+    name="full",
+    vae=replace(IMPROVED.vae, batch_size=64, epochs=15, norm_momentum=0.97),
+    vae_training=replace(IMPROVED.vae_training, steps_per_epoch=500, validation_limit=0, warmup_steps=220),
+    unet=replace(PAPER.unet, batch_size=32, learning_rate=1e-3, epochs=8, norm_momentum=0.97),
+    unet_training=replace(
+        PAPER.unet_training,
+        substituted=0.5,
+        noise=0.25,
+        steps_per_epoch=1000,
+        schedule="cosine",
+        warmup_steps=240,
+        class_weight_cap=10.0,
+    ),
+)
+
 SMOKE = replace(
     LAPTOP,
     name="smoke",
@@ -177,4 +198,4 @@ SMOKE = replace(
     generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, way="fit"),
 )
 
-PRESETS = {preset.name: preset for preset in (SMOKE, LAPTOP, IMPROVED, PAPER)}
+PRESETS = {preset.name: preset for preset in (SMOKE, LAPTOP, IMPROVED, FULL, PAPER)}

@@ -148,9 +148,10 @@ STAGES = {
 }
 
 
-def run_stage(name: str, run: Run, again: bool = False) -> None:
+def run_stage(name: str, run: Run, again: bool = False, make: Callable[[Run], dict] | None = None) -> None:
     """Run one stage unless it is done; ``again`` makes it anew.
 
+    ``make`` writes the result in place of the stage's own function, and returns its counts.
     Raises InputError when an earlier stage is missing or stale, or when another process makes or uses the folder.
     """
     stage, folder = STAGES[name], run.folder(name)
@@ -166,9 +167,9 @@ def run_stage(name: str, run: Run, again: bool = False) -> None:
                 stamps.withdraw(folder, config, inputs)
             remove_unfinished(folder)
             stamps.begin(folder, config, inputs)
-            print(f"{name}: {stage.help}; output in {folder}", flush=True)
+            print(f"{name}: {stage.help if make is None else 'taken from elsewhere'}; output in {folder}", flush=True)
             started = time.perf_counter()
-            counts = stage.run(run)
+            counts = (make or stage.run)(run)
             seconds = time.perf_counter() - started
             stamps.finish(folder, config, inputs, seconds, counts)
             print(f"{name}: done in {seconds:.0f} s.", flush=True)

@@ -77,7 +77,7 @@ def measure(
     crystals = [dataset.crystals[index] for index in chunk]
     true, species = store.maps(chunk), np.stack([store.species(index) for index in chunk])
     segmentation = networks.decoder.segment(true)
-    records.voxels += metrics.voxel_counts(species, segmentation.probability)
+    records.voxels += metrics.voxel_counts(species, segmentation.probability, segmentation.occupied)
     _measure_maps(records, TRUE_MAP, crystals, LatentMaps(true), networks.decoder, pool)
     for name, autoencoder in networks.autoencoders.items():
         found = autoencoder.reconstruct(true, dataset.condition(chunk), [crystal.numbers for crystal in crystals])

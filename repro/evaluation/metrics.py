@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from pymatgen.core import Element
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import bootstrap, spearmanr
 
 from data_prep.elements import MAX_Z
+from models.decoding.watershed import WatershedParameters
 
 MATCH_DISTANCE = 0.5  # Å: a predicted site farther from the true one does not count as found
 
@@ -60,46 +62,88 @@ def exact_match(true_numbers: np.ndarray, true: np.ndarray, numbers: np.ndarray,
     return len(numbers) == len(true_numbers) and species_right_per_site(true_numbers, true, numbers, predicted) == 1.0
 
 
+def _confusion() -> np.ndarray:
+    return np.zeros((MAX_Z + 1, MAX_Z + 1), dtype=np.int64)
+
+
 @dataclass
 class VoxelCounts:
-    """Counts of voxels, which can be added over maps; ``confusion`` (95, 95) is true class by predicted class."""
+    """Counts of voxels, which can be added over maps.
 
-    confusion: np.ndarray = field(default_factory=lambda: np.zeros((MAX_Z + 1, MAX_Z + 1), dtype=np.int64))
+    ``confusion`` (95, 95) true by most probable class; ``masked`` (95, 95) the same with class 0 wherever the
+    UNet's second head sees no atom: with class 0 weighted zero the first has not learned what is empty (F21, F43).
+    """
+
+    confusion: np.ndarray = field(default_factory=_confusion)
     above_half: int = 0  # occupied voxels whose true class has a probability above 0.5
+    masked: np.ndarray = field(default_factory=_confusion)
 
     def __iadd__(self, other: "VoxelCounts") -> "VoxelCounts":
         self.confusion += other.confusion
         self.above_half += other.above_half
+        self.masked += other.masked
         return self
 
-    def summary(self) -> dict[str, float]:
-        """Return both recalls on occupied voxels (F23) and the weighted F1 over all classes.
+    def summary(self) -> dict:
+        """Return both recalls on occupied voxels (F23), the weighted F1 over all classes, and what the mask gives.
 
         F1 is the mean of the per-class F1 weighted by the class's true voxels, background included: the
         paper's 99 %, with 90 % background, can only be this.
         """
         occupied = int(self.confusion[1:].sum())
-        right = np.diag(self.confusion).astype(float)
-        true, predicted = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
-        f1 = 2 * right / np.maximum(true + predicted, 1)
         return {
-            "voxels": int(true.sum()),
+            "voxels": int(self.confusion.sum()),
             "occupied_voxels": occupied,
-            "nonzero_recall_argmax": float(right[1:].sum() / max(occupied, 1)),
+            "nonzero_recall_argmax": float(np.diag(self.confusion)[1:].sum() / max(occupied, 1)),
             "nonzero_recall": float(self.above_half / max(occupied, 1)),
-            "f1_weighted": float((f1 * true).sum() / max(true.sum(), 1)),
+            "f1_weighted": weighted_f1(self.confusion),
+            "f1_masked": weighted_f1(self.masked),
+            "elements": _per_element(self.masked),
         }
 
 
-def voxel_counts(true_species: np.ndarray, probability: np.ndarray) -> VoxelCounts:
-    """Return the counts of maps: ``true_species`` (..., ) integers, ``probability`` (..., 95)."""
+def weighted_f1(confusion: np.ndarray) -> float:
+    """Return the mean of the per-class F1 weighted by each class's true voxels, given (C, C) true by predicted."""
+    true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = 2.0 * np.diag(confusion) / np.maximum(true + predicted, 1)
+    return float((f1 * true).sum() / max(true.sum(), 1))
+
+
+def _per_element(confusion: np.ndarray) -> dict[str, dict]:
+    """Return recall, precision and the number of true ``voxels`` of each element that occurs, by symbol.
+
+    Precision is None for an element that is never predicted.
+    """
+    true, predicted, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion)
+    return {
+        Element.from_Z(int(z)).symbol: {
+            "recall": float(right[z] / true[z]),
+            "precision": float(right[z] / predicted[z]) if predicted[z] else None,
+            "voxels": int(true[z]),
+        }
+        for z in np.flatnonzero(true)
+        if z > 0
+    }
+
+
+def voxel_counts(true_species: np.ndarray, probability: np.ndarray, occupied: np.ndarray) -> VoxelCounts:
+    """Return the counts of maps: ``true_species`` (...) integers, ``probability`` (..., 95), ``occupied`` (...).
+
+    ``occupied`` is a probability; a voxel belongs to an atom above the threshold of the watershed (F22).
+    """
     true = true_species.ravel().astype(np.int64)
     flat = probability.reshape(len(true), -1)
+    found = flat.argmax(axis=1)
+    inside = np.flatnonzero(true)
+    above = int((flat[inside, true[inside]] > 0.5).sum())
+    in_mask = np.where(occupied.ravel() > WatershedParameters().threshold, found, 0)
+    return VoxelCounts(_counted(true, found), above, _counted(true, in_mask))
+
+
+def _counted(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return how often each pair of classes occurs, (95, 95) true by predicted."""
     classes = MAX_Z + 1
-    pairs = np.bincount(true * classes + flat.argmax(axis=1), minlength=classes**2)
-    occupied = np.flatnonzero(true)
-    above = int((flat[occupied, true[occupied]] > 0.5).sum())
-    return VoxelCounts(pairs.reshape(classes, classes), above)
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def smape(true: np.ndarray, predicted: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from data_prep.files.checksum import file_sha256
 
 BEST = "best.weights.h5"
 STATE = "state.json"
+HISTORY, TENSORBOARD = "history.csv", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def fit_epochs(
     epoch with the lowest validation ``monitor``. Raises InputError if a loss is not finite.
     """
     history = restore(model, folder, monitor)
-    writer = Writer(str(folder / "tensorboard"))
+    writer = Writer(str(folder / TENSORBOARD))
     total = budget.epochs * budget.steps
     with tqdm(total=total, initial=len(history) * budget.steps, desc=folder.name, unit=" steps", mininterval=2) as bar:
         while len(history) < budget.epochs and not _exhausted(history, monitor, budget.patience):
@@ -133,12 +134,19 @@ def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -
             model.save_weights(temporary, overwrite=True)
     with replacing(folder / current) as temporary:
         model.save_weights(temporary, overwrite=True)
-    write_csv(folder / "history.csv", [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
+    write_csv(folder / HISTORY, [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
     sha256 = {name: file_sha256(folder / name) for name in (current, BEST)} | {"history": _sha256(history)}
     write_json(folder / STATE, {"weights": current, "sha256": sha256, "history": history})
     for old in folder.glob("epoch-*.weights.h5"):
         if old.name != current:
             old.unlink()
+
+
+def forget_training(folder: Path) -> None:
+    """Remove what a training has left in ``folder``, its best weights and its curves too."""
+    for path in (folder / STATE, folder / BEST, folder / HISTORY, *folder.glob("epoch-*.weights.h5")):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
 
 def _require_space(model: keras.Model, path: Path, files: int) -> None:

@@ -22,7 +22,7 @@ def train_unet(run: Run) -> dict:
     dataset, store = load_dataset(run), load_store(run)
     keras.utils.set_random_seed(run.preset.seed)
     model = build_segmenter(parameters, run.preset.voxels.radii)
-    weights = class_weights(store, dataset.indices("train"), parameters.classes, parameters.class_weighting)
+    weights = class_weights(store, dataset.indices("train"), parameters, training.class_weight_cap)
 
     def feed(order: SampleOrder, epoch: int, exchange: Exchange, noise: float) -> UNetFeed:
         return UNetFeed(store, order, training.crop, epoch, exchange, noise)
@@ -38,12 +38,17 @@ def build_segmenter(parameters: UNetParameters, radii: str) -> keras.Model:
     return build_unet(parameters)
 
 
-def class_weights(store: VoxelStore, indices: np.ndarray, classes: int, weighted: bool) -> np.ndarray:
-    """Return the weights (classes,) of the species loss from the voxels of the training maps (F21)."""
-    counts = np.zeros(classes)
+def class_weights(store: VoxelStore, indices: np.ndarray, parameters: UNetParameters, cap: float = 0.0) -> np.ndarray:
+    """Return the weights (classes,) of the species loss from the voxels of the training maps (F21).
+
+    ``cap`` limits them to that multiple of their median, 0 not at all.
+    """
+    if not parameters.class_weighting:
+        return np.ones(parameters.classes)
+    counts = np.zeros(parameters.classes)
     for index in indices:
-        counts += np.bincount(store.species(index).ravel(), minlength=classes)
-    return inverse_frequency_weights(counts) if weighted else np.ones(classes)
+        counts += np.bincount(store.species(index).ravel(), minlength=parameters.classes)
+    return inverse_frequency_weights(counts, cap)
 
 
 def trained_unet(run: Run) -> keras.Model:

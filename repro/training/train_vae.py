@@ -14,28 +14,36 @@ from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
 from repro.training.feeds import Exchange, SampleOrder, VAEFeed
 from repro.training.fit import BEST, load_weights
+from repro.training.perceptual_scale import perceptual_scale, scaled_features
 from repro.training.train_maps import fit_on_maps
 from repro.training.train_unet import trained_unet
 
-STATISTICS = 64  # about so many training maps give the mean and deviation that the decoder may start from
+STATISTICS = 64  # about so many training maps give the mean and deviation to start from, and the features' scale
 
 
 def train_vae(run: Run) -> dict:
-    """Train on the training part with MSE + alpha perceptual + beta KLD (Methods; Table 6)."""
+    """Train on the training part with MSE + alpha perceptual + beta KLD (Methods; Table 6; F42)."""
     parameters, training = run.preset.vae, run.preset.vae_training
-    dataset, store = load_dataset(run), load_store(run)
+    dataset, store, folder = load_dataset(run), load_store(run), run.folder("train-vae")
+    train = dataset.indices("train")
+    some = train[:: max(1, len(train) // STATISTICS)]
     keras.utils.set_random_seed(run.preset.seed)
-    features = perceptual_features(trained_unet(run)) if parameters.alpha else None
+    features, scale = None, {}
+    if parameters.alpha:
+        features = perceptual_features(trained_unet(run))
+        if training.perceptual_scale == "mean_square":
+            scale = perceptual_scale(folder, features, store.maps(some))
+            features = scaled_features(features, scale)
     model = build_vae(parameters, store.grid, features, run.preset.seed)
     if training.start_from_statistics:
-        train = dataset.indices("train")
-        start_from_statistics(model.decoder, store.maps(train[:: max(1, len(train) // STATISTICS)]))
+        start_from_statistics(model.decoder, store.maps(some))
     conditions = one_hot(dataset.bins, parameters.conditions)
 
     def feed(order: SampleOrder, epoch: int, exchange: Exchange, noise: float) -> VAEFeed:
         return VAEFeed(store, conditions, order, epoch, exchange)
 
-    return fit_on_maps(run, model, parameters, training, feed, run.folder("train-vae"))
+    counts = fit_on_maps(run, model, parameters, training, feed, folder)
+    return counts | ({"perceptual_scale": scale} if scale else {})
 
 
 def build_vae(parameters: VAEParameters, grid: int, features: Callable | None = None, seed: int = 0) -> CondDFCVAE:

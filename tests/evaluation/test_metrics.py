@@ -83,12 +83,28 @@ def test_recalls_and_f1_by_hand():
     probability = probabilities(
         [{0: 0.9, 11: 0.1}, {11: 0.6, 0: 0.4}, {11: 0.45, 17: 0.3, 0: 0.25}, {11: 0.7, 0: 0.3}, {0: 0.8, 17: 0.2}]
     )
-    summary = voxel_counts(true, probability).summary()
+    summary = voxel_counts(true, probability, np.array([0.1, 0.7, 0.9, 0.85, 0.8])).summary()
     assert summary["voxels"] == 5 and summary["occupied_voxels"] == 3
     assert summary["nonzero_recall_argmax"] == pytest.approx(2 / 3)
     assert summary["nonzero_recall"] == pytest.approx(1 / 3)  # 0.45 is the largest, yet not above a half
     # class 0: 1 right of 2 true and 2 predicted; class 11: 2 of 2 and 3; class 17: 0 of 1 and 0
     assert summary["f1_weighted"] == pytest.approx((2 * 0.5 + 2 * 0.8 + 1 * 0.0) / 5)
+    # In the mask, 0.8 and below being empty: class 0 has 2 right of 2 true and 3 predicted, class 11 2 of 2 and 2
+    assert summary["f1_masked"] == pytest.approx((2 * 0.8 + 2 * 1.0 + 1 * 0.0) / 5)
+    assert summary["elements"] == {
+        "Na": {"recall": 1.0, "precision": 1.0, "voxels": 2},
+        "Cl": {"recall": 0.0, "precision": None, "voxels": 1},
+    }
+
+
+def test_a_species_head_that_never_says_empty_is_judged_inside_the_mask():
+    """As the UNet trained with class 0 weighted zero: 9 of 10 voxels empty, each called barium (F43)."""
+    true = np.array([0] * 9 + [8])
+    probability = probabilities([{56: 1.0}] * 9 + [{8: 1.0}])
+    summary = voxel_counts(true, probability, np.array([0.9] + [0.0] * 8 + [1.0])).summary()
+    assert summary["f1_weighted"] == pytest.approx(0.1)
+    assert summary["f1_masked"] == pytest.approx((9 * 16 / 17 + 1) / 10)
+    assert summary["elements"] == {"O": {"recall": 1.0, "precision": 1.0, "voxels": 1}}
 
 
 def test_counts_of_maps_add_up_to_the_counts_of_all():
@@ -97,15 +113,17 @@ def test_counts_of_maps_add_up_to_the_counts_of_all():
     probability = rng.dirichlet(np.full(95, 0.05), (3, 4, 4, 4)).astype(np.float32)
     total = VoxelCounts()
     for one, scores in zip(true, probability, strict=True):
-        total += voxel_counts(one, scores)
-    together = voxel_counts(true, probability)
+        total += voxel_counts(one, scores, 1 - scores[..., 0])
+    together = voxel_counts(true, probability, 1 - probability[..., 0])
     assert np.array_equal(total.confusion, together.confusion) and total.confusion.sum() == 192
+    assert np.array_equal(total.masked, together.masked) and (total.masked != total.confusion).any()
     assert total.summary() == together.summary()
 
 
 def test_all_background_has_no_occupied_voxels_to_recall():
-    summary = voxel_counts(np.zeros(4, int), probabilities([{0: 1.0}] * 4)).summary()
+    summary = voxel_counts(np.zeros(4, int), probabilities([{0: 1.0}] * 4), np.zeros(4)).summary()
     assert summary["occupied_voxels"] == 0 and summary["nonzero_recall"] == 0 and summary["f1_weighted"] == 1
+    assert summary["f1_masked"] == 1 and summary["elements"] == {}
 
 
 def test_smape_reaches_two_hundred_percent_and_takes_no_part_in_zero_over_zero():

@@ -19,6 +19,8 @@ from tests.support.made_up_run import finished_stages, made_up_run
 CORNER = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]  # A, B, X, X, X
 MIDDLE = [[0.5, 0.5, 0.5], [0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
 
+WAYS = ("vote", "fit")  # of a VAE that does not give the composition
+
 
 def perovskite(a: int, b: int, x: int, sites=CORNER, energy=-1.0) -> Crystal:
     numbers = np.array([a, b, x, x, x])
@@ -157,7 +159,7 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
     ways = {
         way: {"decoded": steps, "failures": {}, "on_site": 9, "whole": 9,
               "members": interpolation.members(elements, elements > 0, end, set(), {"CeCrO3"})}
-        for way in ("vote", "fit")
+        for way in WAYS
     }  # fmt: skip
     ends = [{"formula": f, "id": f, "a": a, "b": 24, "x": 8, "part": "train", "condition": 0}
             for f, a in (("CeCrO3", 58), ("YbCrO3", 70))]  # fmt: skip
@@ -170,7 +172,7 @@ def made_up_figure(pairs: int = 3, steps: int = 12) -> Stored:
     arrays = {
         "points": figure2.POINTS, "densities": latent_space.densities(z, figure2.POINTS),
         "true": rng.random((pairs, 2, 8, 8)), "decoded": rng.random((pairs, figure2.BETWEEN, 8, 8)),
-        **{f"path_{way}": elements for way in ("vote", "fit")}, **{f"whole_{way}": elements > 0 for way in ("vote", "fit")},
+        **{f"path_{way}": elements for way in WAYS}, **{f"whole_{way}": elements > 0 for way in WAYS},
     }  # fmt: skip
     return Stored({"latent": latent_space.moments(mean, log_var, z), "pairs": named, "path": path}, arrays)
 

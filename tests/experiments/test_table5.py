@@ -105,8 +105,8 @@ def test_what_is_equal_is_made_once_and_shared(base, monkeypatch):
     measured = ablation_runs.measure(base, 1)
     first, second, third = (ablation_run(base, name, 0) for name in NAMES)
     assert [stage for stage, name in done if name == first.name] == list(ablation_runs.WAY)
-    assert [stage for stage, name in done if name == second.name] == ["train-vae", "evaluate"]
-    assert [stage for stage, name in done if name == third.name] == ["voxelize", "train-unet", "train-vae", "evaluate"]
+    assert [stage for stage, name in done if name == second.name] == ["train-vae", "generator", "evaluate"]
+    assert [stage for stage, name in done if name == third.name] == [*ablation_runs.SHARED[1:], "evaluate"]
     shared = {stage: f"../{first.name}/{stage}" for stage in ("data", "voxelize", "train-unet")}
     assert stages_of(first) == {} and stages_of(second) == shared and stages_of(third) == {"data": shared["data"]}
     for run in (first, second, third):  # the stamps hold through the links
@@ -118,7 +118,7 @@ def test_what_is_equal_is_made_once_and_shared(base, monkeypatch):
 def test_seeds_share_nothing_with_each_other(base, monkeypatch):
     done = made(monkeypatch)
     ablation_runs.measure(base, 2)
-    assert len(done) == 2 * (5 + 2 + 4)
+    assert len(done) == 2 * (6 + 3 + 5)
     assert all("seed_0" not in target for target in stages_of(ablation_run(base, NAMES[1], 1)).values())
 
 
@@ -134,7 +134,7 @@ def test_finished_stages_are_not_repeated(base, monkeypatch):
 @pytest.mark.slow
 def test_the_run_itself_lends_what_it_has(base, monkeypatch):
     done = made(monkeypatch)
-    finished_stages(base, ("data", "voxelize", "train-unet", "train-vae"))
+    finished_stages(base, ablation_runs.SHARED)
     ablation_runs.measure(base, 1)
     third = ablation_run(base, NAMES[2], 0)
     assert stages_of(third) == {stage: f"../laptop/{stage}" for stage in ablation_runs.SHARED}

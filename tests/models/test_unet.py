@@ -60,6 +60,8 @@ def test_inverse_frequency_weights_follow_the_release_up_to_scale(shared):
     weights = inverse_frequency_weights(counts)
     assert weights[0] == weights[2] == 0
     assert weights[3] / weights[1] == pytest.approx(2.0)
+    capped = inverse_frequency_weights(np.array([900.0, 50.0, 0.0, 40.0, 0.1]), cap=3.0)
+    assert capped[4] == 3 * capped[3] and capped[3] / capped[1] == pytest.approx(1.25)  # the median of three is [3]
     released = np.load(shared / "reference/icsg3d/class_weights.npy")
     assert released.shape == (95,)
     assert inverse_frequency_weights(released.sum() / released.clip(min=1))[1:].argmax() == released[1:].argmax()

@@ -23,11 +23,7 @@ from repro.locks import making, reading
 from repro.training.fit import fit_epochs
 from tests.conftest import ROOT
 from tests.support import made_up_generation
-<<<<<<< HEAD
-from tests.support.exit_code import run_experiment as experiments
-=======
-from tests.support.exit_code import exit_code
->>>>>>> refs/heads/tests-generation
+from tests.support.exit_code import exit_code, run_experiment
 from tests.support.killing import Command, check_whole, finish, kill_alone, outcome
 from tests.support.pipeline import experiment, repro, small_source
 from tests.training.test_fit import BUDGET, LineFeed, small_model, weights_of
@@ -217,9 +213,9 @@ def test_tables_and_figures_do_not_read_what_is_being_made(tmp_path, monkeypatch
     }
     for stage, command in commands.items():
         with held(f"making(Path('runs/made-up/{stage}'))", tmp_path) as first:
-            assert exit_code(experiments, command) == 2
+            assert run_experiment(command) == 2
             assert f"runs/made-up/{stage} is in use by process {first.pid}" in capsys.readouterr().err
-    assert exit_code(experiments, commands["data"]) == 0
+    assert run_experiment(commands["data"]) == 0
     assert (results / "table2.json").exists()
 
 

@@ -108,7 +108,7 @@ def evaluated(run: Run, models: tuple[str, ...] = ("ours", "released")) -> None:
     entries = measured(models)
     confusion = np.zeros((95, 95), dtype=np.int64)
     confusion[0, 0], confusion[8, 8], confusion[8, 9] = 900, 60, 40
-    records = Records(entries["vae"], entries["routes"], VoxelCounts(confusion, above_half=55))
+    records = Records(entries["vae"], entries["routes"], VoxelCounts(confusion, above_half=55, masked=confusion))
     write_json(run.results / SUMMARY, summarise(records, run))
     write_json(run.results / STRUCTURES, entries)
 

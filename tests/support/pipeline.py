@@ -9,8 +9,7 @@ from data_prep.crystal import Crystal
 from repro.__main__ import main as commands
 from repro.presets import SMOKE
 from repro.run import Run
-from tests.support.exit_code import exit_code
-from tests.support.exit_code import run_experiment as experiments
+from tests.support.exit_code import exit_code, run_experiment
 from tests.support.made_up_crystals import made_up_crystals
 
 RUN = Run(SMOKE, "crystals.csv", "test", Path("nowhere"))  # in the working folder, on the file of ``small_source``
@@ -24,7 +23,7 @@ def repro(*arguments: str) -> int:
 
 def experiment(*arguments: str) -> int:
     """Run a command of ``python -m experiments`` on ``RUN`` and return its exit code."""
-    return exit_code(experiments, [*arguments, *_OPTIONS])
+    return run_experiment([*arguments, *_OPTIONS])
 
 
 def table_row(crystal: Crystal) -> dict[str, object]:
