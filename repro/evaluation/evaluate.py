@@ -1,7 +1,6 @@
 """The stage that measures every network on the held-out crystals (Results; Table 5, Figure 4; F10 to F25).
 
-A *route* is how a structure was obtained: the source of its map, which is the true one or a reconstruction (``ours``,
-``released``), and the way from that map to atoms (``vote``, ``fit``, ``composition``; see ``models.decoding``).
+A *route* is a source of maps and a way from maps to atoms (see ``repro.evaluation.results`` and ``models.decoding``).
 """
 
 from collections import Counter, defaultdict

@@ -6,6 +6,7 @@ files is made here and nowhere else.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from data_prep.files.json_files import read_json
 from models.decoding import Way
@@ -15,7 +16,7 @@ REMEDY = "run the stage 'evaluate'"
 
 TRUE_MAP = "true map"  # a source: the crystal's own maps; the others are the VAEs, by their names
 OURS, RELEASED = "ours", "released"
-WAYS: tuple[Way, ...] = ("vote", "fit", "composition")
+WAYS: tuple[Way, ...] = get_args(Way)
 PAPERS_WAY: Way = "vote"  # the UNet's arg-max in each region
 TRUE_SPECIES = "true species"  # a route of its own: the true species maps, decoded without any network
 
