@@ -43,4 +43,4 @@ with stopping("The benchmark", after="nothing was written"):
     signal.pause()
 """
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert (ended.returncode, ended.stderr) == (2, "\nThe benchmark was stopped; nothing was written.\n")
+    assert (ended.returncode, ended.stderr) == (2, "The benchmark was stopped; nothing was written.\n")
