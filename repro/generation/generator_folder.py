@@ -87,47 +87,47 @@ def load_generator(folder: Path = GENERATOR, property_weights: Path = PROPERTY_N
     manifest = read_manifest(folder)
     try:
         return _from_manifest(folder, manifest, property_weights)
-    except (DamagedNpz, KeyError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except (DamagedNpz, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged(folder, error) from error
 
 
 def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Generator:
-    voxels, parameters = VoxelParameters(**manifest["voxels"]), parameters_from_json(manifest["vae"])
-    vae = build_vae(parameters, voxels.grid)
-    unet = build_segmenter(parameters_from_json(manifest["unet"]), voxels.radii)
+    voxels, sampling = VoxelParameters(**manifest["voxels"]), GenerateParameters(**manifest["generate"])
+    vae_parameters, unet_parameters = (parameters_from_json(manifest[name]) for name in ("vae", "unet"))
+    edges, elements = np.array(manifest["condition_edges"], dtype=float), np.array(manifest["elements"], dtype=int)
+    rule = AngleRule.from_json(manifest["angles"])
+    arrangements = Arrangements.from_json(manifest["sites"], rule.volumes)
+    formulas = read_npz(folder / FORMULAS)
+    known = KnownFormulas(*(FormulaDigests(formulas[name]) for name in ("all", "train")))
+    counts, sampler = (
+        load_arrays(kind, folder / name, vae_parameters.latent) if name in manifest["sha256"] else None
+        for kind, name in ((SiteCountClassifier, SITE_COUNTS), (LatentSampler, LATENTS))
+    )
+    vae, unet = build_vae(vae_parameters, voxels.grid), build_segmenter(unet_parameters, voxels.radii)
     load_weights(vae, folder / VAE)
     load_weights(unet, folder / UNET)
-    rule, elements = AngleRule.from_json(manifest["angles"]), np.array(manifest["elements"])
-    counts = load_arrays(SiteCountClassifier, folder / SITE_COUNTS, parameters.latent)
-    sampler = load_arrays(LatentSampler, folder / LATENTS, parameters.latent)
-    formulas = read_npz(folder / FORMULAS)
     return Generator(
         autoencoder=Autoencoder(vae.encoder, vae.decoder),
-        decoder=Decoder(
-            unet=unet,
-            elements=allowed_elements(radii_of(voxels.radii), elements),
-            arrangements=Arrangements.from_json(manifest["sites"], rule.volumes),
-            site_counts=counts if SITE_COUNTS in manifest["sha256"] else None,
-        ),
+        decoder=Decoder(unet, allowed_elements(radii_of(voxels.radii), elements), arrangements, counts),
         property_weights=property_weights,
         voxels=voxels,
-        sampling=GenerateParameters(**manifest["generate"]),
-        edges=np.array(manifest["condition_edges"]),
+        sampling=sampling,
+        edges=edges,
         elements=elements,
         angle_rule=rule,
-        latent_sampler=sampler if LATENTS in manifest["sha256"] else None,
-        known=KnownFormulas(*(FormulaDigests(formulas[name]) for name in ("all", "train"))),
+        latent_sampler=sampler,
+        known=known,
     )
 
 
-def load_arrays(kind: type[Readout], path: Path, latent: int) -> Readout | None:
-    """Read what a trained VAE's latents of ``latent`` numbers mean; None if there is no such file.
+def load_arrays(kind: type[Readout], path: Path, latent: int) -> Readout:
+    """Read what a trained VAE's latents of ``latent`` numbers mean.
 
-    Raises InputError naming the file when it is damaged or does not fit.
+    Raises InputError naming the file when it is missing, damaged or does not fit.
     """
     try:
         return kind.from_arrays(read_npz(path), latent)
-    except FileNotFoundError:
-        return None
     except (OSError, DamagedNpz, KeyError, ValueError, TypeError) as error:  # TypeError: text that is no number
         raise InputError(f"{path} is damaged or of other networks ({error}): train the VAE again.") from error

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from repro.decoding.encodings import load_encoded_latents
-from repro.decoding.site_counts import load_site_counts
 
 from data_prep.crystal_table import read_crystals, write_crystals
 from data_prep.errors import InputError
-from data_prep.files.npz import DamagedNpz, read_npz
+from data_prep.files.npz import DamagedNpz, read_npz, write_npz
 from data_prep.graphs import build_graphs, load_graphs, save_graphs
 from data_prep.shards import MANIFEST, VoxelStore, build_shards, shard_is_good
 from experiments import stored
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from repro import stamps
+from repro.generation.generator_folder import load_arrays
+from repro.network_folders import read_manifest, write_manifest
 from tests.conftest import ROOT
 from tests.support.damage import Bomb, damaged
 from tests.support.inputs import inputs
@@ -56,12 +56,12 @@ def _graphs(path: Path) -> list[np.ndarray]:
 
 
 def _counts(path: Path) -> list[np.ndarray]:
-    found = load_site_counts(path, 2)
+    found = load_arrays(SiteCountClassifier, path, 2)
     return [found.choose(np.ones((1, 2)))]
 
 
 def _encoded(path: Path) -> list[np.ndarray]:
-    found = load_encoded_latents(path, 4)
+    found = load_arrays(LatentSampler, path, 4)
     condition = int(found.conditions[0])
     return [found.draw(condition, 1.0, np.random.default_rng(0)), found.z_mean, found.noise]
 
@@ -81,23 +81,16 @@ class _Quiet(dict):
         return "sound files"
 
 
-def _write_counts(path: Path) -> None:
-    with open(path, "wb") as file:
-        SiteCountClassifier(np.array([2, 4]), np.eye(2), np.zeros(2)).save(file)
-
-
-def _write_encoded(path: Path) -> None:
-    with open(path, "wb") as file:
-        LatentSampler(np.eye(4), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.ones((2, 4))).save(file)
-
+COUNTS = SiteCountClassifier(np.array([2, 4]), np.eye(2), np.zeros(2))
+LATENTS = LatentSampler(np.eye(4), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.ones((2, 4)))
 
 # Name -> how a sound file is made, and its reader.
 FILES = {
     "shard-0000.npz": (lambda path: build_shards(path.parent, CRYSTALS, 8, "ionic", 3, processes=1), _store),
     "crystals.npz": (lambda path: write_crystals(path, CRYSTALS), _crystals),
     "graphs.npz": (lambda path: save_graphs(build_graphs(CRYSTALS, processes=1), path), _graphs),
-    "site_counts.npz": (_write_counts, _counts),
-    "encoded.npz": (_write_encoded, _encoded),
+    "site_counts.npz": (lambda path: write_npz(path, COUNTS.arrays()), _counts),
+    "encoded.npz": (lambda path: write_npz(path, LATENTS.arrays(), compressed=True), _encoded),
     "figure.npz": (lambda path: np.savez_compressed(path, identity=np.array("it"), z=np.arange(9.0)), _stored),
     "slices.npz": (
         lambda path: np.savez_compressed(path, identity=np.array("it"), ids=np.array(["a"]), true=np.eye(4)),
@@ -147,12 +140,12 @@ def test_an_archive_that_lost_a_member_from_its_directory_is_refused(tmp_path):
     lost[end + 16 : end + 20] = second.to_bytes(4, "little")
     path.write_bytes(lost)
     assert len(np.load(path).files) == 1
-    with pytest.raises(DamagedNpz, match="1 are there"):
+    with pytest.raises(DamagedNpz, match="holds 1 arrays"):
         read_npz(path)
     lost[end + 8 : end + 16] = bytes(8)  # no members, and no directory
     path.write_bytes(lost)
     assert np.load(path).files == []
-    with pytest.raises(DamagedNpz, match="0 are there"):
+    with pytest.raises(DamagedNpz, match="holds 0 arrays"):
         read_npz(path)
 
 
@@ -243,6 +236,32 @@ def test_a_damaged_stamp_is_named_or_still_a_stamp(tmp_path_factory, content):
         assert str(folder) in str(error)
     else:
         assert stamps.read(folder)["identity"] == stamps.identity({"grid": 32}, {"data": "b"})
+
+
+@inputs()
+@given(data=st.data())
+def test_a_damaged_manifest_of_networks_is_named_or_still_vouches_for_its_files(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "formulas.npz").write_bytes(b"digests")
+    write_manifest(folder, ["formulas.npz"], {"elements": [11, 17], "vae": {"network": "vae", "latent": 256}})
+    path = folder / "manifest.json"
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    try:
+        found = read_manifest(folder)
+    except InputError as error:
+        assert str(folder) in str(error) and "\n" not in str(error)
+    else:
+        assert found["sha256"] in ({}, {"formulas.npz": hashlib.sha256(b"digests").hexdigest()})
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"sha256": {"a": {}}}', '{"sha256": {"..": ""}}', '{"sha256": [[]]}', "7"]
+)
+def test_a_hostile_manifest_of_networks_is_named(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match=f"{tmp_path}.* is (damaged|missing)"):
+        read_manifest(tmp_path)
 
 
 _EXECUTE = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}

@@ -1,0 +1,83 @@
+"""The generator as an object: what it may be asked for, and finished batches that are not sampled again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_prep.element_features import element_features
+from data_prep.errors import InputError
+from models.cgcnn import build_cgcnn
+from models.table6 import CGCNNParameters
+from repro.generation.generator import Generator
+from repro.generation.generator_folder import load_generator
+from repro.generation.targets import Target, at_random
+from repro.properties.network_folder import write_property_networks
+from repro.properties.networks import PropertyNetworks
+from tests.support.made_up_generator import IMPROVED, write
+
+TINY = CGCNNParameters(atom_features=4, hidden=4)
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory) -> Generator:
+    """Networks that were never trained, ranked by one that was not either."""
+    folder = tmp_path_factory.mktemp("made-up")
+    write(folder / "generator", IMPROVED)
+    ratio = {"poisson_ratio": [build_cgcnn(TINY, element_features())]}
+    write_property_networks(folder / "properties", PropertyNetworks(ratio, TINY, {}), {})
+    return load_generator(folder / "generator", folder / "properties")
+
+
+def test_atoms_are_of_the_training_parts_elements_or_of_those_asked_for(generator):
+    np.testing.assert_array_equal(generator.allowed().numbers, generator.elements)
+    assert generator.allowed(["O", "Ca", "O"]).numbers.tolist() == [8, 20]
+    with pytest.raises(InputError, match="--elements O,Xx: Xx is no element; write --elements Na,Cl"):
+        generator.allowed(["O", "Xx"])
+    with pytest.raises(InputError, match="--elements Og,O: the networks have never seen Og; leave it out"):
+        generator.allowed(["Og", "O"])
+
+
+def test_a_random_sample_has_a_candidate_for_each_latent(generator):
+    found = list(generator.random(count=3, seed=2, random_from="normal"))
+    assert [one.id for one in found] == ["random-0-00000", "random-3-00000", "random-6-00000"]
+    assert all(one.formula or one.reason for one in found)
+    assert all(one.structure is not None for one in found if one.valid)
+
+
+def test_property_networks_that_cannot_be_read_are_named_at_the_call(generator, tmp_path):
+    with pytest.raises(InputError, match="manifest.json is missing"):
+        replace(generator, property_weights=tmp_path).random(count=1, random_from="normal")
+
+
+def test_finished_batches_are_not_sampled_again(generator, tmp_path, monkeypatch):
+    drawn = []
+    draw = Target.draw
+
+    def noted(self, start, stop, centre):
+        drawn.append((start, stop))
+        return draw(self, start, stop, centre)
+
+    monkeypatch.setattr(Target, "draw", noted)
+    monkeypatch.setattr("repro.generation.generator.BATCH", 3)
+    targets, allowed = [at_random(3, 5, seed=1)], generator.allowed()
+    whole = list(generator.sample(targets, allowed, tmp_path))
+    assert drawn == [(0, 3), (3, 5)] and [len(batch) for batch in whole] == [3, 2]
+    assert list(generator.sample(targets, allowed, tmp_path)) == whole and len(drawn) == 2
+    first = min(tmp_path.iterdir(), key=lambda path: path.name.split("-")[2])
+    first.write_text(first.read_text()[:-40])  # a damaged part is sampled again
+    assert list(generator.sample(targets, allowed, tmp_path)) == whole and drawn[2:] == [(0, 3)]
+    others = [at_random(3, 5, seed=2)]
+    assert list(generator.sample(others, allowed, tmp_path)) != whole and len(drawn) == 5
+
+
+def test_parts_of_other_networks_are_not_taken_over(generator):
+    unet = generator.decoder.unet
+    before = generator.fingerprint()
+    assert generator.fingerprint() == before
+    kept = unet.get_weights()
+    unet.set_weights([weight + 1 for weight in kept])
+    assert generator.fingerprint() != before
+    unet.set_weights(kept)
+    other = replace(generator, sampling=replace(generator.sampling, way="fit"))
+    assert generator.fingerprint() == before != other.fingerprint()
