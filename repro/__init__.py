@@ -1,9 +1,10 @@
 """Generate inorganic crystals and predict their properties, after Court et al., JCIM 2020.
 
 import repro
-generator = repro.load_generator()                          # the published one
-candidates = generator.around("SrTiO3", count=20, seed=0)           # structures with their properties, as they come
-table = repro.predict([c.structure for c in candidates if c.valid])  # a DataFrame, units in its columns' names
+
+generator = repro.load_generator()  # the published one
+candidates = generator.around("SrTiO3", count=20, seed=0)  # structures with their properties, as they come
+table = repro.predict([c.structure for c in candidates])  # a DataFrame, units in its columns' names
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def load_generator(folder: Path | None = None, property_weights: Path | None = N
 def predict(structures: Sequence[Structure], weights: Path | None = None) -> pd.DataFrame:
     """Return eight predicted properties of pymatgen structures, a row each, units in the columns' names.
 
-    ``weights`` is a folder of property networks (default: those that come with the project). Raises
-    ``data_prep.errors.InputError`` for a structure without a graph.
+    ``weights`` is a folder of property networks (default: those that come with the project). A structure that is
+    None or has no graph gets no numbers and a warning.
     """
     from repro.backend import start_backend
 

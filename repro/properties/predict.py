@@ -23,19 +23,24 @@ MAX_SITES = 50  # F26: what the networks were trained on
 SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other
 
 
-def predict(structures: Sequence[Structure], weights: Path = PROPERTY_NETWORKS) -> pd.DataFrame:
+def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NETWORKS) -> pd.DataFrame:
     """Return the predicted properties of structures, a row each in their order, units in the columns' names.
 
-    Raises InputError naming the first structure, counted from 1, that is None (a candidate that is not valid) or has
-    no graph.
+    A structure that is None (a candidate that is not valid) or has no graph has no numbers (NaN), and ``warning``
+    says why. Raises InputError if that is so of all of them.
     """
-    if missing := [n for n, one in enumerate(structures, start=1) if one is None]:
-        raise InputError(f"structure {missing[0]} is None: give the structures of valid candidates only.")
-    crystals = [crystal_from_structure(one, f"structure {n}") for n, one in enumerate(structures, start=1)]
+    crystals = [crystal_from_structure(one, str(row)) for row, one in enumerate(structures) if one is not None]
     drawn, refused = with_graphs(crystals)
-    if refused:
-        raise InputError(f"{refused[0].id}: {refused[0].detail}")
-    return properties_table(drawn, load_property_networks(weights)).drop(columns="id")
+    if not drawn:
+        reason = refused[0].detail if refused else "there is no structure; give those of valid candidates"
+        raise InputError(f"Nothing can be predicted: {reason}.")
+    table = properties_table(drawn, load_property_networks(weights))
+    table.index = table.pop("id").astype(int)
+    table = table.reindex(range(len(structures))).rename_axis(index=None)
+    reasons = {int(one.id): one.detail for one in refused}
+    missing = [row for row in range(len(structures)) if row not in {int(crystal.id) for crystal, _ in drawn}]
+    table.loc[missing, "warning"] = [reasons.get(row, "no structure") for row in missing]
+    return table
 
 
 def predict_files(path: Path, out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:

@@ -106,8 +106,16 @@ def test_predictions_are_those_of_the_command(tmp_path):
         np.testing.assert_allclose(table[name], command[name], rtol=1e-3)  # four digits are printed, of CIFs
 
 
-def test_a_structure_that_has_no_prediction_is_named():
-    with pytest.raises(InputError, match="structure 2 is None: give the structures of valid candidates only"):
-        repro.predict([rock_salt("Na", "Cl", 5.64), None])
-    with pytest.raises(InputError, match=r"structure 2: .*1\.\.94"):
-        repro.predict([rock_salt("Na", "Cl", 5.64), rock_salt("Am", "O", 5.0)])
+def test_a_structure_that_has_no_prediction_has_a_row_with_the_reason():
+    salt = rock_salt("Na", "Cl", 5.64)
+    table = repro.predict([None, salt, rock_salt("Am", "O", 5.0)])
+    assert len(table) == 3 and list(table["warning"].str.len() > 0) == [True, False, True]
+    assert table["warning"][0] == "no structure" and "1..94" in table["warning"][2]
+    numbers = table.select_dtypes("number")
+    assert numbers.loc[[0, 2]].isna().all(axis=None)
+    alone = repro.predict([salt]).select_dtypes("number")
+    np.testing.assert_allclose(numbers.loc[1], alone.loc[0], rtol=1e-5)
+    with pytest.raises(InputError, match="Nothing can be predicted: there is no structure"):
+        repro.predict([None])
+    with pytest.raises(InputError, match=r"Nothing can be predicted: .*1\.\.94"):
+        repro.predict([rock_salt("Am", "O", 5.0)])
