@@ -2,20 +2,29 @@
 
 import csv
 import json
+import os
+from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
 from pymatgen.core import Composition, Lattice, Structure
 
+from repro import load_generator, predict, stages
 from repro.__main__ import main
-from tests.support.pipeline import small_source
+from repro.training.dataset import load_dataset
+from repro.training.fit import BEST, load_weights
+from repro.training.train_unet import trained_unet
+from repro.training.train_vae import build_vae
+from tests.support.exit_code import exit_code
+from tests.support.pipeline import RUN, experiment, repro, small_source
+from tests.support.structure_types import perovskite
 
 pytestmark = pytest.mark.slow
 
 STAGES = (
-    "data", "voxelize", "train-unet", "train-vae", "graphs", "train-cgcnn", "evaluate", "evaluate-properties",
-    "generate", "report",
+    "data", "voxelize", "train-unet", "train-vae", "generator", "graphs", "train-cgcnn", "properties", "evaluate",
+    "evaluate-properties", "generate",
 )  # fmt: skip
 
 
@@ -26,13 +35,11 @@ def finished(tmp_path_factory):
     small_source(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        before = dict(os.environ)
         for stage in STAGES:
             assert repro(stage) == 0, stage
+        assert dict(os.environ) == before and Path.cwd() == folder
         yield folder
-
-
-def repro(*arguments):
-    return main([*arguments, "--preset", "smoke", "--source", "crystals.csv", "--run", "test", "--shared", "nowhere"])
 
 
 def read_json(path):
@@ -40,6 +47,7 @@ def read_json(path):
 
 
 def test_every_stage_is_stamped_with_versions_counts_and_duration(finished):
+    assert {*STAGES} == stages.STAGES.keys()
     for stage in STAGES:
         stamp = read_json(finished / "runs/test" / stage / "done.json")
         assert stamp["versions"]["keras"].startswith("3.")
@@ -97,6 +105,44 @@ def test_generating_again_gives_the_same_candidates(finished):
     assert (finished / "results/test/generate/candidates.csv").read_bytes() == before
 
 
+def test_the_generator_from_python_gives_the_candidates_of_the_command(finished):
+    asked = ["--base", "made-001", "--count", "3", "--seed", "5", "--formation-energy", "-1", "--spread", "0.3"]
+    assert repro("generate", *asked, "--out", "by-command") == 0
+    generator = load_generator(Path("runs/test/generator"), Path("runs/test/properties"))
+    found = list(generator.around("made-001", count=3, source="crystals.csv", seed=5, formation_energy=-1, spread=0.3))
+    valid = sorted((one for one in found if one.valid), key=lambda one: one.rank)
+    with open("by-command/candidates.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(found) == 3 and [row["id"] for row in rows] == [one.id for one in valid]
+    for row, one in zip(rows, valid, strict=True):
+        assert (row["formula"], row["spacegroup"]) == (one.formula, str(one.spacegroup))
+        assert (row["a"], row["formation_energy_per_atom"]) == (f"{one.a:.5g}", f"{one.formation_energy_per_atom:.5g}")
+        assert (Path("by-command") / row["file"]).read_text() == one.cif
+    table = predict(
+        [one.structure for one in valid] or [perovskite("Sr", "Ti", "O", 3.9)], Path("runs/test/properties")
+    )
+    assert len(table) == max(1, len(valid)) and np.isfinite(table["formation_energy_per_atom (eV/atom)"]).all()
+
+
+def test_the_gathered_networks_are_those_of_the_best_epochs(finished):
+    generator = load_generator(Path("runs/test/generator"), Path("runs/test/properties"))
+    vae, unet = build_vae(RUN.preset.vae, RUN.preset.voxels.grid), trained_unet(RUN)
+    load_weights(vae, RUN.folder("train-vae") / BEST)
+    for ours, theirs in (
+        (vae.encoder, generator.autoencoder.encoder), (vae.decoder, generator.autoencoder.decoder),
+        (unet, generator.decoder.unet),
+    ):  # fmt: skip
+        pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
+        assert all(np.array_equal(one, other) for one, other in pairs)
+    manifest, dataset = read_json(RUN.folder("generator") / "manifest.json"), load_dataset(RUN)
+    assert manifest["source"] == "crystals.csv" and manifest["split"] == {"by": "formula", "seed": 0}
+    assert manifest["training"]["train-vae"]["epochs"] == 2 and manifest["preset"] == "smoke"
+    np.testing.assert_array_equal(generator.edges, dataset.edges)
+    assert all(crystal.formula in generator.known.train for crystal in dataset.train)
+    trained = (RUN.folder("train-vae") / BEST).stat().st_size
+    assert (RUN.folder("generator") / "vae.weights.h5").stat().st_size < 0.7 * trained  # no state of the training
+
+
 def test_generation_around_a_base_of_the_users_own(finished, capsys):
     with open("crystals.csv") as file:
         base = next(row for row in csv.DictReader(file) if row["id"] == "made-001")
@@ -141,6 +187,8 @@ def test_elements_of_the_users_choice_are_the_only_ones(finished, capsys):
 def test_a_published_generator_draws_what_its_run_draws(finished, capsys):
     weights = str(finished / "weights")
     assert repro("publish-generator", "--to", weights) == 0
+    for path in (finished / "weights").iterdir():
+        assert path.read_bytes() == (finished / "runs/test/generator" / path.name).read_bytes()
     numbers = read_json(finished / "results/published/weights/evaluation.json")
     summary = read_json(finished / "results/test/evaluation.json")
     assert numbers["vae_mse"] == summary["vae"]["ours"]["all"]["mse"]
@@ -149,14 +197,14 @@ def test_a_published_generator_draws_what_its_run_draws(finished, capsys):
     assert numbers["training"]["train-vae"]["epochs"] == 2
     assert repro("generate", "--random", "--formation-energy", "-1", "--count", "4", "--out", "of-run") == 0
     published = ["generate", "--random", "--formation-energy", "-1", "--count", "4", "--weights", weights]
-    assert main([*published, "--out", "of-weights"]) == 0
+    assert exit_code(main, [*published, "--out", "of-weights"]) == 0
     first, second = ((finished / name / "candidates.csv").read_text() for name in ("of-run", "of-weights"))
     assert _told(first) == _told(second)
     (finished / "weights/vae.weights.h5").write_bytes(b"not weights")
-    assert main([*published, "--out", "of-weights"]) == 2
+    assert exit_code(main, [*published, "--out", "of-weights"]) == 2
     assert "vae.weights.h5 is damaged" in capsys.readouterr().err
     (finished / "weights/manifest.json").unlink()
-    assert main([*published, "--out", "of-weights"]) == 2
+    assert exit_code(main, [*published, "--out", "of-weights"]) == 2
     assert "manifest.json is missing" in capsys.readouterr().err
 
 
@@ -167,6 +215,7 @@ def _told(text):
 
 
 def test_the_report_stands_on_its_own(finished):
+    assert experiment("report") == 0
     page = (finished / "results/test/report.html").read_text()
     assert "<html" in page
     assert 'src="http' not in page and 'href="http://' not in page
