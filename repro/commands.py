@@ -209,7 +209,7 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _reconstruct(options: argparse.Namespace) -> None:
     start_backend()
-    reconstruct = import_module("repro.generation.reconstruct")
+    reconstruct = import_module("repro.evaluation.reconstruct")
     reconstruct.reconstruct_files(options.path, options.out, options.weights or GENERATOR)
 
 
@@ -294,7 +294,7 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
     "publish-generator": Command(
         "copy a run's generator into weights/generator, and its evaluation into results/published",
         _publish_options,
-        _publish("repro.generation.publish_generator", "publish_generator", "generator"),
+        _publish("repro.evaluation.publish_generator", "publish_generator", "generator"),
     ),
     "publish": Command(
         "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",

@@ -1,1 +1,1 @@
-"""The stage evaluate: how well the networks do on the held-out crystals."""
+"""The errors of the networks: on held-out crystals (the stage evaluate) and on your own (the command reconstruct)."""

@@ -1,1 +1,1 @@
-"""From the latent space to ranked crystals: the commands generate and reconstruct."""
+"""From the latent space to ranked crystals: the stage and the command generate."""

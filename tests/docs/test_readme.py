@@ -69,7 +69,8 @@ def documented(heading: str) -> list[str]:
 
 
 def test_columns_of_the_written_tables_are_explained():
-    from repro.generation import candidates, reconstruct
+    from repro.evaluation import reconstruct
+    from repro.generation import candidates
 
     assert documented("The columns of `candidates.csv`") == list(candidates.COLUMNS)
     assert documented("sends cubic AB") == list(reconstruct.COLUMNS)

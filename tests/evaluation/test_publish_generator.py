@@ -7,7 +7,7 @@ import pytest
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json, write_text
 from repro.__main__ import main
-from repro.generation.publish_generator import FACTS
+from repro.evaluation.publish_generator import FACTS
 from repro.network_folders import copy_networks, read_manifest, write_manifest
 from tests.support.exit_code import exit_code
 from tests.support.made_up_run import finished_stages, made_up_run
