@@ -1,4 +1,4 @@
-"""Who makes or reads a folder: one process makes it, and nobody else reads it meanwhile.
+"""Locks on folders: while one process makes a folder, no other makes or reads it.
 
 The locks are the system's (fcntl) and go with the process that holds them, even one that is killed.
 They are the process's own: it takes no folder twice at a time, because the first of two to be closed frees it.
@@ -15,7 +15,7 @@ from typing import TextIO
 from data_prep.errors import InputError
 
 LOCK = ".lock"
-_HELD = (errno.EACCES, errno.EAGAIN)  # what the system says of a lock that another process holds
+_HELD = (errno.EACCES, errno.EAGAIN)  # raised for a lock that another process holds
 _LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -33,7 +33,7 @@ def making(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def waiting(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` alone, as soon as whichever process holds it has ended; alone by luck where nothing locks."""
+    """Hold ``folder`` alone, once the process that holds it has ended; without a lock if the file system has none."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "a+", encoding="ascii") as file:
         try:
@@ -59,7 +59,7 @@ def reading(folders: Sequence[Path]) -> Iterator[None]:
 
 
 def _open_for_reading(folder: Path) -> TextIO | None:
-    """Return the lock file, or None where there is nothing to protect: no folder, or one nobody can write to."""
+    """Return the lock file, or None if there is nothing to protect: no folder, or one nobody can write to."""
     if not folder.is_dir():
         return None
     try:

@@ -29,7 +29,7 @@ Parameters = VAEParameters | UNetParameters | CGCNNParameters
 
 
 def network_names(name: str, members: int) -> list[str]:
-    """Return the names of a property's networks: its own, or numbered ones where there are several."""
+    """Return the names of a property's networks: its own, or numbered ones if there are several."""
     return [name] if members == 1 else [f"{name}-{member}" for member in range(1, members + 1)]
 
 
@@ -71,7 +71,7 @@ def damaged(folder: Path, error: Exception) -> InputError:
 
 
 def _remedy(folder: Path) -> str:
-    """Say how a folder of networks is got anew: the project's with the project, a run's from its stage."""
+    """Return how to get a folder of networks again: the project's by cloning it, a run's by its stage."""
     own = folder.resolve().is_relative_to(WEIGHTS)
     anew = "clone the project again" if own else "make it anew (a run's with its stage and --again)"
     return f"{anew}, or give another folder of networks"

@@ -20,7 +20,7 @@ from repro.run import Run
 
 @dataclass(frozen=True)
 class Stage:
-    """One leg of the way.
+    """One step of the pipeline.
 
     ``function`` is ``module:name`` (imported when it runs: not every stage needs TensorFlow); ``needs`` are the
     stages it reads; ``config`` gives what else of the run its result depends on, files outside the run by their

@@ -32,7 +32,7 @@ def identity(config: dict, inputs: dict[str, str]) -> str:
 
 
 def read(folder: Path, name: str = DONE) -> dict | None:
-    """Return a stamp, or None when the stage has not come that far."""
+    """Return a stamp, or None if there is none yet; raises InputError if it is damaged."""
     path = folder / name
     if not path.exists():
         return None
@@ -93,7 +93,7 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, c
 
 
 def _difference(found: dict, config: dict, inputs: dict[str, str]) -> str:
-    """Say in a few words how a stored stamp differs from what is asked for."""
+    """Return in a few words how a stored stamp differs from what is asked for."""
     changed = [
         f"{key} = {found['config'].get(key)!r} instead of {config.get(key)!r}"
         for key in sorted(found["config"].keys() | config.keys())

@@ -55,7 +55,7 @@ def reconstruct_files(path: Path, out: Path | None = None, weights: Path = GENER
 
 
 def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the primitive cells (F1) of those that the VAE was trained for, with a formation energy, and the others.
+    """Return the crystals that the VAE can encode, as primitive cells (F1) with a formation energy, and the others.
 
     It was trained for cubic AB, ABX3, ABX2 of at most 40 sites and of the elements seen in training.
     """

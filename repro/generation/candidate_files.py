@@ -26,12 +26,13 @@ class CandidateFiles:
 
     def add(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Write the CIFs of candidates and return them with their files' names."""
-        return [self._written(candidate) if candidate.cif else candidate for candidate in candidates]
-
-    def _written(self, candidate: Candidate) -> Candidate:
-        file = f"cifs/{candidate.id}-{candidate.formula}.cif"
-        write_text(self.out / file, candidate.cif)
-        return replace(candidate, file=file)
+        named = []
+        for candidate in candidates:
+            if candidate.cif:
+                candidate = replace(candidate, file=f"cifs/{candidate.id}-{candidate.formula}.cif")
+                write_text(self.out / candidate.file, candidate.cif)
+            named.append(candidate)
+        return named
 
     def finish(self, candidates: Sequence[Candidate]) -> None:
         """Write ``candidates.csv`` and ``candidates.extxyz``, the best candidate first."""

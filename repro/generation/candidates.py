@@ -1,4 +1,4 @@
-"""A candidate: a crystal that was generated, its facts and predicted properties; the columns of ``candidates.csv``."""
+"""A candidate: a generated crystal with its facts and predicted properties; the columns of ``candidates.csv``."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -73,8 +73,8 @@ class Candidate:
     def rank(self) -> tuple:
         """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
 
-        A crystal of one element stands below the compounds: its formation energy is zero by definition, whatever
-        the network says. So does one whose atoms are closer than ``CROWDED``: no network has seen such.
+        A crystal of one element comes after the compounds: its formation energy is zero by definition, whatever is
+        predicted. So does one whose atoms are closer than ``CROWDED``: no network has seen such.
         """
         energy, closeness = self.formation_energy_per_atom, 1.0 if self.closeness is None else self.closeness
         element, other = self.n_elements == 1, not self.same_stoichiometry

@@ -1,4 +1,4 @@
-"""The stage that gathers what was trained, and what the training crystals teach, into one folder."""
+"""The stage ``generator``: the trained networks, and what is fitted to the training crystals, in one folder."""
 
 from dataclasses import asdict
 
@@ -29,14 +29,14 @@ from repro.training.train_vae import build_vae
 
 
 def gather_generator(run: Run) -> dict:
-    """Write ``runs/RUN/generator``: the networks at their best epochs, arrangements, angles, formulas, latents."""
+    """Write ``runs/RUN/generator``: networks of the best epochs, arrangements, angles, formulas, latents."""
     dataset = load_dataset(run)
     vae = build_vae(run.preset.vae, run.preset.voxels.grid)
     load_weights(vae, run.folder("train-vae") / BEST)
     rule = fit_angle_rule(dataset.train)
     sampler, counts = None, None
     if isinstance(run.preset.vae, ImprovedVAEParameters):
-        sampler, counts = _latents(run, Autoencoder(vae.encoder, vae.decoder), dataset)
+        sampler, counts = _fit_readouts(run, Autoencoder(vae.encoder, vae.decoder), dataset)
     decoder = Decoder(
         unet=trained_unet(run),
         elements=allowed_elements(radii_of(run.preset.voxels.radii), dataset.elements),
@@ -58,8 +58,8 @@ def gather_generator(run: Run) -> dict:
     }
 
 
-def _latents(run: Run, autoencoder: Autoencoder, dataset: Dataset) -> tuple[LatentSampler, SiteCountClassifier]:
-    """Encode the training part and return where its latents lie, and what they say of the number of sites."""
+def _fit_readouts(run: Run, autoencoder: Autoencoder, dataset: Dataset) -> tuple[LatentSampler, SiteCountClassifier]:
+    """Encode the training part; return a sampler of such latents, and a classifier of the number of sites."""
     chosen = dataset.indices("train")
     mean, log_var = encode_crystals(autoencoder, dataset, load_store(run), chosen)
     sampler = fit_latent_sampler(dataset, chosen, mean, log_var)

@@ -119,7 +119,7 @@ class Generator:
         random_from: RandomFrom | None = None,
         elements: Sequence[str] = (),
     ) -> Iterator[Candidate]:
-        """Yield ``count`` samples of the whole latent space as they come, every decile alike.
+        """Yield ``count`` samples of the whole latent space as they come, evenly over the deciles.
 
         With a ``formation_energy`` (eV/atom) all are of its decile. The others are those of ``Request``. Raises
         InputError as ``around`` does.
@@ -203,7 +203,7 @@ class Generator:
         return self.properties.only(FORMATION_ENERGY).predict(graphs)[FORMATION_ENERGY].values.astype(np.float64)
 
     def fingerprint(self) -> str:
-        """Return a short hash of the weights behind a candidate: partial results of others are not gone on with."""
+        """Return a short hash of the weights behind a candidate: partial results of other networks are not used."""
         networks = [model for members in self.properties.by_property.values() for model in members]
         digest = hashlib.sha256(self.sampling.way.encode())
         for model in (self.autoencoder.encoder, self.autoencoder.decoder, self.decoder.unet, *networks):

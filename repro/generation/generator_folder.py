@@ -43,7 +43,7 @@ Readout = TypeVar("Readout", SiteCountClassifier, LatentSampler)
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run has learned: the VAE, from maps to atoms, the angles of a cell, where encoded crystals lie."""
+    """What a run has learned: the VAE, the decoder of maps, the rule of the angles, the sampler of latents if any."""
 
     vae: CondDFCVAE
     decoder: Decoder
@@ -52,7 +52,7 @@ class Learned:
 
 
 def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dataset, facts: dict) -> None:
-    """Write trained networks and what they need of the data; ``facts`` say how they were trained."""
+    """Write trained networks and what they need of the data; ``facts`` for the manifest: how they were trained."""
     decoder, sampler = learned.decoder, learned.latent_sampler
     write_weights(learned.vae, folder / VAE)
     write_weights(decoder.unet, folder / UNET)
@@ -123,7 +123,7 @@ def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Gene
 
 
 def load_arrays(kind: type[Readout], path: Path, latent: int) -> Readout:
-    """Read what a trained VAE's latents of ``latent`` numbers mean.
+    """Read a sampler of latents of ``latent`` numbers, or a classifier on them.
 
     Raises InputError naming the file when it is missing, damaged or does not fit.
     """

@@ -1,4 +1,4 @@
-"""What a user asks to generate, and which candidates he wants to see."""
+"""A user's request for samples, and the filters of the candidates to list."""
 
 import math
 from collections import defaultdict
@@ -42,7 +42,7 @@ class Filters:
 
 @dataclass
 class Uniqueness:
-    """Remembers crystals, and whether one was seen before: the same formula, and a match by StructureMatcher."""
+    """Remembers crystals; one was seen before if its formula is the same and StructureMatcher finds a match."""
 
     seen: dict[str, list[Structure]] = field(default_factory=lambda: defaultdict(list))
 

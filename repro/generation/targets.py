@@ -42,7 +42,7 @@ class Target:
     sampler: LatentSampler | None = None
 
     def digest(self, allowed: np.ndarray) -> str:
-        """Return a short hash that tells this target's partial results, of ``allowed`` elements, from another's."""
+        """Return a short hash by which partial results are known as this target's, of ``allowed`` elements."""
         base = None if self.base is None else [self.base.id, *self.base.lengths, *self.base.fractional.ravel()]
         text = json.dumps([self.name, base, self.condition, self.spread, self.seed, allowed.tolist()])
         text += " encoded" if self.sampler else ""
@@ -135,7 +135,7 @@ def sampler_for(generator: "Generator", random_from: RandomFrom) -> LatentSample
     if random_from == "normal":
         return None
     if generator.latent_sampler is None:
-        raise InputError("These networks do not tell where encoded crystals lie: add --random-from normal.")
+        raise InputError("This generator has no latents of training crystals to sample from: add --random-from normal.")
     return generator.latent_sampler
 
 

@@ -14,7 +14,7 @@ from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import predict
 from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
 from repro.released.released_errors import in_batches, released_graphs
-from repro.released.released_files import ReleasedFiles, find_released
+from repro.released.released_files import find_released
 from repro.run import Run
 
 SUMMARY, PREDICTIONS = "properties.json", "properties_test.npz"
@@ -30,9 +30,9 @@ def evaluate_properties(run: Run) -> dict:
         test = data.labelled(name, "test")
         graphs, true = [data.graphs[index] for index in test], data.labels[name][test]
         each[name] = np.stack([predict(model, graphs) for model in members])
-        rows.append(_row(name, data, true, each[name]))
+        rows.append(property_row(name, data, true, each[name]))
         arrays |= {f"{name}_true": true, f"{name}_predicted": each[name][0]}
-        _tell(rows[-1])
+        _print_row(rows[-1])
     summary = {
         "rows": rows,
         "data": stamps.read(run.folder("graphs"))["counts"],
@@ -52,8 +52,8 @@ def evaluate_properties(run: Run) -> dict:
     return {row["property"]: {"test": row["n_test"], "mae": row["mae"]} for row in rows}
 
 
-def _row(name: str, data: PropertyData, true: np.ndarray, each: np.ndarray) -> dict:
-    """Return what one property's first network, and the mean of all of them, are worth on the test part."""
+def property_row(name: str, data: PropertyData, true: np.ndarray, each: np.ndarray) -> dict:
+    """Return the errors of one property's networks (m, n) on its n test crystals: of the first, and of their mean."""
     train = data.labels[name][data.labelled(name, "train")]
     errors = np.abs(each[0] - true)
     row = {
@@ -74,7 +74,7 @@ def _row(name: str, data: PropertyData, true: np.ndarray, each: np.ndarray) -> d
     return row
 
 
-def _tell(row: dict) -> None:
+def _print_row(row: dict) -> None:
     unit = f" {row['unit']}" if row["unit"] else ""
     several = f", mean of {row['networks']}: {row['mean_of_networks_mae']:.4f}" if "networks" in row else ""
     print(
@@ -88,11 +88,13 @@ def measure_released(run: Run, data: PropertyData, names: list[str]) -> dict[str
     """Return the released networks' errors on the same test crystals, alone and in batches of 256 (F27).
 
     ``filled`` treats missing neighbours as the released program does, ``masked`` leaves them out (see
-    ``models.released.cgcnn_weights``). Empty where the weights are not at hand. Most of these crystals were
+    ``models.released.cgcnn_weights``). Empty if the weights are not at hand. Most of these crystals were
     training data to the authors.
     """
-    files = _released_files(run)
-    if files is None:
+    try:
+        files = find_released(run.shared)
+    except InputError as error:
+        print(f"The released networks are not measured: {error}")
         return {}
     crystals, errors = load_property_crystals(run), {}
     for name in (name for name in names if name in files.cgcnn):
@@ -108,18 +110,11 @@ def measure_released(run: Run, data: PropertyData, names: list[str]) -> dict[str
     return errors
 
 
-def _released_files(run: Run) -> ReleasedFiles | None:
-    try:
-        return find_released(run.shared)
-    except InputError as error:
-        print(f"The released networks are not measured: {error}")
-        return None
-
-
 def calibration(true: np.ndarray, members: np.ndarray) -> dict:
-    """Return how the spread of several networks (m, n) tells the error of their mean, in bins of equal count.
+    """Return how well the spread of m networks' predictions (m, n) predicts the error of their mean.
 
-    Were the spread a calibrated standard deviation, the root mean squared error of each bin would equal it.
+    In bins of equal count: if the spread is a calibrated standard deviation, it equals the root mean squared error of
+    each bin.
     """
     spread, errors = members.std(axis=0, ddof=1), np.abs(members.mean(axis=0) - true)
     parts = np.array_split(np.argsort(spread), min(CALIBRATION_BINS, len(spread)))

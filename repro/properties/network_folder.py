@@ -19,7 +19,7 @@ from repro.properties.networks import PropertyNetworks, load_network
 
 
 def write_property_networks(folder: Path, networks: PropertyNetworks, facts: dict) -> None:
-    """Write the networks' weights and their manifest; ``facts`` say what they were trained on."""
+    """Write the networks' weights and their manifest; ``facts`` for it: what they were trained on."""
     files: dict[str, list[str]] = {}
     for name, members in networks.by_property.items():
         files[name] = [f"{one}.weights.h5" for one in network_names(name, len(members))]

@@ -63,7 +63,7 @@ class PropertyNetworks:
         return found
 
     def unseen(self, graph: Graph) -> str:
-        """Return what of a crystal the networks never met in training, as a sentence; empty if nothing."""
+        """Return which elements or neighbours of a crystal were not in the training, as a sentence, or ""."""
         parts = []
         for z, count in sorted(coordinations(graph)):
             symbol = Element.from_Z(z).symbol

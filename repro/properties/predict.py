@@ -44,7 +44,7 @@ def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NET
 
 
 def predict_files(path: Path, out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:
-    """Predict what ``path`` holds as CSV, to the screen or to ``out``; raises InputError if nothing of it can be."""
+    """Predict the structures of ``path`` as CSV, to the screen or ``out``; raises InputError if none can be."""
     crystals, rejected = read_structures(path)
     drawn, without_graph = with_graphs(crystals)
     refused = rejected + without_graph
@@ -88,7 +88,7 @@ def _small(crystal: Crystal) -> Crystal:
 def properties_table(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> pd.DataFrame:
     """Return the predictions of crystals with their graphs: the unit of every property in its column's name.
 
-    ``warning`` says what of a crystal the networks never met in training.
+    ``warning`` names elements and numbers of neighbours that were not in the training.
     """
     crystals, graphs = [crystal for crystal, _ in drawn], [graph for _, graph in drawn]
     columns: dict[str, Sequence] = {

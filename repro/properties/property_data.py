@@ -29,9 +29,9 @@ GRAPHS, CRYSTALS, LABELS, MANIFEST = "graphs.npz", "crystals.npz", "labels.npz",
 class PropertyData:
     """The crystals that property networks learn from, in one order.
 
-    ``graphs`` n of them; ``parts`` (n,) train, validation or test, one split for all properties, so that
-    what one network has learned never tells another about its test crystals; ``labels`` by property, (n,)
-    as the network learns them (``Property.trained_unit``), NaN where a crystal has none.
+    ``graphs`` n of them; ``parts`` (n,) train, validation or test: one split for all properties, so that no network
+    starts from one that has seen its test crystals; ``labels`` by property, (n,) as the network learns them
+    (``Property.trained_unit``), NaN if a crystal has none.
     """
 
     graphs: list[Graph]
@@ -44,12 +44,12 @@ class PropertyData:
 
 
 def graphs(run: Run) -> dict:
-    """Read the source, keep crystals of every kind that have a property, draw their graphs, split by formula."""
+    """Read the source, keep crystals of every kind that have a property, build their graphs, split by formula."""
     parameters, network, folder = run.preset.property_data, run.preset.cgcnn, run.folder("graphs")
     found, unreadable = read_source(run.source, cell=parameters.cell)
     usable, unusable = screen(found, max_sites=parameters.max_sites, families=None, require_label=False, cubic=False)
     crystals = limit_crystals(usable, parameters.limit, run.preset.seed, per_family=False)
-    drawn, without_graph = _draw(crystals, network.radius, network.neighbours, run.scheduler)
+    drawn, without_graph = _with_graphs(crystals, network.radius, network.neighbours, run.scheduler)
     drawn, labels, dropped, without_label = _label(drawn)
     crystals = [crystal for crystal, _ in drawn]
     parts = split_crystals(
@@ -73,11 +73,11 @@ def graphs(run: Run) -> dict:
     write_rejected(folder / "rejected.csv", rejected)
     sha256 = {name: file_sha256(folder / name) for name in (GRAPHS, CRYSTALS, LABELS)}
     write_json(folder / MANIFEST, {"sha256": sha256} | counts)
-    _tell(counts, folder)
+    _print_counts(counts, folder)
     return counts
 
 
-def _draw(
+def _with_graphs(
     crystals: Sequence[Crystal], radius: float, n_neighbours: int, scheduler: str | None
 ) -> tuple[list[tuple[Crystal, Graph]], list[Rejected]]:
     """Return the crystals with their graphs, and those that have none."""
@@ -104,7 +104,7 @@ def _label(
     return kept, labels, {name: dropped for name, (_, dropped) in found.items()}, without
 
 
-def _tell(counts: dict, folder: Path) -> None:
+def _print_counts(counts: dict, folder: Path) -> None:
     print(f"{counts['used']} crystals of {counts['read']} have graphs; split {counts['parts']}.")
     if counts["rejected"]:
         print(f"Rejected: {counts['rejected']}; ids and details in {folder / 'rejected.csv'}.")

@@ -1,4 +1,4 @@
-"""The stage that trains the property networks (Methods, "Crystal-Property Prediction"; FINDINGS F26 to F29).
+"""The stages that train the property networks and gather them (Methods, "Crystal-Property Prediction"; F26 to F29).
 
 Formation energy and energy per atom are learned from scratch; every other property starts from the graph
 layers of the formation-energy network, first with these frozen, then all layers together.
@@ -61,7 +61,7 @@ def plan(data: PropertyData, members: int, seed: int) -> tuple[list[Task], dict[
 
 
 def train_cgcnn(run: Run) -> dict:
-    """Train every network that the data have labels for; each in a folder of its own, finished ones once."""
+    """Train a network for each property with enough labels, several for formation energy, each in its own folder."""
     data, parameters, folder = load_property_data(run), run.preset.cgcnn, run.folder("train-cgcnn")
     training = run.preset.cgcnn_training
     tasks, left_out = plan(data, training.members, run.preset.seed)

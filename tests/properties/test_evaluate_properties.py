@@ -5,7 +5,7 @@ import pytest
 from pytest import approx
 
 from repro.evaluation.metrics import r2
-from repro.properties.evaluate_properties import CALIBRATION_BINS, _row, calibration
+from repro.properties.evaluate_properties import CALIBRATION_BINS, calibration, property_row
 from repro.properties.property_data import PropertyData
 
 NAN = np.nan
@@ -67,7 +67,7 @@ def test_a_row_of_table_1_by_hand():
     data = property_data()
     true = data.labels["bulk_modulus"][data.labelled("bulk_modulus", "test")]
     np.testing.assert_array_equal(true, [4.5, 3.0])
-    row = _row("bulk_modulus", data, true, np.array([[4.7, 3.6], [4.1, 3.2]]))
+    row = property_row("bulk_modulus", data, true, np.array([[4.7, 3.6], [4.1, 3.2]]))
     assert row["unit"] == "ln(GPa)"
     assert (row["n_train"], row["n_validation"], row["n_test"]) == (3, 1, 2)
     assert row["mae"] == approx((0.2 + 0.6) / 2) == row["median_error"]  # the first network's
@@ -81,7 +81,7 @@ def test_a_row_of_table_1_by_hand():
 
 
 def test_one_network_has_no_mean_beside_it():
-    row = _row("bulk_modulus", property_data(), np.array([4.5, 3.0]), np.array([[4.7, 3.6]]))
+    row = property_row("bulk_modulus", property_data(), np.array([4.5, 3.0]), np.array([[4.7, 3.6]]))
     assert "networks" not in row and "mean_of_networks_mae" not in row
 
 
