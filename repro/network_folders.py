@@ -5,6 +5,7 @@ to build the networks again. Publishing a run's networks is copying its folder.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,12 +21,18 @@ from repro import stamps
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # those that come with the project
 GENERATOR, PROPERTY_NETWORKS = WEIGHTS / "generator", WEIGHTS / "cgcnn"
+UNET = "unet"  # the folder of a generator's UNet, beside the generator's own
 MANIFEST = "manifest.json"
 
 if TYPE_CHECKING:
     import keras
 
 Parameters = VAEParameters | UNetParameters | CGCNNParameters
+
+
+def unet_beside(generator: Path) -> Path:
+    """Return the folder of the UNet that belongs to the folder of a generator."""
+    return Path(os.path.normpath(generator / ".." / UNET))
 
 
 def network_names(name: str, members: int) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from models.beyond_paper import ImprovedCGCNNParameters, ImprovedUNetParameters, ImprovedVAEParameters
 from models.decoding import Way
+from models.decoding.watershed_parameters import PAPERS_READING, WatershedParameters
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
 Schedule = Literal["constant", "cosine"]
@@ -101,6 +102,7 @@ class Preset:
     vae_training: TrainingParameters = field(default_factory=TrainingParameters)
     unet: UNetParameters = field(default_factory=UNetParameters)
     unet_training: TrainingParameters = field(default_factory=TrainingParameters)
+    watershed: WatershedParameters = PAPERS_READING
     cgcnn: CGCNNParameters = field(default_factory=CGCNNParameters)
     cgcnn_training: PropertyTrainingParameters = field(default_factory=PropertyTrainingParameters)
     evaluate: EvaluateParameters = field(default_factory=EvaluateParameters)
@@ -176,6 +178,7 @@ FULL = replace(
         warmup_steps=240,
         class_weight_cap=10.0,
     ),
+    watershed=WatershedParameters(threshold=0.98, marker_share=1 / 8192, weighted_centres=True),  # F39, by validation
 )
 
 SMOKE = replace(

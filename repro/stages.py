@@ -100,7 +100,7 @@ STAGES = {
     "generator": Stage(
         "repro.generation.gather_generator:gather_generator",
         ("train-unet", "train-vae"),
-        lambda run: asdict(run.preset.generate),
+        lambda run: asdict(run.preset.generate) | {"watershed": asdict(run.preset.watershed)},
         "gather the VAE, the UNet and what the training crystals teach into one folder",
     ),
     "graphs": Stage(

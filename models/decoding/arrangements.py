@@ -5,7 +5,7 @@ elements in a crystal of n sites, and the positions of the n sites. They give a 
 atoms and its starting points; the fit is free to move away from them.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_laplace, map_coordinates
@@ -14,6 +14,7 @@ from skimage.feature import peak_local_max
 
 from data_prep.box import BOX, MARGIN, voxel_edges, voxel_positions
 from models.decoding.gaussian_fit import FitParameters, Gaussians, fit_gaussians
+from models.decoding.structure_types import StructureType
 
 BOX_SHARE = 2**0.25  # box volume over the cell's, between 1 (90°) and sqrt 2 (60°)
 TRIED = 2  # arrangements that are fitted: those with the most density at their emptiest site
@@ -28,12 +29,14 @@ class Arrangements:
     """The sites of the training crystals, commonest first.
 
     ``volumes`` (95,) are those of an atom in Å^3, indexed by Z. By number of sites n: ``arrangements``, arrays (n, 3)
-    of fractional coordinates in the boxed frame, and ``counts``, the numbers of sites of the elements, largest first.
+    of fractional coordinates in the boxed frame; ``counts``, the numbers of sites of the elements, largest first; and
+    the structure ``types``.
     """
 
     volumes: np.ndarray
     arrangements: dict[int, tuple[np.ndarray, ...]]
     counts: dict[int, tuple[tuple[int, ...], ...]]
+    types: dict[int, tuple[StructureType, ...]]
 
     @classmethod
     def from_json(cls, found: dict, volumes: np.ndarray) -> "Arrangements":
@@ -42,11 +45,16 @@ class Arrangements:
             volumes,
             {int(number): tuple(map(np.array, sites)) for number, sites in found["arrangements"].items()},
             {int(number): tuple(map(tuple, counts)) for number, counts in found["counts"].items()},
+            {
+                int(number): tuple(StructureType(np.array(one["sites"]), np.array(one["orbits"])) for one in types)
+                for number, types in found["types"].items()
+            },
         )
 
     def to_json(self) -> dict:
-        """Return the arrangements and counts as plain data."""
-        return {"arrangements": self.arrangements, "counts": self.counts}
+        """Return the arrangements, counts and types as plain data."""
+        types = {number: [asdict(one) for one in found] for number, found in self.types.items()}
+        return {"arrangements": self.arrangements, "counts": self.counts, "types": types}
 
     def numbers_of_sites(self, composition: np.ndarray, lengths: np.ndarray) -> list[int]:
         """Return how many sites a cell may hold, given the shares (95,) of the species and its lengths (3,) in Å.

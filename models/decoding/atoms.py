@@ -10,17 +10,20 @@ from models.decoding.arrangements import Arrangements, fit_composition, snapped
 from models.decoding.gaussian_fit import FitParameters, fit_gaussians
 from models.decoding.lattice import lattice_least_squares
 from models.decoding.species import AllowedElements, assign_species, identify
-from models.decoding.watershed import Regions, WatershedParameters, find_regions
+from models.decoding.structure_types import Match, best_match
+from models.decoding.watershed import Regions, find_regions
+from models.decoding.watershed_parameters import PAPERS_READING, WatershedParameters
 
 
 @dataclass(frozen=True)
 class DecodeParameters:
     """How maps become atoms."""
 
-    watershed: WatershedParameters = field(default_factory=WatershedParameters)
+    watershed: WatershedParameters = PAPERS_READING
     fit: FitParameters = field(default_factory=FitParameters)
     max_sites: int = 60  # more regions than this are noise: the paper's cells hold at most 40 atoms
     min_length: float = 1.0  # Å: no crystal has a shorter cell edge
+    explained: float = 0.05  # relative residual below which a structure type explains a map; by validation structures
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def decode_by_vote(
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
         return lengths
-    regions = find_regions(occupied, species, parameters.watershed)
+    regions = find_regions(occupied, species, parameters.watershed, density)
     if len(regions) > parameters.max_sites:
         return Undecodable("too many regions")
     if len(regions) == 0:
@@ -84,7 +87,7 @@ def decode_by_fit(
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
         return lengths
-    regions = find_regions(occupied, species, parameters.watershed)
+    regions = find_regions(occupied, species, parameters.watershed, density)
     if len(regions) > parameters.max_sites:
         return Undecodable("too many regions")
     if np.max(density) <= 0:
@@ -107,8 +110,9 @@ def decode_by_composition(
 
     ``density`` (G, G, G) in electrons/Å^3; ``coordinates`` (G, G, G, 3) in Å; ``composition`` (95,) the share of
     each species among the sites, of which only those in ``elements`` count. ``count``, the number of sites, follows
-    from ``arrangements`` if it is not given; the fit also starts from them. The species are assigned to the sites
-    with the least total misfit; sites near a known arrangement are moved into it.
+    from ``arrangements`` if it is not given. The atoms are those of the structure type that explains the map. If
+    none does, Gaussians are fitted from the known arrangements, the species are assigned to them with the least total
+    misfit, and sites near a known arrangement are moved into it.
     """
     lengths = _lengths(density, coordinates, parameters)
     if isinstance(lengths, Undecodable):
@@ -118,10 +122,23 @@ def decode_by_composition(
     allowed = np.zeros_like(composition)
     allowed[elements.numbers] = composition[elements.numbers] + 1e-9
     shares = allowed / allowed.sum()
+    match = _known_type(density, lengths, shares, elements, arrangements, count)
+    if match and match.residual < parameters.explained:
+        return _decoded(match.numbers, match.cartesian, lengths)
     gaussians = fit_composition(density, lengths, shares, arrangements, parameters.fit, count)
     expected = arrangements.species(shares, len(gaussians.rows))
     numbers = assign_species(gaussians, expected, elements, parameters.fit)
     return _decoded(numbers, snapped(gaussians.positions, lengths, arrangements), lengths)
+
+
+def _known_type(density, lengths, shares, elements, arrangements: Arrangements, count: int | None) -> Match | None:
+    """Return the known structure type nearest to a map, among those of ``count`` sites or of each likely number."""
+    counts = [count] if count else arrangements.numbers_of_sites(shares, lengths)
+    matches = (
+        best_match(density, lengths, arrangements.species(shares, one), arrangements.types.get(one, ()), elements)
+        for one in counts
+    )
+    return min((match for match in matches if match), key=lambda match: match.residual, default=None)
 
 
 def _lengths(density, coordinates, parameters: DecodeParameters) -> np.ndarray | Undecodable:

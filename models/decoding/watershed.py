@@ -9,26 +9,14 @@ from skimage.measure import label, regionprops
 from skimage.morphology import ball
 from skimage.segmentation import watershed
 
-
-@dataclass(frozen=True)
-class WatershedParameters:
-    """How occupied voxels become regions, one region per atom (FINDINGS F22, F24)."""
-
-    threshold: float = 0.8  # F22: a voxel is occupied above this probability
-    min_voxels: int = 3  # F24: components of this many voxels or fewer are dropped
-    convexity: float = 0.8  # F24: volume / convex hull volume from which a region is one atom
-    erosion_radius: int = 1  # F24: radius in voxels of the ball that finds the markers
-    iterations: int = 5  # F24: rounds of splitting
-    erosions: int = 5  # erosions tried until a region comes apart
-    marker_share: float = 1 / 4096  # of all voxels: a marker must be larger (8 voxels at 32^3)
-    voxels_per_piece: int = 8  # F24: a region of at most this many voxels per piece is not split
-    by_species: bool = False  # not in the paper: voxels of different species are separated first
+from models.decoding.watershed_parameters import PAPERS_READING, WatershedParameters
 
 
 @dataclass(frozen=True)
 class Regions:
     """The regions of one map: ``labels`` (G, G, G) int, 0 outside; ``centres`` (n, 3) mean voxel index of
-    each region; ``species`` (n,) majority atomic number, 0 if no voxel of the region has a label."""
+    each region, perhaps weighted by the density; ``species`` (n,) majority atomic number, 0 if no voxel of the
+    region has a label."""
 
     labels: np.ndarray
     centres: np.ndarray
@@ -39,12 +27,16 @@ class Regions:
 
 
 def find_regions(
-    occupied: np.ndarray, species: np.ndarray | None, parameters: WatershedParameters = WatershedParameters()
+    occupied: np.ndarray,
+    species: np.ndarray | None,
+    parameters: WatershedParameters = PAPERS_READING,
+    density: np.ndarray | None = None,
 ) -> Regions:
     """Return the regions of a map, one per atom (FINDINGS F24).
 
     ``occupied`` (G, G, G) is a probability or a boolean mask; ``species`` (G, G, G) holds the atomic
-    number of each voxel, 0 if it is empty, or is None if unknown.
+    number of each voxel, 0 if it is empty, or is None if unknown. The ``density`` (G, G, G) matters if the
+    parameters weight the centres by it.
     """
     mask = occupied > parameters.threshold if occupied.dtype != bool else occupied
     if species is None:
@@ -52,13 +44,14 @@ def find_regions(
     kinds = np.where(mask, species.astype(np.int64) + 1, 0) if parameters.by_species else mask.astype(np.int64)
     components = _larger_than(label(kinds, connectivity=1), parameters.min_voxels)
     pieces = _split(components, parameters)
-    return Regions(pieces, _centres(pieces), _majority_species(pieces, species))
+    weights = density if parameters.weighted_centres and density is not None else pieces > 0
+    return Regions(pieces, _centres(pieces, weights), _majority_species(pieces, species))
 
 
 def components_by_species(species: np.ndarray) -> Regions:
     """Return the connected components of each element of a species map (G, G, G): the ceiling of F11."""
     components = label(species.astype(np.int64), background=0, connectivity=1)
-    return Regions(components, _centres(components), _majority_species(components, species))
+    return Regions(components, _centres(components, components > 0), _majority_species(components, species))
 
 
 def convexity(region: np.ndarray) -> float:
@@ -121,11 +114,11 @@ def _pieces(region: np.ndarray, parameters: WatershedParameters, min_marker: int
     return watershed(-depth, markers, mask=padded)[1:-1, 1:-1, 1:-1]
 
 
-def _centres(labels: np.ndarray) -> np.ndarray:
+def _centres(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     index = np.arange(1, labels.max() + 1)
     if not len(index):
         return np.zeros((0, 3))
-    return np.array(ndimage.center_of_mass(labels > 0, labels, index))
+    return np.array(ndimage.center_of_mass(weights, labels, index))
 
 
 def _majority_species(labels: np.ndarray, species: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ This module does not import Keras: its workers would each start TensorFlow.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,12 +18,14 @@ from models.decoding import Way
 from models.decoding.arrangements import Arrangements
 from models.decoding.atoms import (
     Decoded,
+    DecodeParameters,
     Undecodable,
     decode_by_composition,
     decode_by_fit,
     decode_by_vote,
 )
 from models.decoding.species import AllowedElements
+from models.decoding.watershed_parameters import PAPERS_READING, WatershedParameters
 from models.site_count_classifier import SiteCountClassifier
 
 if TYPE_CHECKING:
@@ -67,14 +69,16 @@ class MapToDecode:
 class Decoder:
     """Turns maps into atoms by one of three ways (see ``models.decoding``).
 
-    An atom is one of ``elements``. The way ``composition`` uses the ``arrangements`` of the training crystals' sites
-    and ``site_counts``, which reads the number of sites from the latent.
+    ``unet`` returns the network, which is read from its file when it is first called: the way ``composition`` does not
+    need it. An atom is one of ``elements``. That way uses the ``arrangements`` of the training crystals' sites
+    and ``site_counts``, which reads the number of sites from the latent. ``watershed`` says how voxels become regions.
     """
 
-    unet: "keras.Model"
+    unet: Callable[[], "keras.Model"]
     elements: AllowedElements
     arrangements: Arrangements
     site_counts: SiteCountClassifier | None = None
+    watershed: WatershedParameters = PAPERS_READING
 
     def among(self, elements: AllowedElements) -> "Decoder":
         """Return the decoder whose atoms are of ``elements`` only."""
@@ -82,7 +86,7 @@ class Decoder:
 
     def segment(self, maps: np.ndarray) -> Segmentation:
         """Return the UNet's segmentation of maps (B, G, G, G, 4)."""
-        output = self.unet.predict_on_batch(maps)
+        output = self.unet().predict_on_batch(maps)
         return Segmentation(np.asarray(output["species"]), np.asarray(output["occupied"])[..., 0])
 
     def prepare(self, found: "LatentMaps", segmentation: Segmentation | None = None) -> list[MapToDecode]:
@@ -108,7 +112,8 @@ class Decoder:
             raise ValueError(f"The way is {way!r}: give one of {', '.join(NEEDS)}.")
         if any(getattr(one, NEEDS[way]) is None for one in prepared):
             raise ValueError(f"The way {way!r} needs each map's {NEEDS[way]}: give it, or choose another way.")
-        decode = partial(_decode, way=way, elements=self.elements, arrangements=self.arrangements)
+        parameters = DecodeParameters(watershed=self.watershed)
+        decode = partial(_decode, way=way, elements=self.elements, known=self.arrangements, parameters=parameters)
         return pool.map(decode, prepared, chunksize=2)
 
     def atoms(self, pool: Executor, found: "LatentMaps", way: Way) -> list[Decoded | Undecodable]:
@@ -117,13 +122,15 @@ class Decoder:
         return list(self.decode(pool, self.prepare(found, segmentation), way))
 
 
-def _decode(one: MapToDecode, way: Way, elements: AllowedElements, arrangements: Arrangements) -> Decoded | Undecodable:
+def _decode(
+    one: MapToDecode, way: Way, elements: AllowedElements, known: Arrangements, parameters: DecodeParameters
+) -> Decoded | Undecodable:
     density, coordinates = one.maps[..., 0], one.maps[..., 1:]
     if way == "composition":
-        return decode_by_composition(density, coordinates, one.composition, elements, arrangements, one.n_sites)
+        return decode_by_composition(density, coordinates, one.composition, elements, known, one.n_sites, parameters)
     if way == "fit":
-        return decode_by_fit(density, coordinates, one.occupied, elements, one.species)
-    return decode_by_vote(density, coordinates, one.species, one.occupied)
+        return decode_by_fit(density, coordinates, one.occupied, elements, one.species, parameters)
+    return decode_by_vote(density, coordinates, one.species, one.occupied, parameters)
 
 
 def decoding_pool(count: int, processes: int | None = None) -> AbstractContextManager[Executor]:

@@ -14,6 +14,7 @@ from data_prep.cell_angles import AngleRule
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.shards import VoxelStore
 from models.decoding.arrangements import Arrangements
+from models.decoding.structure_types import StructureType
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from repro.decoding.latents import Autoencoder, sample_posteriors
@@ -25,6 +26,8 @@ CLASSIFIER_SAMPLES = 3  # latents of each of them
 INVERSE_REGULARISATION = 0.1  # of the logistic regression
 COORDINATE_STEPS = 24  # fractional coordinates are rounded to 1/24
 COMMON = 0.01  # an arrangement is kept if this share of the crystals has it
+TYPE_SEEN = 3  # a structure type is kept if so many crystals have it
+SIMPLE_FRACTION = 2e-3  # largest distance of a structure type's coordinates from simple fractions
 
 
 def encode_crystals(
@@ -71,20 +74,57 @@ def fit_site_counts(z_mean: np.ndarray, z_log_var: np.ndarray, sizes: np.ndarray
 
 
 def fit_arrangements(crystals: Sequence[Crystal], rule: AngleRule) -> Arrangements:
-    """Return the common arrangements and all the counts of ``crystals``, commonest first, with the rule's volumes."""
-    arrangements: dict[int, Counter] = defaultdict(Counter)
+    """Return arrangements, counts and structure types of ``crystals``, commonest first, with the rule's volumes."""
     counts: dict[int, Counter] = defaultdict(Counter)
     for crystal in crystals:
-        sites = np.round(shift_to_origin(crystal.fractional) * COORDINATE_STEPS) / COORDINATE_STEPS
-        arrangements[crystal.n_sites][tuple(map(tuple, sites[np.lexsort(sites.T)]))] += 1
         counts[crystal.n_sites][tuple(sorted(np.unique(crystal.numbers, return_counts=True)[1].tolist())[::-1])] += 1
-    enough = max(2, COMMON * len(crystals))
-    kept = {
-        number: [sites for sites, seen in found.most_common() if seen >= enough]
-        for number, found in arrangements.items()
-    }
     return Arrangements(
         rule.volumes,
-        {number: tuple(np.array(sites) for sites in found) for number, found in kept.items() if found},
+        _common_arrangements(crystals),
         {number: tuple(found) for number, found in counts.items()},
+        _structure_types(crystals),
     )
+
+
+def _common_arrangements(crystals: Sequence[Crystal]) -> dict[int, tuple[np.ndarray, ...]]:
+    """Return by number of sites the arrangements that many crystals have."""
+    seen: dict[int, Counter] = defaultdict(Counter)
+    for crystal in crystals:
+        sites = _rounded(shift_to_origin(crystal.fractional))
+        seen[crystal.n_sites][tuple(map(tuple, sites[np.lexsort(sites.T)]))] += 1
+    enough = max(2, COMMON * len(crystals))
+    kept = {
+        number: [np.array(sites) for sites, times in found.most_common() if times >= enough]
+        for number, found in seen.items()
+    }
+    return {number: tuple(found) for number, found in kept.items() if found}
+
+
+def _structure_types(crystals: Sequence[Crystal]) -> dict[int, tuple[StructureType, ...]]:
+    """Return by number of sites the types that some crystals have, all of whose coordinates are simple fractions."""
+    seen: dict[int, Counter] = defaultdict(Counter)
+    for crystal in crystals:
+        fractional = shift_to_origin(crystal.fractional)
+        sites = _rounded(fractional)
+        if np.abs(sites - fractional).max() < SIMPLE_FRACTION:
+            order = np.lexsort(sites.T)
+            seen[crystal.n_sites][tuple(map(tuple, sites[order])), _orbits(crystal.numbers[order])] += 1
+    kept = {
+        number: [
+            StructureType(np.array(sites), np.array(orbits))
+            for (sites, orbits), times in found.most_common()
+            if times >= TYPE_SEEN
+        ]
+        for number, found in seen.items()
+    }
+    return {number: tuple(found) for number, found in kept.items() if found}
+
+
+def _rounded(fractional: np.ndarray) -> np.ndarray:
+    return np.round(fractional * COORDINATE_STEPS) / COORDINATE_STEPS
+
+
+def _orbits(numbers: np.ndarray) -> tuple[int, ...]:
+    """Return the species of each site, numbered from 0 in the order in which they occur."""
+    order = list(dict.fromkeys(numbers.tolist()))
+    return tuple(order.index(number) for number in numbers.tolist())

@@ -3,10 +3,14 @@
 A *route* is a source of maps and a way from maps to atoms (see ``repro.evaluation.results`` and ``models.decoding``).
 """
 
+import hashlib
+import json
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Element
@@ -19,12 +23,24 @@ from data_prep.shards import VoxelStore
 from models.decoding import Way
 from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed import components_by_species
+from models.decoding.watershed_parameters import PAPERS_READING
 from models.released.vae_weights import load_released_vae
-from repro.decoding.decoder import Decoder, decoding_pool
+from repro.decoding.decoder import Decoder, MapToDecode, decoding_pool
 from repro.decoding.latents import Autoencoder, LatentMaps
 from repro.evaluation import metrics
-from repro.evaluation.results import OURS, RELEASED, STRUCTURES, SUMMARY, TRUE_MAP, TRUE_SPECIES, route
+from repro.evaluation.results import (
+    OURS,
+    PAPERS_WATERSHED,
+    RELEASED,
+    STRUCTURES,
+    SUMMARY,
+    TRUE_MAP,
+    TRUE_SPECIES,
+    route,
+)
 from repro.generation.generator_folder import load_generator
+from repro.network_folders import identity_of_networks
+from repro.released.released_files import identity_of_released
 from repro.run import Run
 from repro.training.dataset import Dataset, batches, load_dataset, load_store
 
@@ -39,6 +55,22 @@ class Records:
     routes: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     voxels: metrics.VoxelCounts = field(default_factory=metrics.VoxelCounts)
 
+    @classmethod
+    def from_json(cls, found: dict) -> "Records":
+        """Return what ``to_json`` turned into plain data."""
+        return cls(found["reconstructions"], found["routes"], metrics.VoxelCounts.from_json(found["voxels"]))
+
+    def to_json(self) -> dict:
+        """Return the measurements as plain data."""
+        return {"reconstructions": self.reconstructions, "routes": self.routes, "voxels": asdict(self.voxels)}
+
+    def add(self, other: "Records") -> None:
+        """Append the measurements of further structures."""
+        for mine, more in ((self.reconstructions, other.reconstructions), (self.routes, other.routes)):
+            for name, entries in more.items():
+                mine[name] += entries
+        self.voxels += other.voxels
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -49,52 +81,81 @@ class Networks:
 
 
 def evaluate(run: Run) -> dict:
-    """Measure the held-out part; write ``evaluation.json`` and, per structure, ``evaluation_structures.json``."""
+    """Measure the held-out part; write ``evaluation.json`` and, per structure, ``evaluation_structures.json``.
+
+    Finished batches are kept until the end: a killed evaluation goes on from there.
+    """
     dataset, store = load_dataset(run), load_store(run)
     test = dataset.indices("test", run.preset.evaluate.limit)
     generator = load_generator(run.folder("generator"))
     networks = Networks({OURS: generator.autoencoder}, generator.decoder)
     if run.released_vae and store.grid == RELEASED_GRID:
         networks.autoencoders[RELEASED] = Autoencoder(*load_released_vae(run.released_vae))
-    records = Records()
+    records, parts = Records(), run.folder("evaluate") / "parts"
+    measured_with = identity_of_networks(run.folder("generator")) + identity_of_released(run.shared)
     maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
     with decoding_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
         for chunk in batches(test, run.preset.evaluate.batch_size):
-            measure(records, chunk, dataset, store, networks, pool)
+            digest = hashlib.sha256(f"{measured_with} {chunk.tolist()}".encode()).hexdigest()
+            part = parts / f"{digest[:16]}.json"
+            found = _stored(part)
+            if found is None:
+                write_json(part, measure(chunk, dataset, store, networks, pool).to_json())
+                found = Records.from_json(json.loads(part.read_text()))
+            records.add(found)
             bar.update(len(chunk))
     summary = summarise(records, run)
     write_json(run.results / SUMMARY, summary)
     write_json(run.results / STRUCTURES, {"vae": records.reconstructions, "routes": records.routes})
+    shutil.rmtree(parts)
     _print(summary)
     return {"structures": len(test), "models": list(networks.autoencoders)}
 
 
-def measure(
-    records: Records, chunk: np.ndarray, dataset: Dataset, store: VoxelStore, networks: Networks, pool: Executor
-) -> None:
-    """Add the measurements of one batch of held-out structures to ``records``."""
+def _stored(part: Path) -> Records | None:
+    """Return the measurements of a finished batch, None if missing or damaged: it is measured again."""
+    try:
+        return Records.from_json(json.loads(part.read_text()))
+    except (OSError, ValueError, TypeError, KeyError):  # a JSON fault is a ValueError
+        return None
+
+
+def measure(chunk: np.ndarray, dataset: Dataset, store: VoxelStore, networks: Networks, pool: Executor) -> Records:
+    """Return the measurements of one batch of held-out structures."""
+    records = Records()
     crystals = [dataset.crystals[index] for index in chunk]
     true, species = store.maps(chunk), np.stack([store.species(index) for index in chunk])
     segmentation = networks.decoder.segment(true)
     records.voxels += metrics.voxel_counts(species, segmentation.probability, segmentation.occupied)
-    _measure_maps(records, TRUE_MAP, crystals, LatentMaps(true), networks.decoder, pool)
+    prepared = networks.decoder.prepare(LatentMaps(true), segmentation)
+    _measure_maps(records, TRUE_MAP, crystals, prepared, networks.decoder, pool)
     for name, autoencoder in networks.autoencoders.items():
         found = autoencoder.reconstruct(true, dataset.condition(chunk), [crystal.numbers for crystal in crystals])
         records.reconstructions[name] += found.errors(crystals)
-        _measure_maps(records, name, crystals, found.decoded, networks.decoder, pool)
+        prepared = networks.decoder.prepare(found.decoded, networks.decoder.segment(found.decoded.maps))
+        _measure_maps(records, name, crystals, prepared, networks.decoder, pool)
     ceiling = [_from_true_species(crystal, labels) for crystal, labels in zip(crystals, species, strict=True)]
     records.routes[TRUE_SPECIES] += [compare(c, outcome) for c, outcome in zip(crystals, ceiling, strict=True)]
+    return records
 
 
 def _measure_maps(
-    records: Records, source: str, crystals: Sequence[Crystal], found: LatentMaps, decoder: Decoder, pool: Executor
+    records: Records,
+    source: str,
+    crystals: Sequence[Crystal],
+    prepared: Sequence[MapToDecode],
+    decoder: Decoder,
+    pool: Executor,
 ) -> None:
     """Add the structures that each way finds in a batch of maps."""
-    prepared = decoder.prepare(found, decoder.segment(found.maps))
-    ways: tuple[Way, ...] = ("vote", "fit") if found.composition is None else ("vote", "fit", "composition")
+    ways: tuple[Way, ...] = ("vote", "fit") if prepared[0].composition is None else ("vote", "fit", "composition")
     for way in ways:
         pairs = zip(crystals, decoder.decode(pool, prepared, way), strict=True)
         records.routes[route(source, way)] += [compare(crystal, outcome) for crystal, outcome in pairs]
+    if decoder.watershed != PAPERS_READING:
+        as_printed = replace(decoder, watershed=PAPERS_READING)
+        pairs = zip(crystals, as_printed.decode(pool, prepared, "vote"), strict=True)
+        records.routes[route(source, PAPERS_WATERSHED)] += [compare(crystal, outcome) for crystal, outcome in pairs]
 
 
 def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:
@@ -168,15 +229,15 @@ def _route_summary(entries: list[dict]) -> dict:
         "count": len(entries),
         "decoded": len(decoded),
         "failures": dict(Counter(entry["reason"] for entry in entries if "reason" in entry)),
-        "exact_fraction": sum(entry["exact"] for entry in decoded) / max(len(entries), 1),
-        "species_right": sum(entry["species_right"] for entry in decoded) / max(len(entries), 1),
     }
-    if decoded:
-        for name in ("emd", "delta_n"):
-            values = [entry[name] for entry in decoded]
+    shares = {"exact_fraction": "exact", "species_right": "species_right"}
+    measured = {share: [float(entry.get(name, 0)) for entry in entries] for share, name in shares.items()}
+    measured |= {name: [entry[name] for entry in decoded] for name in ("emd", "delta_n")}
+    for name, values in measured.items():
+        if values:
             result[name] = float(np.mean(values))
             result[f"{name}_interval"] = list(metrics.bootstrap_interval(values, seed=0))
-    return result
+    return {"exact_fraction": 0.0, "species_right": 0.0} | result
 
 
 def element_summary(entries: list[dict]) -> dict[str, dict]:

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import bootstrap, spearmanr
 
 from data_prep.elements import MAX_Z
-from models.decoding.watershed import WatershedParameters
+from models.decoding.watershed_parameters import WatershedParameters
 
 MATCH_DISTANCE = 0.5  # Å: a predicted site farther from the true one does not count as found
 
@@ -77,6 +77,11 @@ class VoxelCounts:
     confusion: np.ndarray = field(default_factory=_confusion)
     above_half: int = 0  # occupied voxels whose true class has a probability above 0.5
     masked: np.ndarray = field(default_factory=_confusion)
+
+    @classmethod
+    def from_json(cls, found: dict) -> "VoxelCounts":
+        """Return what ``asdict`` turned into plain data."""
+        return cls(np.array(found["confusion"]), found["above_half"], np.array(found["masked"]))
 
     def __iadd__(self, other: "VoxelCounts") -> "VoxelCounts":
         self.confusion += other.confusion

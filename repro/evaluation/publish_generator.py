@@ -6,12 +6,20 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.files.json_files import read_json
 from models.decoding import Way
-from repro.evaluation.results import OURS, SUMMARY, TRUE_MAP, route
-from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest
+from repro.evaluation.results import OURS, PAPERS_WATERSHED, SUMMARY, TRUE_MAP, route
+from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest, unet_beside
 from repro.run import PUBLISHED, Run
 
 FACTS = ("preset", "source", "split", "training")  # of the manifest
 _COMPARED = ("emd", "delta_n", "species_right", "exact_fraction")
+_COMPARED_ROUTES = {
+    "by_vote": route(OURS, "vote"),
+    "by_vote_with_the_papers_watershed": route(OURS, PAPERS_WATERSHED),
+    "by_fit": route(OURS, "fit"),
+    "true_maps_by_vote": route(TRUE_MAP, "vote"),
+    "true_maps_by_vote_with_the_papers_watershed": route(TRUE_MAP, PAPERS_WATERSHED),
+    "true_maps_by_fit": route(TRUE_MAP, "fit"),
+}
 
 
 def publish_generator(run: Run, to: Path | None = None) -> None:
@@ -32,10 +40,12 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
             f"{measured} or {generated} lacks something ({type(error).__name__}: {error}): "
             "run make evaluate generate again."
         ) from error
-    copy_networks(networks, to or GENERATOR)
+    target = to or GENERATOR
+    copy_networks(unet_beside(networks), unet_beside(target))
+    copy_networks(networks, target)
     results = PUBLISHED / (to.name if to else "")
     write_json(results / "evaluation.json", numbers)
-    print(f"Networks: {to or GENERATOR}; numbers: {results / 'evaluation.json'}")
+    print(f"Networks: {target} and {unet_beside(target)}; numbers: {results / 'evaluation.json'}")
 
 
 def evaluation(measured: dict, generated: dict, way: Way) -> dict:
@@ -50,6 +60,7 @@ def evaluation(measured: dict, generated: dict, way: Way) -> dict:
         **{name: group["valid_share"] for name, group in shares.items()},
         "nonzero_recall": measured["unet"]["nonzero_recall"],
         "nonzero_recall_argmax": measured["unet"]["nonzero_recall_argmax"],
+        "f1_masked": measured["unet"]["f1_masked"],
         "counts": {
             "structures": measured["vae"][OURS]["all"]["count"],
             "occupied_voxels": measured["unet"]["occupied_voxels"],
@@ -64,9 +75,10 @@ def evaluation(measured: dict, generated: dict, way: Way) -> dict:
 def _metrics(measured: dict, group: str, way: Way) -> dict:
     vae, used = measured["vae"][OURS][group], measured["routes"][route(OURS, way)][group]
 
-    def by(source: str, other: Way) -> dict:
-        return {name: measured["routes"][route(source, other)][group].get(name) for name in _COMPARED}
-
+    routes = {
+        name: measured["routes"][key][group] for name, key in _COMPARED_ROUTES.items() if key in measured["routes"]
+    }
+    with_intervals = [key for name in _COMPARED for key in (name, f"{name}_interval")]
     return {
         "vae_mse": vae["mse"],
         "density_mse": vae["density_mse"],
@@ -76,8 +88,6 @@ def _metrics(measured: dict, group: str, way: Way) -> dict:
         "delta_nsites": used.get("delta_n"),
         "species_right": used["species_right"],
         "exact_fraction": used["exact_fraction"],
-        "by_vote": by(OURS, "vote"),
-        "by_fit": by(OURS, "fit"),
-        "true_maps_by_vote": by(TRUE_MAP, "vote"),
-        "true_maps_by_fit": by(TRUE_MAP, "fit"),
+        **{f"{name}_interval": used.get(f"{name}_interval") for name in ("emd", "exact_fraction")},
+        **{name: {key: found.get(key) for key in with_intervals} for name, found in routes.items()},
     }

@@ -18,11 +18,12 @@ TRUE_MAP = "true map"  # a source: the crystal's own maps; the others are the VA
 OURS, RELEASED = "ours", "released"
 WAYS: tuple[Way, ...] = get_args(Way)
 PAPERS_WAY: Way = "vote"  # the UNet's arg-max in each region
+PAPERS_WATERSHED = "vote, the paper's watershed"  # where a preset cuts regions in another way (F39)
 TRUE_SPECIES = "true species"  # a route of its own: the true species maps, decoded without any network
 
 
-def route(source: str, way: Way) -> str:
-    """Return the name of the route from a source's maps to atoms by one way."""
+def route(source: str, way: str) -> str:
+    """Return the name of the route from a source's maps to atoms by one of ``WAYS``, or by ``PAPERS_WATERSHED``."""
     return f"{source}, {way}"
 
 
@@ -65,7 +66,7 @@ class Evaluation:
         """Return the mean errors of a VAE's reconstructions of one group."""
         return self.vae_groups(model).get(group, {})
 
-    def sites(self, source: str, way: Way, group: str = "all") -> dict:
+    def sites(self, source: str, way: str, group: str = "all") -> dict:
         """Return the mean errors of the structures that one group's maps were decoded to."""
         return self.routes.get(route(source, way), {}).get(group, {})
 

@@ -1,6 +1,7 @@
 """The stage ``generator``: the trained networks, and what is fitted to the training crystals, in one folder."""
 
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
@@ -38,10 +39,11 @@ def gather_generator(run: Run) -> dict:
     if isinstance(run.preset.vae, ImprovedVAEParameters):
         sampler, counts = _fit_readouts(run, Autoencoder(vae.encoder, vae.decoder), dataset)
     decoder = Decoder(
-        unet=trained_unet(run),
+        unet=partial(trained_unet, run),
         elements=allowed_elements(radii_of(run.preset.voxels.radii), dataset.elements),
         arrangements=fit_arrangements(dataset.train, rule),
         site_counts=counts,
+        watershed=run.preset.watershed,
     )
     facts = {
         "preset": run.preset.name,

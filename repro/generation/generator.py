@@ -206,7 +206,8 @@ class Generator:
         """Return a short hash of the weights behind a candidate: partial results of other networks are not used."""
         networks = [model for members in self.properties.by_property.values() for model in members]
         digest = hashlib.sha256(self.sampling.way.encode())
-        for model in (self.autoencoder.encoder, self.autoencoder.decoder, self.decoder.unet, *networks):
+        segmenting = [] if self.sampling.way == "composition" else [self.decoder.unet()]
+        for model in (self.autoencoder.encoder, self.autoencoder.decoder, *segmenting, *networks):
             for array in model.get_weights():
                 digest.update(array.tobytes())
         return digest.hexdigest()[:12]

@@ -1,4 +1,7 @@
-"""The folder of a generator: ``runs/RUN/generator``, ``weights/generator`` (see ``network_folders``)."""
+"""The folder of a generator: ``runs/RUN/generator``, ``weights/generator`` (see ``network_folders``).
+
+Its UNet lies in the folder ``unet`` beside it, and the manifest has its checksum.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +16,13 @@ from data_prep.files.npz import DamagedNpz, read_npz, write_npz
 from data_prep.formula_digests import FormulaDigests
 from models.decoding.arrangements import Arrangements
 from models.decoding.species import allowed_elements
+from models.decoding.watershed_parameters import WatershedParameters
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from models.vae import CondDFCVAE
 from repro.decoding.decoder import Decoder
 from repro.decoding.latents import Autoencoder
+from repro.decoding.unet_folder import lazy_unet, write_unet
 from repro.generation.generator import Generator, KnownFormulas
 from repro.network_folders import (
     GENERATOR,
@@ -26,16 +31,16 @@ from repro.network_folders import (
     parameters_from_json,
     parameters_to_json,
     read_manifest,
+    unet_beside,
     write_manifest,
     write_weights,
 )
 from repro.presets import GenerateParameters, Preset, VoxelParameters
 from repro.training.dataset import Dataset
 from repro.training.fit import load_weights
-from repro.training.train_unet import build_segmenter
 from repro.training.train_vae import build_vae
 
-VAE, UNET, FORMULAS = "vae.weights.h5", "unet.weights.h5", "formulas.npz"
+VAE, FORMULAS = "vae.weights.h5", "formulas.npz"
 SITE_COUNTS, LATENTS = "site_counts.npz", "encoded.npz"
 
 Readout = TypeVar("Readout", SiteCountClassifier, LatentSampler)
@@ -52,14 +57,13 @@ class Learned:
 
 
 def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dataset, facts: dict) -> None:
-    """Write trained networks and what they need of the data; ``facts`` for the manifest: how they were trained."""
+    """Write trained networks and what they need of the data; ``facts`` for the manifests: how they were trained."""
     decoder, sampler = learned.decoder, learned.latent_sampler
     write_weights(learned.vae, folder / VAE)
-    write_weights(decoder.unet, folder / UNET)
     formulas = {"all": dataset.crystals, "train": dataset.train}
     digests = {name: FormulaDigests.of(one.formula for one in crystals).digests for name, crystals in formulas.items()}
     write_npz(folder / FORMULAS, digests)
-    files = [VAE, UNET, FORMULAS]
+    files = [VAE, FORMULAS]
     if decoder.site_counts:
         write_npz(folder / SITE_COUNTS, decoder.site_counts.arrays())
         files.append(SITE_COUNTS)
@@ -68,9 +72,10 @@ def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dat
         files.append(LATENTS)
     manifest = {
         "vae": parameters_to_json(preset.vae),
-        "unet": parameters_to_json(preset.unet),
+        "unet": write_unet(unet_beside(folder), decoder.unet(), preset.unet, preset.voxels.radii, facts),
         "voxels": asdict(preset.voxels),
         "generate": asdict(preset.generate),
+        "watershed": asdict(preset.watershed),
         "condition_edges": dataset.edges,
         "elements": dataset.elements,
         "angles": learned.angle_rule.to_json(),
@@ -80,7 +85,7 @@ def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dat
 
 
 def load_generator(folder: Path = GENERATOR, property_weights: Path = PROPERTY_NETWORKS) -> Generator:
-    """Read a generator and the property networks that rank its candidates.
+    """Read a generator; its UNet, and the property networks that rank its candidates, are read when they are needed.
 
     Raises InputError naming a file that is missing, damaged, or of another version of this project.
     """
@@ -95,7 +100,7 @@ def load_generator(folder: Path = GENERATOR, property_weights: Path = PROPERTY_N
 
 def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Generator:
     voxels, sampling = VoxelParameters(**manifest["voxels"]), GenerateParameters(**manifest["generate"])
-    vae_parameters, unet_parameters = (parameters_from_json(manifest[name]) for name in ("vae", "unet"))
+    vae_parameters, watershed = parameters_from_json(manifest["vae"]), WatershedParameters(**manifest["watershed"])
     edges, elements = np.array(manifest["condition_edges"], dtype=float), np.array(manifest["elements"], dtype=int)
     rule = AngleRule.from_json(manifest["angles"])
     arrangements = Arrangements.from_json(manifest["sites"], rule.volumes)
@@ -105,12 +110,12 @@ def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Gene
         load_arrays(kind, folder / name, vae_parameters.latent) if name in manifest["sha256"] else None
         for kind, name in ((SiteCountClassifier, SITE_COUNTS), (LatentSampler, LATENTS))
     )
-    vae, unet = build_vae(vae_parameters, voxels.grid), build_segmenter(unet_parameters, voxels.radii)
+    vae = build_vae(vae_parameters, voxels.grid)
     load_weights(vae, folder / VAE)
-    load_weights(unet, folder / UNET)
+    unet = lazy_unet(unet_beside(folder), manifest["unet"])
     return Generator(
         autoencoder=Autoencoder(vae.encoder, vae.decoder),
-        decoder=Decoder(unet, allowed_elements(radii_of(voxels.radii), elements), arrangements, counts),
+        decoder=Decoder(unet, allowed_elements(radii_of(voxels.radii), elements), arrangements, counts, watershed),
         property_weights=property_weights,
         voxels=voxels,
         sampling=sampling,

@@ -66,6 +66,10 @@ def test_arrangements_survive_the_disk(tmp_path):
     for number, found in ARRANGEMENTS.arrangements.items():
         assert len(found) == len(read.arrangements[number])
         assert all(np.array_equal(*pair) for pair in zip(found, read.arrangements[number], strict=True))
+    assert read.types.keys() == ARRANGEMENTS.types.keys()
+    for number, types in ARRANGEMENTS.types.items():
+        for one, other in zip(types, read.types[number], strict=True):
+            assert np.array_equal(one.sites, other.sites) and np.array_equal(one.orbits, other.orbits)
 
 
 def test_formula_units():

@@ -19,7 +19,7 @@ from models.decoding.atoms import (
     to_structure,
 )
 from models.decoding.species import allowed_elements
-from models.decoding.watershed import WatershedParameters
+from models.decoding.watershed_parameters import WatershedParameters
 from repro.decoding.knowledge import fit_arrangements
 from repro.evaluation.metrics import exact_match
 from tests.support.crystal_maps import RADII, maps

@@ -38,7 +38,7 @@ class TrueSpecies:
         return {"species": probability, "occupied": (species > 0).astype(np.float32)[..., None]}
 
 
-DECODER = Decoder(TrueSpecies(), ELEMENTS, ARRANGEMENTS)
+DECODER = Decoder(TrueSpecies, ELEMENTS, ARRANGEMENTS)
 
 
 def same(found, expected) -> bool:

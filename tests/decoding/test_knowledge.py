@@ -1,11 +1,14 @@
 """What is fitted to the training crystals: arrangements of sites, and the number of sites by the latent."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from data_prep.box import shift_to_origin
 from data_prep.cell_angles import fit_angle_rule
 from data_prep.files.npz import write_npz
 from models.site_count_classifier import SiteCountClassifier
-from repro.decoding.knowledge import fit_arrangements, fit_site_counts
+from repro.decoding.knowledge import TYPE_SEEN, fit_arrangements, fit_site_counts
 from repro.generation.generator_folder import load_arrays
 from tests.support.made_up_crystals import made_up_crystals
 
@@ -19,6 +22,31 @@ def test_arrangements_and_counts_are_those_of_the_crystals():
     for number, found in known.arrangements.items():
         assert all(sites.shape == (number, 3) and sites.min() == 0 and sites.max() < 1 for sites in found)
     assert all(sum(counts) == number for number, found in known.counts.items() for counts in found)
+
+
+def test_structure_types_are_those_that_several_crystals_have_exactly():
+    crystals = made_up_crystals(60, seed=2)
+    known = fit_arrangements(crystals, fit_angle_rule(crystals))
+    assert set(known.types) == {2, 4, 5}
+    for number, found in known.types.items():
+        for one in found:
+            members = [crystal for crystal in crystals if crystal.n_sites == number and has_type(crystal, one)]
+            assert len(members) >= TYPE_SEEN
+    moved = [
+        replace(crystal, fractional=crystal.fractional + 0.01 * np.eye(len(crystal.fractional), 3))
+        for crystal in crystals
+    ]
+    assert not fit_arrangements(moved, fit_angle_rule(moved)).types  # no simple fractions
+
+
+def has_type(crystal, structure_type) -> bool:
+    """Whether a crystal has the sites of a type, and as many species in the same places."""
+    sites = shift_to_origin(crystal.fractional)
+    nearest = np.linalg.norm(structure_type.sites[:, None] - sites, axis=-1).argmin(axis=1)
+    same_sites = np.allclose(sites[nearest], structure_type.sites, atol=2e-3)
+    numbers = crystal.numbers[nearest]
+    alike = numbers[:, None] == numbers
+    return same_sites and np.array_equal(alike, structure_type.orbits[:, None] == structure_type.orbits)
 
 
 def test_the_number_of_sites_is_learned_from_the_latents():

@@ -11,7 +11,7 @@ from data_prep.voxelize import voxelize
 from models.decoding import Way
 from models.decoding.atoms import Decoded, DecodeParameters, Undecodable, decode_by_fit, decode_by_vote
 from models.decoding.species import allowed_elements
-from models.decoding.watershed import WatershedParameters
+from models.decoding.watershed_parameters import WatershedParameters
 from tests.support.cube_rotations import proper_rotations
 from tests.support.inputs import inputs
 from tests.support.random_crystals import GRID, RADII, RandomCrystal, random_crystals

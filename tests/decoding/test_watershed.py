@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from data_prep.box import box_positions, voxel_edges, voxel_positions
 from data_prep.elements import ionic_radii
 from data_prep.voxelize import voxelize
-from models.decoding.watershed import WatershedParameters, components_by_species, convexity, find_regions
+from models.decoding.watershed import components_by_species, convexity, find_regions
+from models.decoding.watershed_parameters import WatershedParameters
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
@@ -36,6 +37,18 @@ def test_the_threshold_applies_to_probabilities():
     assert len(find_regions(probability, None)) == 1
     assert find_regions(probability, None).labels.astype(bool).sum() == ball_mask(16, ((8, 8, 8), 3)).sum()
     assert len(find_regions(np.where(probability > 0.8, 0.8, 0.0), None)) == 0
+
+
+def test_a_weighted_centre_lies_where_the_density_is():
+    """A mask that is lopsided about the atom moves the mean voxel, not the density's centre."""
+    index = np.stack(np.meshgrid(*[np.arange(32)] * 3, indexing="ij"), axis=-1)
+    density = np.exp(-np.sum(np.square(index - 12.3), axis=-1) / (2 * 1.2**2))
+    mask = ball_mask(32, ((13.0, 13.0, 13.0), 4.5))
+    plain, weighted = (
+        find_regions(mask, None, WatershedParameters(weighted_centres=on), density).centres[0] for on in (False, True)
+    )
+    np.testing.assert_allclose(plain, 13.0)
+    np.testing.assert_allclose(weighted, 12.3, atol=0.05)
 
 
 @pytest.mark.parametrize(("voxels", "expected"), [(3, 0), (4, 1)])

@@ -1,5 +1,6 @@
 """A run's generator is published whole or not at all."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,15 +14,16 @@ from tests.support.exit_code import exit_code
 from tests.support.made_up_run import finished_stages, made_up_run
 
 METRICS = {"mse": 0.1, "density_mse": 0.2, "kld": 3.0, "lattice_error": [0.1, 0.2, 0.3], "count": 4}
-ROUTE = {"emd": 0.5, "delta_n": 1.0, "species_right": 0.8, "exact_fraction": 0.6}
+ROUTE = {"emd": 0.5, "delta_n": 1.0, "species_right": 0.8, "exact_fraction": 0.6, "exact_fraction_interval": [0.5, 0.7]}
 MEASURED = {
     "vae": {"ours": {"all": METRICS, "AB": METRICS}},
     "routes": {f"{maps}, {by}": {"all": ROUTE, "AB": ROUTE} for maps in ("ours", "true map") for by in ("fit", "vote")},
-    "unet": {"nonzero_recall": 0.9, "nonzero_recall_argmax": 0.8, "occupied_voxels": 7},
+    "unet": {"nonzero_recall": 0.9, "nonzero_recall_argmax": 0.8, "f1_masked": 0.95, "occupied_voxels": 7},
     "elements": {"ours, fit": {"Na": 1.0}},
 }
 GENERATED = {name: {"valid_share": 0.9, "samples": 10} for name in ("random", "around a base")}
 FILES = ("vae.weights.h5", "formulas.npz")
+UNET = "unet.npz"
 
 
 @pytest.fixture
@@ -34,6 +36,8 @@ def folder(tmp_path, monkeypatch):
         write_text(run.folder("generator") / name, f"these are the numbers of {name}")
     facts = dict.fromkeys(FACTS, "made up") | {"training": {"train-vae": {"epochs": 2}}}
     write_manifest(run.folder("generator"), FILES, facts)
+    write_text(run.folder("unet") / UNET, "these are the numbers of the UNet")
+    write_manifest(run.folder("unet"), [UNET], {})
     write_json(run.results / "evaluation.json", MEASURED)
     write_json(run.results / "generate/summary.json", GENERATED)
     return tmp_path
@@ -41,29 +45,36 @@ def folder(tmp_path, monkeypatch):
 
 def published() -> int:
     return exit_code(
-        main, ["publish-generator", "--run", "own", "--preset", "laptop", "--shared", "nowhere", "--to", "weights"]
+        main, ["publish-generator", "--run", "own", "--preset", "laptop", "--shared", "nowhere", "--to", "weights/own"]
     )
 
 
 def contents(path) -> dict[str, bytes]:
     """Return the files of a folder of networks by name."""
-    return {one.name: one.read_bytes() for one in path.iterdir() if one.name in (*FILES, "manifest.json")}
+    return {one.name: one.read_bytes() for one in path.iterdir() if one.name in (*FILES, UNET, "manifest.json")}
 
 
 def test_the_numbers_stand_beside_the_networks(folder):
     assert published() == 0
-    assert '"epochs": 2' in (folder / "weights/manifest.json").read_text()
-    text = (folder / "results/published/weights/evaluation.json").read_text()
-    assert '"exact_fraction": 0.6' in text and '"valid_random": 0.9' in text and '"epochs": 2' in text
+    assert '"epochs": 2' in (folder / "weights/own/manifest.json").read_text()
+    found = json.loads((folder / "results/published/own/evaluation.json").read_text())
+    assert (found["exact_fraction"], found["exact_fraction_interval"]) == (0.6, [0.5, 0.7])
+    assert (found["valid_random"], found["f1_masked"]) == (0.9, 0.95)
+    assert found["training"]["train-vae"] == {"epochs": 2}
+    for numbers in (found, found["families"]["AB"]):
+        for name in ("by_vote", "by_fit", "true_maps_by_vote", "true_maps_by_fit"):
+            assert numbers[name]["emd"] == 0.5 and numbers[name]["delta_n_interval"] is None
+            assert numbers[name]["exact_fraction_interval"] == [0.5, 0.7]
 
 
 def test_a_publication_is_a_copy_byte_for_byte_without_the_networks_of_before(folder):
-    write_text(folder / "weights/encoded.npz", "of other networks")
-    write_text(folder / "weights/old.weights.h5", "of other networks")
-    write_text(folder / "weights/CARD.md", "about the networks")
+    write_text(folder / "weights/own/encoded.npz", "of other networks")
+    write_text(folder / "weights/own/old.weights.h5", "of other networks")
+    write_text(folder / "weights/own/CARD.md", "about the networks")
     assert published() == 0
-    assert contents(folder / "weights") == contents(folder / "runs/own/generator")
-    assert {path.name for path in (folder / "weights").iterdir()} == {*FILES, "manifest.json", "CARD.md"}
+    assert contents(folder / "weights/own") == contents(folder / "runs/own/generator")
+    assert {path.name for path in (folder / "weights/own").iterdir()} == {*FILES, "manifest.json", "CARD.md"}
+    assert contents(folder / "weights/unet") == contents(folder / "runs/own/unet")
 
 
 def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monkeypatch):
@@ -91,6 +102,7 @@ def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monke
         (lambda folder: (folder / "runs/own/generator/done.json").unlink(), "run the stage 'generator' first"),
         (lambda folder: (folder / "runs/own/generator/formulas.npz").unlink(), "formulas.npz is missing: make it"),
         (lambda folder: (folder / "runs/own/generator/formulas.npz").write_text("?"), "formulas.npz is damaged"),
+        (lambda folder: (folder / "runs/own/unet/unet.npz").write_text("?"), "unet.npz is damaged"),
         (lambda folder: write_json(folder / "runs/own/generator/manifest.json", {}), "manifest.json is damaged"),
         (
             lambda folder: write_json(folder / "runs/own/generator/manifest.json", {"sha256": {"../x": ""}}),
@@ -110,7 +122,7 @@ def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monke
         (lambda folder: write_json(folder / "results/own/generate/summary.json", {}), "summary.json lacks something"),
     ],
     ids=[
-        "no training", "no generator", "no formulas", "other formulas", "empty manifest", "a path", "no facts",
+        "no training", "no generator", "no formulas", "other formulas", "other unet", "empty manifest", "a path", "no facts",
         "no evaluation", "damaged", "a list", "earlier routes", "no random samples",
     ],
 )  # fmt: skip

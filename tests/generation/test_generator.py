@@ -72,12 +72,18 @@ def test_finished_batches_are_not_sampled_again(generator, tmp_path, monkeypatch
 
 
 def test_parts_of_other_networks_are_not_taken_over(generator):
-    unet = generator.decoder.unet
     before = generator.fingerprint()
     assert generator.fingerprint() == before
-    kept = unet.get_weights()
-    unet.set_weights([weight + 1 for weight in kept])
-    assert generator.fingerprint() != before
-    unet.set_weights(kept)
-    other = replace(generator, sampling=replace(generator.sampling, way="fit"))
-    assert generator.fingerprint() == before != other.fingerprint()
+    assert changed_fingerprint(generator, generator.autoencoder.decoder) != before
+    assert changed_fingerprint(generator, generator.decoder.unet()) == before  # the composition needs no UNet
+    by_fit = replace(generator, sampling=replace(generator.sampling, way="fit"))
+    assert before != by_fit.fingerprint() != changed_fingerprint(by_fit, generator.decoder.unet())
+
+
+def changed_fingerprint(generator, network) -> str:
+    """Return the fingerprint while the network has other weights."""
+    kept = network.get_weights()
+    network.set_weights([weight + 1 for weight in kept])
+    found = generator.fingerprint()
+    network.set_weights(kept)
+    return found

@@ -10,20 +10,20 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.files.npz import write_npz
 from models.site_count_classifier import SiteCountClassifier
-from repro.generation.generator_folder import FORMULAS, LATENTS, SITE_COUNTS, UNET, VAE, load_generator
-from repro.network_folders import copy_networks, identity_of_networks, read_manifest, write_manifest
+from repro.generation.generator_folder import FORMULAS, LATENTS, SITE_COUNTS, VAE, load_generator
+from repro.network_folders import copy_networks, identity_of_networks, read_manifest, unet_beside, write_manifest
 from tests.support.made_up_generator import FACTS, IMPROVED, PLAIN, write
 
 
 @pytest.fixture(scope="module", params=[PLAIN, IMPROVED], ids=["plain", "improved"])
 def written(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("generator")
+    folder = tmp_path_factory.mktemp("written") / "generator"
     return folder, request.param, *write(folder, request.param)
 
 
 @pytest.fixture(scope="module")
 def improved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("improved")
+    folder = tmp_path_factory.mktemp("improved") / "generator"
     write(folder, IMPROVED)
     return folder
 
@@ -41,11 +41,13 @@ def test_what_is_written_comes_back(written):
     for ours, theirs in (
         (learned.vae.encoder, found.autoencoder.encoder),
         (learned.vae.decoder, found.autoencoder.decoder),
-        (learned.decoder.unet, found.decoder.unet),
     ):
         assert all(
             np.array_equal(one, other) for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True)
         )
+    for one, other in zip(learned.decoder.unet().get_weights(), found.decoder.unet().get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=4.9e-4, atol=6e-8)  # kernels are stored as float16
+    assert found.decoder.watershed == preset.watershed
     assert (found.voxels, found.sampling) == (preset.voxels, preset.generate)
     np.testing.assert_array_equal(found.edges, dataset.edges)
     np.testing.assert_array_equal(found.elements, dataset.elements)
@@ -67,10 +69,11 @@ def test_networks_that_read_latents_come_back_with_what_they_read(written):
     found, manifest = load_generator(folder), read_manifest(folder)
     assert FACTS.items() <= manifest.items() and "keras" in manifest["versions"]
     if preset is PLAIN:
-        assert manifest["sha256"].keys() == {"vae.weights.h5", "unet.weights.h5", "formulas.npz"}
+        assert manifest["sha256"].keys() == {"vae.weights.h5", "formulas.npz"}
         assert found.latent_sampler is None and found.decoder.site_counts is None
         return
-    assert manifest["vae"]["network"] == "improved_vae" and manifest["unet"]["network"] == "improved_unet"
+    assert manifest["vae"]["network"] == "improved_vae"
+    assert read_manifest(unet_beside(folder))["unet"]["network"] == "improved_unet"
     z = np.random.default_rng(1).normal(size=(9, 4))
     np.testing.assert_array_equal(found.decoder.site_counts.choose(z), learned.decoder.site_counts.choose(z))
     np.testing.assert_allclose(found.latent_sampler.z_mean, learned.latent_sampler.z_mean, atol=2e-3)  # of float16
@@ -103,8 +106,9 @@ def with_another(entry: str, **more):
 @pytest.mark.parametrize(
     "spoil",
     [
-        without("vae", "network"), without("unet", "network"), with_another("vae", network="structured_vae"),
-        with_another("vae", crop=16), with_another("unet", gaussian=True), with_another("vae", network="cgcnn"),
+        without("vae", "network"), spoiled(unet=None), spoiled(watershed=None),
+        with_another("vae", network="structured_vae"),
+        with_another("vae", crop=16), with_another("watershed", gaussian=True), with_another("vae", network="cgcnn"),
         with_another("generate", species_from="unet"), spoiled(generate=None), spoiled(voxels=None),
         with_another("voxels", radii="atomic"), with_another("voxels", spacing=1), spoiled(condition_edges="none"),
         spoiled(condition_edges=None), spoiled(elements=["Na"]), spoiled(elements=None), spoiled(angles=[]),
@@ -133,7 +137,6 @@ def test_a_manifest_of_an_earlier_version_is_named_with_what_to_do(copy, spoil):
         ),
         ("encoded.npz", {}, r"encoded\.npz is damaged or of other networks"),
         ("vae.weights.h5", {}, r"vae\.weights\.h5 cannot be loaded"),
-        ("unet.weights.h5", {}, r"unet\.weights\.h5 cannot be loaded"),
     ],
 )
 def test_files_of_other_networks_are_named_although_the_manifest_vouches_for_them(copy, name, arrays, said):
@@ -144,7 +147,7 @@ def test_files_of_other_networks_are_named_although_the_manifest_vouches_for_the
         load_generator(copy)
 
 
-@pytest.mark.parametrize("name", [VAE, UNET, FORMULAS, SITE_COUNTS, LATENTS])
+@pytest.mark.parametrize("name", [VAE, FORMULAS, SITE_COUNTS, LATENTS])
 def test_a_changed_or_missing_file_is_named(copy, name):
     whole = bytearray((copy / name).read_bytes())
     whole[len(whole) // 2] ^= 1

@@ -130,7 +130,7 @@ def test_the_gathered_networks_are_those_of_the_best_epochs(finished):
     load_weights(vae, RUN.folder("train-vae") / BEST)
     for ours, theirs in (
         (vae.encoder, generator.autoencoder.encoder), (vae.decoder, generator.autoencoder.decoder),
-        (unet, generator.decoder.unet),
+        (unet, generator.decoder.unet()),
     ):  # fmt: skip
         pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
         assert all(np.array_equal(one, other) for one, other in pairs)

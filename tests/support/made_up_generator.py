@@ -56,7 +56,7 @@ def untrained(preset: Preset, dataset: Dataset) -> Learned:
         counts = SiteCountClassifier(np.array([2, 4, 5]), rng.normal(size=(preset.vae.latent, 3)), np.zeros(3))
     elements = allowed_elements(ionic_radii(), dataset.elements)
     unet = build_segmenter(preset.unet, preset.voxels.radii)
-    decoder = Decoder(unet, elements, fit_arrangements(dataset.train, rule), counts)
+    decoder = Decoder(lambda: unet, elements, fit_arrangements(dataset.train, rule), counts)
     return Learned(build_vae(preset.vae, preset.voxels.grid), decoder, rule, sampler)
 
 
