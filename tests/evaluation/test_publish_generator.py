@@ -90,9 +90,9 @@ def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monke
 
     monkeypatch.setattr("repro.network_folders.shutil.copyfile", killed)
     with pytest.raises(KeyboardInterrupt):
-        copy_networks(folder / "runs/own/generator", folder / "weights")
+        copy_networks(folder / "runs/own/generator", folder / "weights/own")
     with pytest.raises(InputError, match=f"{FILES[0]} is damaged"):
-        read_manifest(folder / "weights")
+        read_manifest(folder / "weights/own")
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monke
         (lambda folder: write_json(folder / "results/own/generate/summary.json", {}), "summary.json lacks something"),
     ],
     ids=[
-        "no training", "no generator", "no formulas", "other formulas", "other unet", "empty manifest", "a path", "no facts",
-        "no evaluation", "damaged", "a list", "earlier routes", "no random samples",
+        "no training", "no generator", "no formulas", "other formulas", "other unet", "empty manifest", "a path",
+        "no facts", "no evaluation", "damaged", "a list", "earlier routes", "no random samples",
     ],
 )  # fmt: skip
 def test_nothing_is_replaced_where_something_is_missing(folder, capsys, spoil, said):
