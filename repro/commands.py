@@ -107,11 +107,16 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     target.add_argument("--base", help="sample around this compound: a formula, an id of the data, or a CIF file")
     target.add_argument("--random", action="store_true", help="sample the whole latent space")
     command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
-    command.add_argument("--count", type=int, help="how many latent vectors to sample")
+    command.add_argument("--count", type=int, help=f"how many distinct new crystals to list (default: {COUNT})")
+    command.add_argument("--samples", type=int, help="instead: how many latents to sample, whatever they give")
+    command.add_argument("--known", action="store_true", help="list crystals of formulas that are in the data too")
+    command.add_argument(
+        "--distance", type=float, help="how far the elements are from the base's, 0 (near) to 1 (far) (default: 0.2)"
+    )
     command.add_argument(
         "--spread",
         type=float,
-        help="standard deviation around the base, or factor of a random latent's (default: the networks': 0.5, 0.8)",
+        help="standard deviation around the base itself, the paper's way, or factor of a random latent's (0.5, 0.8)",
     )
     command.add_argument(
         "--random-from",
@@ -138,23 +143,38 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     wanted.add_argument("--unique", action="store_true", help="are no duplicates of earlier ones (StructureMatcher)")
 
 
-_SAMPLING = ("formation_energy", "count", "spread", "seed", "out", "random_from", "property_weights")
+COUNT = 100  # candidates that are listed if no number is asked for
+_SAMPLING = (
+    "formation_energy",
+    "count",
+    "samples",
+    "distance",
+    "spread",
+    "seed",
+    "out",
+    "random_from",
+    "property_weights",
+)
 
 
 def _generate(options: argparse.Namespace) -> None:
-    from repro.generation.request import Filters, Request
+    from repro.generation.funnel import Filters
+    from repro.generation.request import Request
 
     window = tuple(options.energy_window) if options.energy_window else None
     filters = Filters(options.same_stoichiometry, options.charge_balanced, options.novel, window, options.unique)
     request = Request(
         base=options.base,
-        count=options.count,
+        count=options.count or (None if options.samples else COUNT),
+        samples=options.samples,
         formation_energy=options.formation_energy,
+        distance=options.distance,
         spread=options.spread,
         random_from=options.random_from,
         seed=0 if options.seed is None else options.seed,
         elements=_symbols(options.elements),
         filters=filters,
+        known=options.known,
     )
     if options.base or options.random:
         _generate_wanted(options, request)

@@ -10,6 +10,7 @@ from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
 Schedule = Literal["constant", "cosine"]
 RandomFrom = Literal["normal", "encoded"]
+Around = Literal["noise", "neighbours"]
 PerceptualScale = Literal["raw", "mean_square"]
 
 
@@ -81,9 +82,12 @@ class GenerateParameters:
     samples_per_base: int = 1000
     random_per_condition: int = 100  # Generation: "100 samples per formation energy condition"
     spread: float = 0.5  # F18: the standard deviation around a base
+    around: Around = "noise"  # of the encoded base; "neighbours": crystals like it, of elements near to its own (F46)
+    distance: float = 0.2  # of the neighbours, from 0 (near) to 1 (far)
     random_from: RandomFrom = "normal"  # Methods: z from N(0, 1); "encoded": as the training crystals' latents lie
     random_spread: float = 1.0  # factor of a random draw's distance from the middle
     networks: Literal["run", "published"] = "run"  # whose property networks rank the candidates
+    fitted_cells: bool = False  # not in the paper: cells get the volume that fits their atoms (F47)
     way: Way = "vote"  # from maps to atoms: the paper's, "fit" (F33) or "composition", for a VAE that gives it
 
 
@@ -157,6 +161,8 @@ IMPROVED = replace(
         random_per_condition=100,
         random_from="encoded",
         random_spread=0.8,
+        around="neighbours",
+        fitted_cells=True,
         way="composition",
         networks="published",
     ),

@@ -1,5 +1,6 @@
 """The stages by name: what each reads, what its result depends on, and how it is run once."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from repro.locks import making, reading
 from repro.network_folders import PROPERTY_NETWORKS, identity_of_networks
 from repro.released.released_files import identity_of_released
 from repro.run import Run
+
+PARTS = "parts"  # of a stage's folder: finished batches, from which a killed stage goes on
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,7 @@ def run_stage(name: str, run: Run, again: bool = False, make: Callable[[Run], di
         with making(folder):
             if again:
                 stamps.withdraw(folder, config, inputs)
+                shutil.rmtree(folder / PARTS, ignore_errors=True)
             remove_unfinished(folder)
             stamps.begin(folder, config, inputs)
             print(f"{name}: {stage.help if make is None else 'taken from elsewhere'}; output in {folder}", flush=True)

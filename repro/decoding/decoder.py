@@ -136,9 +136,9 @@ def _decode(
 def decoding_pool(count: int, processes: int | None = None) -> AbstractContextManager[Executor]:
     """Return a context of a pool that decodes ``count`` maps, with one thread of linear algebra per worker.
 
-    A few maps are decoded in this process, in less time than others need to start. The context raises InputError if
-    a worker dies.
+    A few maps are decoded in this process, in less time than others need to start, and so are all if ``processes`` is
+    1. The context raises InputError if a worker dies.
     """
-    if count < WORTH_SHARING and processes is None:
+    if processes == 1 or (count < WORTH_SHARING and processes is None):
         return ThreadPoolExecutor(1)
     return local_pool(processes or os.cpu_count() or 1, threads=1)

@@ -5,7 +5,6 @@ A *route* is a source of maps and a way from maps to atoms (see ``repro.evaluati
 
 import hashlib
 import json
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -38,10 +37,11 @@ from repro.evaluation.results import (
     TRUE_SPECIES,
     route,
 )
-from repro.generation.generator_folder import load_generator
-from repro.network_folders import identity_of_networks
+from repro.generation.generator_folder import SITE_COUNTS, VAE, load_generator
+from repro.network_folders import read_manifest
 from repro.released.released_files import identity_of_released
 from repro.run import Run
+from repro.stages import PARTS
 from repro.training.dataset import Dataset, batches, load_dataset, load_store
 
 RELEASED_GRID = 32  # voxels of the authors' maps
@@ -83,7 +83,8 @@ class Networks:
 def evaluate(run: Run) -> dict:
     """Measure the held-out part; write ``evaluation.json`` and, per structure, ``evaluation_structures.json``.
 
-    Finished batches are kept until the end: a killed evaluation goes on from there.
+    Finished batches are kept: a killed evaluation goes on from there, and one that follows a change of the generator
+    which does not concern it takes them over.
     """
     dataset, store = load_dataset(run), load_store(run)
     test = dataset.indices("test", run.preset.evaluate.limit)
@@ -91,13 +92,12 @@ def evaluate(run: Run) -> dict:
     networks = Networks({OURS: generator.autoencoder}, generator.decoder)
     if run.released_vae and store.grid == RELEASED_GRID:
         networks.autoencoders[RELEASED] = Autoencoder(*load_released_vae(run.released_vae))
-    records, parts = Records(), run.folder("evaluate") / "parts"
-    measured_with = identity_of_networks(run.folder("generator")) + identity_of_released(run.shared)
+    records, measured_with = Records(), _measured_with(run)
     maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
     with decoding_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
         for chunk in batches(test, run.preset.evaluate.batch_size):
             digest = hashlib.sha256(f"{measured_with} {chunk.tolist()}".encode()).hexdigest()
-            part = parts / f"{digest[:16]}.json"
+            part = run.folder("evaluate") / PARTS / f"{digest[:16]}.json"
             found = _stored(part)
             if found is None:
                 write_json(part, measure(chunk, dataset, store, networks, pool).to_json())
@@ -107,9 +107,16 @@ def evaluate(run: Run) -> dict:
     summary = summarise(records, run)
     write_json(run.results / SUMMARY, summary)
     write_json(run.results / STRUCTURES, {"vae": records.reconstructions, "routes": records.routes})
-    shutil.rmtree(parts)
     _print(summary)
     return {"structures": len(test), "models": list(networks.autoencoders)}
+
+
+def _measured_with(run: Run) -> str:
+    """Return what the measurements depend on: the networks and how they decode, not how the generator samples."""
+    manifest = read_manifest(run.folder("generator"))
+    files = {name: manifest["sha256"].get(name) for name in (VAE, SITE_COUNTS)}
+    decoding = {name: manifest[name] for name in ("unet", "watershed", "sites", "angles", "elements", "voxels")}
+    return json.dumps([files, decoding, identity_of_released(run.shared)], sort_keys=True)
 
 
 def _stored(part: Path) -> Records | None:

@@ -1,6 +1,6 @@
 """A candidate: a generated crystal with its facts and predicted properties; the columns of ``candidates.csv``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -35,6 +35,7 @@ class Candidate:
     target: str
     base: str
     condition: int
+    sampling: str = ""  # "noise" or "neighbours" of a base, "encoded" or "normal" at random
     formula: str | None = None
     valid: bool = False
     properties: dict[str, float | None] = field(default_factory=dict)
@@ -113,18 +114,24 @@ def _parse(kind: type, text: str) -> str | bool | int | float | None:
 
 
 def describe(
-    target: "Target", start: int, outcomes: Iterable[Decoded | Undecodable], generator: "Generator", pool: Executor
+    samples: Sequence[tuple["Target", int]],
+    outcomes: Sequence[Decoded | Undecodable],
+    generator: "Generator",
+    pool: Executor,
 ) -> list[Candidate]:
-    """Return a candidate for each latent vector of ``target``, numbered from ``start``; ``pool`` does the work."""
-    outcomes = list(outcomes)
-    decoded = [outcome for outcome in outcomes if isinstance(outcome, Decoded)]
-    angles = [_angles(target.base, outcome, generator) for outcome in decoded]
-    raw = [to_structure(outcome, found) for outcome, (found, _) in zip(decoded, angles, strict=True)]
+    """Return a candidate for each sample, a target and a number, and its ``outcome``; ``pool`` does the work."""
+    decoded = [
+        (target, outcome)
+        for (target, _), outcome in zip(samples, outcomes, strict=True)
+        if isinstance(outcome, Decoded)
+    ]
+    angles = [_angles(target.base, outcome, generator) for target, outcome in decoded]
+    raw = [_in_its_cell(outcome, found, generator) for (_, outcome), (found, _) in zip(decoded, angles, strict=True)]
     ideal = zip(pool.map(idealise, raw, chunksize=2), (probability for _, probability in angles), strict=True)
     candidates, structures = [], []
-    for number, outcome in enumerate(outcomes, start=start):
+    for (target, number), outcome in zip(samples, outcomes, strict=True):
         base = target.base.formula if target.base else ""
-        plain = Candidate(f"{target.name}-{number:05d}", target.name, base, target.condition)
+        plain = Candidate(f"{target.name}-{number:05d}", target.name, base, target.condition, target.sampling)
         if isinstance(outcome, Undecodable):
             candidates.append(replace(plain, reason=outcome.reason))
             structures.append(None)
@@ -162,6 +169,17 @@ def _described(
         training_formula=formula in generator.known.train,
         cif=crystal.cif,
     )
+
+
+def _in_its_cell(decoded: Decoded, angles: np.ndarray, generator: "Generator") -> Structure:
+    """Return the structure; its cell has the volume that fits its atoms, if the generator knows such volumes (F47)."""
+    structure = to_structure(decoded, angles)
+    volume = None
+    if generator.volumes is not None:
+        volume = generator.volumes.volume(decoded.numbers, structure.frac_coords, structure.lattice.matrix)
+    if volume is not None:
+        structure.scale_lattice(volume)
+    return structure
 
 
 def _angles(base: Crystal | None, decoded: Decoded, generator: "Generator") -> tuple[np.ndarray, float]:

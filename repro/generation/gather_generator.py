@@ -8,6 +8,7 @@ import numpy as np
 from data_prep.cell_angles import fit_angle_rule
 from data_prep.elements import radii_of
 from models.beyond_paper import ImprovedVAEParameters
+from models.cell_volume import VolumeRegression, fit_volumes
 from models.decoding.species import allowed_elements
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
@@ -53,11 +54,19 @@ def gather_generator(run: Run) -> dict:
         "unet_training": asdict(run.preset.unet_training),
         "training": {stage: stamps.read(run.folder(stage))["counts"] for stage in ("train-unet", "train-vae")},
     }
-    write_generator(run.folder("generator"), run.preset, Learned(vae, decoder, rule, sampler), dataset, facts)
+    volumes = _fit_cells(dataset) if run.preset.generate.fitted_cells else None
+    write_generator(run.folder("generator"), run.preset, Learned(vae, decoder, rule, sampler, volumes), dataset, facts)
     return {
         "elements": len(dataset.elements),
         "arrangements": sum(map(len, decoder.arrangements.arrangements.values())),
     }
+
+
+def _fit_cells(dataset: Dataset) -> VolumeRegression:
+    structures = [crystal.structure() for crystal in dataset.train]
+    numbers = [crystal.numbers for crystal in dataset.train]
+    cells = [(structure.frac_coords, structure.lattice.matrix) for structure in structures]
+    return fit_volumes((each, *cell) for each, cell in zip(numbers, cells, strict=True))
 
 
 def _fit_readouts(run: Run, autoencoder: Autoencoder, dataset: Dataset) -> tuple[LatentSampler, SiteCountClassifier]:

@@ -10,9 +10,10 @@ from data_prep.structures.cif import structure_of
 from models.decoding.species import AllowedElements
 from repro.generation.candidate_files import TABLE, CandidateFiles
 from repro.generation.candidates import Candidate
+from repro.generation.funnel import Filters, Funnel
 from repro.generation.generator import Generator, base_crystals
 from repro.generation.generator_folder import load_generator
-from repro.generation.request import Filters, Request
+from repro.generation.request import Request
 from repro.generation.targets import Target, is_file, pipeline_targets, requested_targets, sampler_for
 from repro.locks import making
 from repro.relaxation.relax_files import relax_generated
@@ -51,9 +52,16 @@ def generate_of_run(
 
 def _write_wanted(generator: Generator, targets: Sequence[Target], request: Request, out: Path, relax: bool) -> None:
     """Write the candidates that pass the request's filters; relax them too if wanted."""
+    most = " at most" if request.count else ""
     for target in targets:
-        print(f"{target.name}: {target.count} samples, {generator.describe_condition(target.condition)}")
-    _, listed = write_candidates(generator, targets, generator.allowed(request.elements), out, request.filters)
+        print(f"{target.name}: {target.count} samples{most}, {generator.describe_condition(target.condition)}")
+    funnel = Funnel(request.listed, request.count)
+    _, listed = write_candidates(generator, targets, generator.allowed(request.elements), out, funnel)
+    if request.count and len(listed) < request.count:
+        print(
+            f"Only {len(listed)} of {request.count} were found in {funnel.samples:,} samples: these are kept. "
+            "Try another seed, a larger --distance, or fewer filters."
+        )
     if relax:
         relax_generated({one.id: structure_of(one.cif, primitive=True) for one in listed}, out)
 
@@ -63,34 +71,30 @@ def write_candidates(
     targets: Sequence[Target],
     allowed: AllowedElements,
     out: Path,
-    filters: Filters | None = None,
+    funnel: Funnel | None = None,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Write CIFs as they come, then the ranked ``candidates.csv``, ``candidates.extxyz`` and ``summary.json``.
 
-    Without ``filters`` the table lists every sample: failures are counted by their reasons. Returns all candidates,
+    Without a ``funnel`` the table lists every sample: failures are counted by their reasons. Returns all candidates,
     and those that were listed.
     """
-    conditions, counts = (filters or Filters()).conditions(), {}
+    counted = funnel or Funnel(Filters())
     everything, passed = [], []
     batches = generator.sample(targets, allowed, out / "parts", progress=True)
     with making(out / "parts"):
         files = CandidateFiles(out)
-        for batch in batches:
-            wanted = batch
-            for name, holds in conditions:
-                wanted = [candidate for candidate in wanted if holds(candidate)]
-                counts[name] = counts.get(name, 0) + len(wanted)
+        for batch, wanted in counted.pour(batches):
             wanted = files.add(wanted)
             passed += wanted
             named = {candidate.id: candidate for candidate in wanted}
             everything += [named.get(candidate.id, candidate) for candidate in batch]
-        listed = everything if filters is None else passed
+        listed = everything if funnel is None else passed
         files.finish(listed)
-        summary = summarise(everything) | {"filters": counts}
+        summary = summarise(everything) | {"filters": counted.counts, "listed": len(listed)}
         write_json(out / "summary.json", summary)
         shutil.rmtree(out / "parts")
-    whole, kept = summary["all"], ", ".join(f"{name} {count}" for name, count in counts.items())
-    print(f"{whole['samples']} samples, {whole['decoded']} decoded; {kept}. Ranked in {out / TABLE}")
+    whole, kept = summary["all"], ", ".join(f"{name} {count}" for name, count in counted.counts.items())
+    print(f"{whole['samples']} samples, {whole['decoded']} decoded; {kept}; {len(listed)} ranked in {out / TABLE}")
     return everything, listed
 
 

@@ -8,6 +8,7 @@ for candidate in generator.around("SrTiO3", count=20):
 import hashlib
 import itertools
 import json
+from collections import abc
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -28,18 +29,24 @@ from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import screen
 from data_prep.sources import read_source
 from data_prep.voxelize import input_maps, voxelize
+from models.cell_volume import VolumeRegression
 from models.decoding.species import AllowedElements, allowed_elements
+from models.element_roles import ElementRoles
 from models.latent_sampler import LatentSampler
 from repro.decoding.decoder import Decoder, decoding_pool
 from repro.decoding.latents import Autoencoder
 from repro.generation.candidates import Candidate, describe
+from repro.generation.chemical_neighbours import Neighbourhood
+from repro.generation.funnel import Funnel
 from repro.generation.request import Request
-from repro.generation.targets import Target, is_file, requested_targets
+from repro.generation.targets import Target, in_turn, is_file, requested_targets
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
+from repro.training.dataset import batches
 
 BATCH = 20
+Batches = abc.Generator[list[Candidate], None, None]  # this module has a Generator of its own
 MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
 
 
@@ -57,7 +64,8 @@ class Generator:
 
     ``property_weights`` is the folder of the networks that rank the candidates; ``edges`` (9,) in eV/atom are the
     deciles of the condition; ``elements`` (k,) the atomic numbers of the training part; ``sampling`` how much is
-    sampled and how, if nothing else is asked for.
+    sampled and how, if nothing else is asked for; ``roles`` those of the elements in the training part; ``volumes``
+    those that fit the atoms of a cell, if cells get them.
     """
 
     autoencoder: Autoencoder
@@ -70,6 +78,8 @@ class Generator:
     angle_rule: AngleRule
     latent_sampler: LatentSampler | None
     known: KnownFormulas
+    roles: ElementRoles
+    volumes: VolumeRegression | None = None
 
     @property
     def n_conditions(self) -> int:
@@ -96,17 +106,22 @@ class Generator:
         count: int = 100,
         *,
         seed: int = 0,
+        distance: float | None = None,
         spread: float | None = None,
         formation_energy: float | None = None,
         elements: Sequence[str] = (),
+        known: bool = False,
         source: str = "embedded",
     ) -> Iterator[Candidate]:
-        """Yield ``count`` samples around a compound as they come: a formula or id of ``source``, or a CIF file.
+        """Yield ``count`` distinct new crystals around a compound: a formula or id of ``source``, or a CIF file.
 
-        The others are those of ``Request``. Raises InputError naming the argument that asks for nothing, a base that
-        is not there, or an element that the networks have never seen.
+        The others are those of ``Request``. They come as they are found, fewer if the search ends. Raises InputError
+        naming the argument that asks for nothing, a base that is not there, or an element that the networks have never
+        seen.
         """
-        request = Request(base, count, formation_energy, spread, seed=seed, elements=tuple(elements))
+        request = Request(
+            base, count, None, formation_energy, distance, spread, None, seed, tuple(elements), known=known
+        )
         return self._candidates(request, [] if is_file(base) else base_crystals(source))
 
     def random(
@@ -118,51 +133,90 @@ class Generator:
         formation_energy: float | None = None,
         random_from: RandomFrom | None = None,
         elements: Sequence[str] = (),
+        known: bool = False,
     ) -> Iterator[Candidate]:
-        """Yield ``count`` samples of the whole latent space as they come, evenly over the deciles.
+        """Yield ``count`` distinct new crystals from the whole latent space, evenly over the deciles.
 
-        With a ``formation_energy`` (eV/atom) all are of its decile. The others are those of ``Request``. Raises
-        InputError as ``around`` does.
+        With a ``formation_energy`` (eV/atom) all are of its decile. The others are those of ``Request``. They come as
+        they are found, fewer if the search ends. Raises InputError as ``around`` does.
         """
-        request = Request(None, count, formation_energy, spread, random_from, seed, tuple(elements))
+        request = Request(
+            None, count, None, formation_energy, None, spread, random_from, seed, tuple(elements), known=known
+        )
         return self._candidates(request, [])
 
     def _candidates(self, request: Request, source: Sequence[Crystal]) -> Iterator[Candidate]:
         targets = requested_targets(self, request, source)
-        return itertools.chain.from_iterable(self.sample(targets, self.allowed(request.elements)))
+        # Other processes would run the user's script again, unless it guards against that.
+        batches = self.sample(targets, self.allowed(request.elements), processes=1)
+        found = Funnel(request.listed, request.count).pour(batches)
+        return itertools.chain.from_iterable(passed for _, passed in found)
 
     def sample(
-        self, targets: Sequence[Target], allowed: AllowedElements, parts: Path | None = None, progress: bool = False
-    ) -> Iterator[list[Candidate]]:
-        """Yield the candidates of all targets, a batch at a time.
+        self,
+        targets: Sequence[Target],
+        allowed: AllowedElements,
+        parts: Path | None = None,
+        progress: bool = False,
+        processes: int | None = None,
+    ) -> Batches:
+        """Yield the candidates of all targets, a batch at a time, each with some of every target.
 
-        Finished batches are kept under ``parts`` and not sampled again: a killed command goes on from there. Raises
-        InputError at the call, not at the first batch, when the property networks cannot be read.
+        Finished batches are kept under ``parts`` and not sampled again: a killed command goes on from there. As many
+        ``processes`` share the work as there are cores, or as many as given. Raises InputError at the call, not at the
+        first batch, when the property networks cannot be read.
         """
-        return self._batches(targets, allowed, parts, self.fingerprint(), progress)
+        return self._batches(targets, allowed, parts, self.fingerprint(), progress, processes)
 
     def _batches(
-        self, targets: Sequence[Target], allowed: AllowedElements, parts: Path | None, made_by: str, progress: bool
-    ) -> Iterator[list[Candidate]]:
+        self,
+        targets: Sequence[Target],
+        allowed: AllowedElements,
+        parts: Path | None,
+        made_by: str,
+        progress: bool,
+        processes: int | None,
+    ) -> Batches:
         decoder = self.decoder.among(allowed)
+        centres = {target.name: self._centre(target) for target in targets}
         total = sum(target.count for target in targets)
         bar = tqdm(total=total, desc="generate", unit=" samples", disable=not progress)
-        with decoding_pool(total) as pool, bar:
-            for target in targets:
-                centre = self._centre(target)
-                for start in range(0, target.count, BATCH):
-                    stop = min(start + BATCH, target.count)
-                    name = f"{target.digest(allowed.numbers)}-{made_by}-{start:06d}-{stop:06d}.json"
-                    found = _stored(parts / name) if parts else None
-                    if found is None:
-                        z = target.draw(start, stop, centre)
-                        maps = self.autoencoder.decode(z, self._one_hot([target.condition] * len(z)))
-                        outcomes = decoder.atoms(pool, maps, self.sampling.way)
-                        found = describe(target, start, outcomes, self, pool)
-                        if parts:
-                            write_json(parts / name, [asdict(candidate) for candidate in found])
-                    yield found
-                    bar.update(stop - start)
+        with decoding_pool(total, processes) as pool, bar:
+            for samples in batches(in_turn(targets), BATCH):
+                part = parts / f"{_digest(samples, allowed)}-{made_by}.json" if parts else None
+                found = _stored(part) if part else None
+                if found is None:
+                    z = self._latents(samples, centres, allowed)
+                    maps = self.autoencoder.decode(z, self._one_hot([target.condition for target, _ in samples]))
+                    found = describe(samples, decoder.atoms(pool, maps, self.sampling.way), self, pool)
+                    if part:
+                        write_json(part, [asdict(candidate) for candidate in found])
+                bar.update(len(found))
+                yield found
+
+    def _latents(
+        self, samples: Sequence[tuple[Target, int]], centres: dict[str, np.ndarray], allowed: AllowedElements
+    ) -> np.ndarray:
+        """Return the latent vectors (n, L) of samples; neighbours of a base are encoded together."""
+        latents: dict[int, np.ndarray] = {}
+        moved, streams = {}, {}
+        for place, (target, number) in enumerate(samples):
+            if target.distance is None:
+                latents[place] = target.latent(number, centres[target.name])
+            else:
+                streams[place] = target.stream(number)
+                volumes = self.volumes or VolumeRegression({})
+                near = Neighbourhood(allowed.numbers, target.distance, volumes, self.roles)
+                moved[place] = near.sample(target.base, streams[place])
+        if moved:
+            crystals = list(moved.values())
+            conditions = self._one_hot([samples[place][0].condition for place in moved])
+            means, log_vars = self.autoencoder.encode(
+                self.maps_of(crystals), conditions, [crystal.numbers for crystal in crystals]
+            )
+            for place, mean, log_var in zip(moved, means, log_vars, strict=True):
+                latents[place] = mean + np.exp(log_var / 2) * streams[place].standard_normal(len(mean))
+        return np.stack([latents[place] for place in range(len(samples))]).astype(np.float32)
 
     def allowed(self, symbols: Sequence[str] = ()) -> AllowedElements:
         """Return the elements that an atom may be: those of the training part, or ``symbols`` among them.
@@ -227,6 +281,12 @@ def base_crystals(source: str) -> list[Crystal]:
     """Return the crystals of a source that a base compound may be chosen from, in their primitive cells."""
     found, _ = read_source(source)
     return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
+
+
+def _digest(samples: Sequence[tuple[Target, int]], allowed: AllowedElements) -> str:
+    """Return a short hash by which a batch's partial result is known."""
+    text = " ".join(f"{target.digest(allowed.numbers)}-{number}" for target, number in samples)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _stored(part: Path) -> list[Candidate] | None:

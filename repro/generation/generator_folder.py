@@ -14,9 +14,11 @@ from data_prep.elements import radii_of
 from data_prep.errors import InputError
 from data_prep.files.npz import DamagedNpz, read_npz, write_npz
 from data_prep.formula_digests import FormulaDigests
+from models.cell_volume import VolumeRegression
 from models.decoding.arrangements import Arrangements
 from models.decoding.species import allowed_elements
 from models.decoding.watershed_parameters import WatershedParameters
+from models.element_roles import ElementRoles, count_roles
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
 from models.vae import CondDFCVAE
@@ -41,19 +43,23 @@ from repro.training.fit import load_weights
 from repro.training.train_vae import build_vae
 
 VAE, FORMULAS = "vae.weights.h5", "formulas.npz"
-SITE_COUNTS, LATENTS = "site_counts.npz", "encoded.npz"
+SITE_COUNTS, LATENTS, VOLUMES = "site_counts.npz", "encoded.npz", "volumes.npz"
 
 Readout = TypeVar("Readout", SiteCountClassifier, LatentSampler)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run has learned: the VAE, the decoder of maps, the rule of the angles, the sampler of latents if any."""
+    """What a run has learned.
+
+    The VAE, the decoder of maps, the rule of the angles; the sampler of latents and the volumes of cells if any.
+    """
 
     vae: CondDFCVAE
     decoder: Decoder
     angle_rule: AngleRule
-    latent_sampler: LatentSampler | None
+    latent_sampler: LatentSampler | None = None
+    volumes: VolumeRegression | None = None
 
 
 def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dataset, facts: dict) -> None:
@@ -70,6 +76,9 @@ def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dat
     if sampler:
         write_npz(folder / LATENTS, sampler.arrays(), compressed=True)
         files.append(LATENTS)
+    if learned.volumes:
+        write_npz(folder / VOLUMES, learned.volumes.arrays(), compressed=True)
+        files.append(VOLUMES)
     manifest = {
         "vae": parameters_to_json(preset.vae),
         "unet": write_unet(unet_beside(folder), decoder.unet(), preset.unet, preset.voxels.radii, facts),
@@ -80,6 +89,7 @@ def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dat
         "elements": dataset.elements,
         "angles": learned.angle_rule.to_json(),
         "sites": decoder.arrangements.to_json(),
+        "roles": count_roles(crystal.numbers for crystal in dataset.train).to_json(),
     }
     write_manifest(folder, files, manifest | facts)
 
@@ -124,6 +134,8 @@ def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Gene
         angle_rule=rule,
         latent_sampler=sampler,
         known=known,
+        roles=ElementRoles.from_json(manifest["roles"]),
+        volumes=VolumeRegression.from_arrays(read_npz(folder / VOLUMES)) if VOLUMES in manifest["sha256"] else None,
     )
 
 

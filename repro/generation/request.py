@@ -1,86 +1,50 @@
-"""A user's request for samples, and the filters of the candidates to list."""
+"""A user's request for new crystals."""
 
 import math
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from pymatgen.core import Structure
+from dataclasses import dataclass, replace
 
 from data_prep.errors import InputError
-from data_prep.structures.matching import reduced, reduced_match
-from repro.generation.candidates import Candidate
+from repro.generation.funnel import Filters
 from repro.presets import RandomFrom
 
-
-@dataclass(frozen=True)
-class Filters:
-    """Which valid candidates are listed: each condition that is set must hold."""
-
-    same_stoichiometry: bool = False  # as the base
-    charge_balanced: bool = False  # oxidation states that add up to zero
-    novel: bool = False  # a formula that is not in the data
-    energy_window: tuple[float, float] | None = None  # predicted formation energy, eV/atom
-    unique: bool = False  # not a duplicate of an earlier candidate
-
-    def conditions(self) -> list[tuple[str, Callable[[Candidate], bool]]]:
-        """Return the conditions by name, in the order in which they are counted; validity always comes first."""
-        chosen: list[tuple[str, Callable[[Candidate], bool]]] = [("valid", lambda one: one.valid)]
-        if self.same_stoichiometry:
-            chosen.append(("stoichiometry of the base", lambda one: bool(one.same_stoichiometry)))
-        if self.charge_balanced:
-            chosen.append(("charge balance", lambda one: bool(one.charge_balanced)))
-        if self.novel:
-            chosen.append(("formula not in the data", lambda one: not one.known_formula))
-        if self.energy_window:
-            low, high = self.energy_window
-            chosen.append(("formation energy", lambda one: _within(one.formation_energy_per_atom, low, high)))
-        if self.unique:
-            chosen.append(("unlike all before", Uniqueness().is_new))
-        return chosen
-
-
-@dataclass
-class Uniqueness:
-    """Remembers crystals; one was seen before if its formula is the same and StructureMatcher finds a match."""
-
-    seen: dict[str, list[Structure]] = field(default_factory=lambda: defaultdict(list))
-
-    def is_new(self, candidate: Candidate) -> bool:
-        """Return whether the candidate's crystal is unlike all before it, and remember it."""
-        structure, before = reduced(candidate.structure), self.seen[candidate.formula]
-        if any(reduced_match(structure, other) for other in before):
-            return False
-        before.append(structure)
-        return True
-
-
-def _within(energy: float | None, low: float, high: float) -> bool:
-    return energy is not None and low <= energy <= high
+DRAWS_PER_CANDIDATE, LEAST_DRAWS = 20, 200  # a search for distinct candidates stops after so many samples
 
 
 @dataclass(frozen=True)
 class Request:
-    """Samples that a user asks for; None leaves a choice to the generator.
+    """Crystals that a user asks for; None leaves a choice to the generator.
 
-    ``base`` is a formula, an id of ``source`` or a CIF file; without one the whole latent space is sampled.
-    ``formation_energy`` (eV/atom) chooses the decile of the condition. ``spread`` is the standard deviation around a
-    base, or a factor of a random latent's distance from the middle. ``elements`` are symbols: atoms are of these only.
+    ``base`` is a formula, an id of ``source`` or a CIF file; without one the whole latent space is sampled. ``count``
+    is how many listed candidates are wanted, ``samples`` how many latents are sampled whatever they give; one of them
+    may be given. ``formation_energy`` (eV/atom) chooses the decile of the condition. ``distance`` is that of the
+    neighbours of a base, from 0 to 1; ``spread`` the standard deviation around a base itself, or a factor of a random
+    latent's distance from the middle. ``elements`` are symbols: atoms are of these only. What is counted is distinct,
+    and of a formula that is not in the data unless ``known`` ones are listed too.
     """
 
     base: str | None = None
     count: int | None = None
+    samples: int | None = None
     formation_energy: float | None = None
+    distance: float | None = None
     spread: float | None = None
     random_from: RandomFrom | None = None
     seed: int = 0
     elements: tuple[str, ...] = ()
     filters: Filters = Filters()
+    known: bool = False
 
     def __post_init__(self):
         """Raise InputError naming the first option whose number asks for nothing that can be drawn."""
-        if self.count is not None and self.count < 1:
-            raise InputError(f"--count {self.count} asks for no sample: give 1 or more.")
+        for name, number in (("count", self.count), ("samples", self.samples)):
+            if number is not None and number < 1:
+                raise InputError(f"--{name} {number} asks for nothing: give 1 or more.")
+        if self.count is not None and self.samples is not None:
+            raise InputError("--count is how many are listed, --samples how many are sampled: give one of them.")
+        if self.distance is not None and not 0 <= self.distance <= 1:
+            raise InputError(f"--distance {self.distance:g} is no distance: give 0 (near) to 1 (far).")
+        if self.distance is not None and (self.base is None or self.spread is not None):
+            raise InputError("--distance goes with --base, and not with --spread.")
         check_seed(self.seed)
         if self.spread is not None and not 0 <= self.spread < math.inf:
             raise InputError(f"--spread {self.spread:g} is no standard deviation: give 0 or more, such as 0.5.")
@@ -91,6 +55,16 @@ class Request:
             raise InputError(
                 f"--energy-window {window[0]:g} {window[1]:g} holds no energy: give the lower bound first, in eV/atom."
             )
+
+    @property
+    def listed(self) -> Filters:
+        """The filters of what is listed."""
+        return self.filters if self.count is None else replace(self.filters, novel=not self.known, unique=True)
+
+    @property
+    def draws(self) -> int | None:
+        """How many latents are sampled at most: ``DRAWS_PER_CANDIDATE`` for each candidate that is wanted."""
+        return self.samples if self.count is None else max(LEAST_DRAWS, DRAWS_PER_CANDIDATE * self.count)
 
 
 def check_seed(seed: int | None) -> None:

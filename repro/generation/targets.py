@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 class Target:
     """A cloud of latent vectors.
 
-    Around ``base`` with standard deviation ``spread``; without a base from the ``sampler``, distances from the
-    middle times ``spread``, or from N(0, spread).
+    Around ``base`` with standard deviation ``spread``, or, if there is a ``distance``, around crystals like the base of
+    elements that far from its own, with the spread of their posteriors; without a base from the ``sampler``, distances
+    from the middle times ``spread``, or from N(0, spread).
     """
 
     name: str
@@ -40,27 +41,48 @@ class Target:
     spread: float
     seed: int
     sampler: LatentSampler | None = None
+    distance: float | None = None
+
+    @property
+    def sampling(self) -> str:
+        """How the latents are sampled, in a word."""
+        if self.base is None:
+            return "encoded" if self.sampler else "normal"
+        return "noise" if self.distance is None else "neighbours"
 
     def digest(self, allowed: np.ndarray) -> str:
         """Return a short hash by which partial results are known as this target's, of ``allowed`` elements."""
         base = None if self.base is None else [self.base.id, *self.base.lengths, *self.base.fractional.ravel()]
         text = json.dumps([self.name, base, self.condition, self.spread, self.seed, allowed.tolist()])
-        text += " encoded" if self.sampler else ""
+        text += f" {self.sampling} {self.distance}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def draw(self, start: int, stop: int, centre: np.ndarray) -> np.ndarray:
-        """Return latent vectors ``start`` to ``stop`` (n, L); each depends on the seed and its number alone."""
-        streams = [np.random.default_rng((self.seed, self.condition, number)) for number in range(start, stop)]
+    def stream(self, number: int) -> np.random.Generator:
+        """Return the random numbers of one sample: they depend on the seed and its number alone."""
+        return np.random.default_rng((self.seed, self.condition, number))
+
+    def latent(self, number: int, centre: np.ndarray) -> np.ndarray:
+        """Return the latent vector (L,) of one sample about the ``centre`` (L,), or from the sampler."""
+        stream = self.stream(number)
         if self.sampler:
-            draws = [self.sampler.draw(self.condition, self.spread, rng) for rng in streams]
-        else:
-            draws = [centre + self.spread * rng.standard_normal(len(centre)) for rng in streams]
-        return np.stack(draws).astype(np.float32)
+            return self.sampler.draw(self.condition, self.spread, stream).astype(np.float32)
+        return (centre + self.spread * stream.standard_normal(len(centre))).astype(np.float32)
+
+
+def in_turn(targets: Sequence[Target]) -> list[tuple[Target, int]]:
+    """Return every sample of all targets, its target and number: the first of each, then the second of each."""
+    most = max((target.count for target in targets), default=0)
+    return [(target, number) for number in range(most) for target in targets if number < target.count]
 
 
 def around(base: Crystal, condition: int, count: int, spread: float, seed: int) -> Target:
     """Return the target around a base compound, under the base's own condition (F18)."""
     return Target(f"{base.formula}-{base.id}", base, condition, count, spread, seed)
+
+
+def beside(base: Crystal, condition: int, count: int, distance: float, seed: int) -> Target:
+    """Return the target around crystals like a base, of elements at a ``distance`` from its own (F46)."""
+    return Target(f"{base.formula}-{base.id}-neighbours", base, condition, count, 1.0, seed, distance=distance)
 
 
 def at_random(
@@ -89,7 +111,10 @@ def pipeline_targets(
         members = [index for index in train if dataset.crystals[index].family == family]
         for index in rng.permutation(members)[: parameters.bases_per_family]:
             base = dataset.crystals[index]
-            targets.append(around(base, int(dataset.bins[index]), parameters.samples_per_base, parameters.spread, seed))
+            condition, count = int(dataset.bins[index]), parameters.samples_per_base
+            targets.append(around(base, condition, count, parameters.spread, seed))
+            if parameters.around == "neighbours":
+                targets.append(beside(base, condition, count, parameters.distance, seed))
     for condition in range(len(dataset.edges) + 1):
         targets.append(at_random(condition, parameters.random_per_condition, seed, sampler, parameters.random_spread))
     return targets
@@ -107,9 +132,12 @@ def requested_targets(generator: "Generator", request: "Request", source: Sequen
     if not math.isfinite(energy):
         energy = generator.predicted_energies([base])[0]
         print(f"{request.base} has no formation energy: the predicted {energy:.2f} eV/atom chooses the condition.")
+    condition, count = generator.condition_of(energy), request.draws or parameters.samples_per_base
+    if request.spread is None and parameters.around == "neighbours":
+        distance = parameters.distance if request.distance is None else request.distance
+        return [beside(base, condition, count, distance, request.seed)]
     spread = parameters.spread if request.spread is None else request.spread
-    count = request.count or parameters.samples_per_base
-    return [around(base, generator.condition_of(energy), count, spread, request.seed)]
+    return [around(base, condition, count, spread, request.seed)]
 
 
 def _random_targets(generator: "Generator", request: "Request") -> list[Target]:
@@ -117,7 +145,7 @@ def _random_targets(generator: "Generator", request: "Request") -> list[Target]:
     conditions: Sequence[int] = range(generator.n_conditions)
     if request.formation_energy is not None:
         conditions = [generator.condition_of(request.formation_energy)]
-    counts = _shares(request.count or parameters.random_per_condition * len(conditions), len(conditions))
+    counts = _shares(request.draws or parameters.random_per_condition * len(conditions), len(conditions))
     sampler = sampler_for(generator, request.random_from or parameters.random_from)
     spread = parameters.random_spread if request.spread is None else request.spread
     wanted = [(condition, count) for condition, count in zip(conditions, counts, strict=True) if count]
