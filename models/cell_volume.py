@@ -79,8 +79,8 @@ class VolumeRegression:
 
 def _checked(part: dict[str, np.ndarray]) -> VolumesOfStoichiometry:
     features, middle, scale, weights, mean = (part[name] for name in ("features", "middle", "scale", "weights", "mean"))
-    shapes = [(features.shape[0], middle.size), middle.shape, scale.shape, (weights.size,), mean.shape]
-    if shapes != [features.shape, scale.shape, middle.shape, weights.shape, ()]:
+    count, size = features.shape
+    if [array.shape for array in (middle, scale, weights, mean)] != [(size,), (size,), (count,), ()]:
         raise ValueError("its arrays do not fit together")
     if not all(np.isfinite(array).all() for array in part.values()) or not (scale > 0).all():
         raise ValueError("its numbers are not finite")

@@ -165,7 +165,7 @@ def _generate(options: argparse.Namespace) -> None:
     filters = Filters(options.same_stoichiometry, options.charge_balanced, options.novel, window, options.unique)
     request = Request(
         base=options.base,
-        count=options.count or (None if options.samples else COUNT),
+        count=COUNT if options.count is None and options.samples is None else options.count,
         samples=options.samples,
         formation_energy=options.formation_energy,
         distance=options.distance,

@@ -1,11 +1,13 @@
 """From a decoded structure to a crystal: validated, symmetrised, written as a CIF."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 
 from data_prep.structures.cif import cif_text
-from data_prep.structures.symmetry import symmetrised
+from data_prep.structures.cubic_cif import cubic_cell
+from data_prep.structures.symmetry import SYMMETRY_TOLERANCE, symmetrised
 from data_prep.structures.validity import closeness, is_valid, smallest_distance
 
 
@@ -28,13 +30,30 @@ class IdealCrystal:
 def idealise(decoded: Structure) -> IdealCrystal:
     """Validate and symmetrise a decoded structure."""
     valid = is_valid(decoded)
-    structure, spacegroup = symmetrised(decoded) if valid else (decoded, None)
+    structure, spacegroup, cif = _in_its_symmetry(decoded) if valid else (decoded, None, None)
     return IdealCrystal(
         structure,
         valid,
         spacegroup,
         smallest_distance(structure),
         closeness(structure),
-        bool(structure.composition.oxi_state_guesses()) if valid else False,
-        cif_text(structure) if valid else None,
+        valid and charge_balanced(structure.composition.reduced_formula),
+        cif,
     )
+
+
+def _in_its_symmetry(decoded: Structure) -> tuple[Structure, int | None, str]:
+    """Return the standard primitive cell, its space group and its CIF; quickly if it is cubic, as nearly all are."""
+    cell = cubic_cell(decoded, SYMMETRY_TOLERANCE)
+    if cell is not None:
+        structure, cif = cell.primitive(), cell.cif()
+        if cif is not None and is_valid(structure):
+            return structure, cell.spacegroup, cif
+    structure, spacegroup = symmetrised(decoded)
+    return structure, spacegroup, cif_text(structure)
+
+
+@lru_cache(maxsize=4096)
+def charge_balanced(formula: str) -> bool:
+    """Return whether the elements of a formula have oxidation states that add up to zero."""
+    return bool(Composition(formula).oxi_state_guesses())

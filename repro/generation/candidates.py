@@ -35,7 +35,6 @@ class Candidate:
     target: str
     base: str
     condition: int
-    sampling: str = ""  # "noise" or "neighbours" of a base, "encoded" or "normal" at random
     formula: str | None = None
     valid: bool = False
     properties: dict[str, float | None] = field(default_factory=dict)
@@ -56,6 +55,7 @@ class Candidate:
     charge_balanced: bool | None = None
     known_formula: bool | None = None
     training_formula: bool | None = None
+    sampling: str = ""  # "noise" or "neighbours" of a base, "encoded" or "normal" at random
     file: str | None = None
     reason: str | None = None
     cif: str | None = None
@@ -131,7 +131,7 @@ def describe(
     candidates, structures = [], []
     for (target, number), outcome in zip(samples, outcomes, strict=True):
         base = target.base.formula if target.base else ""
-        plain = Candidate(f"{target.name}-{number:05d}", target.name, base, target.condition, target.sampling)
+        plain = Candidate(f"{target.name}-{number:05d}", target.name, base, target.condition, sampling=target.sampling)
         if isinstance(outcome, Undecodable):
             candidates.append(replace(plain, reason=outcome.reason))
             structures.append(None)

@@ -9,8 +9,8 @@ from pymatgen.core import Structure
 
 from data_prep.property_labels import FORMATION_ENERGY
 from repro.generation.candidates import Candidate
+from repro.generation.funnel import Filters, Funnel
 from repro.generation.generate import summarise, write_candidates
-from repro.generation.request import Filters
 from tests.support.made_up_crystals import made_up_crystals
 
 
@@ -54,7 +54,8 @@ def test_each_filter_is_counted_in_order_and_the_counts_add_up_over_batches(tmp_
         candidate(5),
         failed(6, reason="no occupied voxels"),
     ]
-    everything, listed = write_candidates(MadeUpGenerator(first, [candidate(7, -1.5)]), [], None, tmp_path, EVERY)
+    made_up = MadeUpGenerator(first, [candidate(7, -1.5)])
+    everything, listed = write_candidates(made_up, [], None, tmp_path, Funnel(EVERY))
     assert [one.id for one in listed] == ["made-00005", "made-00007"] and len(everything) == 8
     assert json.loads((tmp_path / "summary.json").read_text())["filters"] == {
         "valid": 7, "stoichiometry of the base": 6, "charge balance": 5, "formula not in the data": 4,
@@ -70,9 +71,21 @@ def test_each_filter_is_counted_in_order_and_the_counts_add_up_over_batches(tmp_
 def test_one_memory_of_unique_crystals_serves_all_batches(tmp_path):
     batch = [candidate(0), candidate(1), candidate(3)]  # the first and the last are one crystal
     again = [replace(one, id=f"again-{one.id}") for one in batch]
-    _, listed = write_candidates(MadeUpGenerator(batch, again), [], None, tmp_path, Filters(unique=True))
+    _, listed = write_candidates(MadeUpGenerator(batch, again), [], None, tmp_path, Funnel(Filters(unique=True)))
     assert [one.id for one in listed] == ["made-00000", "made-00001"]
     assert json.loads((tmp_path / "summary.json").read_text())["filters"] == {"valid": 6, "unlike all before": 2}
+
+
+def test_a_search_stops_when_enough_distinct_candidates_have_passed(tmp_path, capsys):
+    funnel = Funnel(Filters(unique=True), wanted=2)
+    batches = [candidate(0), candidate(3)], [candidate(1), candidate(2)], [candidate(4)]
+    everything, listed = write_candidates(MadeUpGenerator(*batches), [], None, tmp_path, funnel)
+    assert [one.id for one in listed] == ["made-00000", "made-00001"]
+    assert len(everything) == funnel.samples == 4 and funnel.listed == 2
+    assert len(list((tmp_path / "cifs").iterdir())) == 2
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["listed"] == 2 and summary["filters"] == {"valid": 4, "unlike all before": 3}
+    assert "4 samples, 4 decoded; valid 4, unlike all before 3; 2 ranked in" in capsys.readouterr().out
 
 
 def test_without_filters_every_sample_is_listed_the_failures_last(tmp_path):

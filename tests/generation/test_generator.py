@@ -11,10 +11,10 @@ from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters
 from repro.generation.generator import Generator
 from repro.generation.generator_folder import load_generator
-from repro.generation.targets import Target, at_random
+from repro.generation.targets import Target, at_random, beside, in_turn
 from repro.properties.network_folder import write_property_networks
 from repro.properties.networks import PropertyNetworks
-from tests.support.made_up_generator import IMPROVED, write
+from tests.support.made_up_generator import IMPROVED, made_up_dataset, write
 
 TINY = CGCNNParameters(atom_features=4, hidden=4)
 
@@ -39,8 +39,10 @@ def test_atoms_are_of_the_training_parts_elements_or_of_those_asked_for(generato
 
 
 def test_a_random_sample_has_a_candidate_for_each_latent(generator):
-    found = list(generator.random(count=3, seed=2, random_from="normal"))
+    targets = [at_random(condition, 1, 2) for condition in (0, 3, 6)]
+    (found,) = generator.sample(targets, generator.allowed(), processes=1)
     assert [one.id for one in found] == ["random-0-00000", "random-3-00000", "random-6-00000"]
+    assert {one.sampling for one in found} == {"normal"}
     assert all(one.formula or one.reason for one in found)
     assert all(one.structure is not None for one in found if one.valid)
 
@@ -52,23 +54,34 @@ def test_property_networks_that_cannot_be_read_are_named_at_the_call(generator, 
 
 def test_finished_batches_are_not_sampled_again(generator, tmp_path, monkeypatch):
     drawn = []
-    draw = Target.draw
+    latent = Target.latent
 
-    def noted(self, start, stop, centre):
-        drawn.append((start, stop))
-        return draw(self, start, stop, centre)
+    def noted(self, number, centre):
+        drawn.append(number)
+        return latent(self, number, centre)
 
-    monkeypatch.setattr(Target, "draw", noted)
+    monkeypatch.setattr(Target, "latent", noted)
     monkeypatch.setattr("repro.generation.generator.BATCH", 3)
     targets, allowed = [at_random(3, 5, seed=1)], generator.allowed()
     whole = list(generator.sample(targets, allowed, tmp_path))
-    assert drawn == [(0, 3), (3, 5)] and [len(batch) for batch in whole] == [3, 2]
-    assert list(generator.sample(targets, allowed, tmp_path)) == whole and len(drawn) == 2
-    first = min(tmp_path.iterdir(), key=lambda path: path.name.split("-")[2])
+    assert drawn == [0, 1, 2, 3, 4] and [len(batch) for batch in whole] == [3, 2]
+    assert list(generator.sample(targets, allowed, tmp_path)) == whole and len(drawn) == 5
+    first = next(path for path in tmp_path.iterdir() if "random-3-00000" in path.read_text())
     first.write_text(first.read_text()[:-40])  # a damaged part is sampled again
-    assert list(generator.sample(targets, allowed, tmp_path)) == whole and drawn[2:] == [(0, 3)]
+    assert list(generator.sample(targets, allowed, tmp_path)) == whole and drawn[5:] == [0, 1, 2]
     others = [at_random(3, 5, seed=2)]
-    assert list(generator.sample(others, allowed, tmp_path)) != whole and len(drawn) == 5
+    assert list(generator.sample(others, allowed, tmp_path)) != whole and len(drawn) == 13
+
+
+def test_neighbours_of_a_base_are_encoded_and_sampled_whatever_the_batch(generator):
+    base = made_up_dataset().crystals[1]
+    targets, allowed = [beside(base, 3, 4, 0.3, seed=1), at_random(2, 4, seed=1)], generator.allowed()
+    centres = {target.name: np.zeros(4) for target in targets}
+    samples = in_turn(targets)
+    together = generator._latents(samples, centres, allowed)
+    one_by_one = np.concatenate([generator._latents([sample], centres, allowed) for sample in samples])
+    np.testing.assert_allclose(together, one_by_one, atol=1e-5)
+    assert len(np.unique(together.round(4), axis=0)) == len(samples)
 
 
 def test_parts_of_other_networks_are_not_taken_over(generator):

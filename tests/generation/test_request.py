@@ -8,7 +8,8 @@ from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
 from repro.__main__ import main
 from repro.generation.candidates import Candidate
-from repro.generation.request import Filters, Request, Uniqueness
+from repro.generation.funnel import Filters, Uniqueness
+from repro.generation.request import Request
 from repro.released.__main__ import main as released
 from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
@@ -70,8 +71,8 @@ def test_a_crystal_seen_before_is_not_unique_in_whatever_cell_it_comes():
 @pytest.mark.parametrize(
     "asked",
     [
-        "--count 0", "--seed -1", "--spread -1", "--spread nan", "--spread inf", "--formation-energy nan",
-        "--energy-window -1 -2", "--energy-window nan 0",
+        "--count 0", "--samples 0", "--seed -1", "--spread -1", "--spread nan", "--spread inf",
+        "--formation-energy nan", "--energy-window -1 -2", "--energy-window nan 0",
     ],
 )  # fmt: skip
 def test_numbers_that_ask_for_nothing_are_named_before_anything_is_read(asked, tmp_path, monkeypatch, capsys):
@@ -84,7 +85,13 @@ def test_numbers_that_ask_for_nothing_are_named_before_anything_is_read(asked, t
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"count": 0}, "--count 0 asks for no sample"),
+        ({"count": 0}, "--count 0 asks for nothing"),
+        ({"samples": -3}, "--samples -3 asks for nothing"),
+        ({"count": 3, "samples": 3}, "give one of them"),
+        ({"base": "NaCl", "distance": 1.5}, r"--distance 1.5 is no distance: give 0 \(near\) to 1 \(far\)"),
+        ({"base": "NaCl", "distance": float("nan")}, "--distance nan is no distance"),
+        ({"distance": 0.5}, "--distance goes with --base, and not with --spread"),
+        ({"base": "NaCl", "distance": 0.5, "spread": 0.5}, "--distance goes with --base, and not with --spread"),
         ({"seed": -1}, "--seed -1 is negative"),
         ({"spread": -1.0}, "--spread -1 is no standard deviation"),
         ({"filters": Filters(energy_window=(0.0, -1.0))}, "--energy-window 0 -1 holds no energy"),
@@ -98,3 +105,14 @@ def test_a_request_is_refused_when_it_is_made(options, said):
 def test_the_released_networks_take_no_negative_seed_either(tmp_path, capsys):
     assert exit_code(released, ["--shared", str(tmp_path), "--seed", "-1"]) == 2
     assert "--seed -1" in capsys.readouterr().err
+
+
+def test_what_is_counted_is_distinct_and_new_unless_known_crystals_are_wanted_too():
+    assert Request(count=5).listed == Filters(novel=True, unique=True)
+    assert Request(count=5, known=True).listed == Filters(unique=True)
+    assert Request(samples=5, filters=Filters(charge_balanced=True)).listed == Filters(charge_balanced=True)
+
+
+def test_a_search_ends_after_twenty_samples_for_each_candidate_and_no_fewer_than_200():
+    assert [Request(count=count).draws for count in (1, 10, 11)] == [200, 200, 220]
+    assert Request(samples=7).draws == 7 and Request().draws is None

@@ -83,7 +83,7 @@ def test_a_published_generator_has_the_heads_and_decodes_alike(finished):
     weights = str(finished / "weights")
     assert repro("publish-generator", "--to", weights) == 0
     assert (finished / "weights/site_counts.npz").exists()
-    asked = ["generate", "--random", "--formation-energy", "-1", "--count", "3", "--seed", "4"]
+    asked = ["generate", "--random", "--formation-energy", "-1", "--samples", "3", "--seed", "4"]
     assert repro(*asked, "--out", "of-run") == 0
     assert exit_code(main, [*asked, "--weights", weights, "--out", "of-weights"]) == 0
     first, second = ((finished / name / "candidates.csv").read_text() for name in ("of-run", "of-weights"))
@@ -103,7 +103,7 @@ def test_replaced_published_networks_make_the_generation_stale(finished, tmp_pat
 def test_a_base_without_a_label_is_given_the_predicted_energy(finished, capsys):
     cubic = Structure(Lattice.cubic(3.9), ["Sr", "Ti", "O", "O", "O"], SITES)
     cubic.to(filename=str(finished / "mine.cif"))
-    assert repro("generate", "--base", "mine.cif", "--count", "2", "--out", "around-mine") == 0
+    assert repro("generate", "--base", "mine.cif", "--samples", "2", "--out", "around-mine") == 0
     told = capsys.readouterr().out
     energy = float(told.split("the predicted ")[1].split()[0])
     assert -5 < energy < 0  # the published networks know strontium titanate: -3.5

@@ -106,14 +106,26 @@ def test_generating_again_gives_the_same_candidates(finished):
 
 
 def test_the_generator_from_python_gives_the_candidates_of_the_command(finished):
-    asked = ["--base", "made-001", "--count", "3", "--seed", "5", "--formation-energy", "-1", "--spread", "0.3"]
+    asked = [
+        "--base",
+        "made-001",
+        "--count",
+        "3",
+        "--known",
+        "--seed",
+        "5",
+        "--formation-energy",
+        "-1",
+        "--spread",
+        "0.3",
+    ]
     assert repro("generate", *asked, "--out", "by-command") == 0
     generator = load_generator(Path("runs/test/generator"), Path("runs/test/properties"))
-    found = list(generator.around("made-001", count=3, source="crystals.csv", seed=5, formation_energy=-1, spread=0.3))
-    valid = sorted((one for one in found if one.valid), key=lambda one: one.rank)
+    wanted = {"count": 3, "known": True, "source": "crystals.csv", "seed": 5, "formation_energy": -1, "spread": 0.3}
+    valid = sorted(generator.around("made-001", **wanted), key=lambda one: one.rank)
     with open("by-command/candidates.csv") as file:
         rows = list(csv.DictReader(file))
-    assert len(found) == 3 and [row["id"] for row in rows] == [one.id for one in valid]
+    assert [row["id"] for row in rows] == [one.id for one in valid]
     for row, one in zip(rows, valid, strict=True):
         assert (row["formula"], row["spacegroup"]) == (one.formula, str(one.spacegroup))
         assert (row["a"], row["formation_energy_per_atom"]) == (f"{one.a:.5g}", f"{one.formation_energy_per_atom:.5g}")
@@ -146,14 +158,14 @@ def test_the_gathered_networks_are_those_of_the_best_epochs(finished):
 def test_generation_around_a_base_of_the_users_own(finished, capsys):
     with open("crystals.csv") as file:
         base = next(row for row in csv.DictReader(file) if row["id"] == "made-001")
-    assert repro("generate", "--base", "made-001", "--count", "3", "--out", "mine") == 0
+    assert repro("generate", "--base", "made-001", "--samples", "3", "--out", "mine") == 0
     assert "decile" in capsys.readouterr().out
     with open(finished / "mine/candidates.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["base"] for row in rows] == [base["formula"]] * 3
     assert repro("generate", "--base", base["formula"] + "x", "--out", "mine") == 2
     assert base["formula"] in capsys.readouterr().err
-    assert repro("generate", "--random", "--formation-energy", "-99", "--count", "20", "--out", "other") == 0
+    assert repro("generate", "--random", "--formation-energy", "-99", "--samples", "20", "--out", "other") == 0
     with open(finished / "other/candidates.csv") as file:
         conditions = [row["condition"] for row in csv.DictReader(file)]
     samples = json.loads((finished / "other/summary.json").read_text())["all"]["samples"]
@@ -161,7 +173,7 @@ def test_generation_around_a_base_of_the_users_own(finished, capsys):
 
 
 def test_filters_leave_their_counts_and_list_only_what_passed(finished):
-    assert repro("generate", "--random", "--count", "10", "--novel", "--unique", "--out", "filtered") == 0
+    assert repro("generate", "--random", "--samples", "10", "--novel", "--unique", "--out", "filtered") == 0
     with open(finished / "filtered/candidates.csv") as file:
         rows = list(csv.DictReader(file))
     counts = read_json(finished / "filtered/summary.json")["filters"]
@@ -176,7 +188,7 @@ def test_filters_leave_their_counts_and_list_only_what_passed(finished):
 def test_elements_of_the_users_choice_are_the_only_ones(finished, capsys):
     with open("crystals.csv") as file:
         seen = sorted({symbol for row in csv.DictReader(file) for symbol in row["species"].split()})[:3]
-    assert repro("generate", "--random", "--count", "10", "--elements", ",".join(seen), "--out", "chosen") == 0
+    assert repro("generate", "--random", "--samples", "10", "--elements", ",".join(seen), "--out", "chosen") == 0
     with open(finished / "chosen/candidates.csv") as file:
         formulas = [row["formula"] for row in csv.DictReader(file)]
     assert {element.symbol for formula in formulas for element in Composition(formula)} <= set(seen)
@@ -197,8 +209,8 @@ def test_a_published_generator_draws_what_its_run_draws(finished, capsys):
     assert numbers["lattice_mae_b"] == summary["vae"]["ours"]["all"]["lattice_error"][1]
     assert numbers["exact_fraction"] == summary["routes"]["ours, fit"]["all"]["exact_fraction"]
     assert numbers["training"]["train-vae"]["epochs"] == 2
-    assert repro("generate", "--random", "--formation-energy", "-1", "--count", "4", "--out", "of-run") == 0
-    published = ["generate", "--random", "--formation-energy", "-1", "--count", "4", "--weights", weights]
+    assert repro("generate", "--random", "--formation-energy", "-1", "--samples", "4", "--out", "of-run") == 0
+    published = ["generate", "--random", "--formation-energy", "-1", "--samples", "4", "--weights", weights]
     assert exit_code(main, [*published, "--out", "of-weights"]) == 0
     first, second = ((finished / name / "candidates.csv").read_text() for name in ("of-run", "of-weights"))
     assert _told(first) == _told(second)
