@@ -48,9 +48,9 @@ class Lines(NamedTuple):
 def lines_of(crystals: Crystals, grid: int, turns: Turns | None = None) -> Lines:
     """Return the lines that the maps of crystals are drawn from (F3, F4, F8), rotated by ``turns``."""
     lengths = crystals.lengths
-    placed = (-MARGIN + BOX * (np.arange(grid) + 0.5) / grid).astype(np.float32)  # in cell lengths, exact in float32
+    placed = _tensor(-MARGIN + BOX * (np.arange(grid) + 0.5) / grid)  # in cell lengths, exact in float32
     offsets = (placed - ops.expand_dims(crystals.sites, -1)) * ops.reshape(lengths, (-1, 1, 3, 1))
-    corners = ops.expand_dims(lengths, -1) * (BOX * np.arange(grid) / grid).astype(np.float32)
+    corners = ops.expand_dims(lengths, -1) * _tensor(BOX * np.arange(grid) / grid)
     if turns is None:
         return Lines(offsets, corners, ops.broadcast_to(ops.arange(3), ops.shape(lengths)))
     return Lines(_turned(offsets, turns), _turned(ops.expand_dims(corners, 1), turns)[:, 0], turns.axes)
@@ -102,7 +102,11 @@ def draw_coordinates(lines: Lines):
 
 def _of_each(numbers, table: np.ndarray):
     """Return what a table (95,) has for each site, (B, S) float32."""
-    return ops.take(ops.convert_to_tensor(table.astype(np.float32)), ops.cast(numbers, "int32"))
+    return ops.take(_tensor(table), ops.cast(numbers, "int32"))
+
+
+def _tensor(array: np.ndarray):
+    return ops.convert_to_tensor(array.astype(np.float32))
 
 
 def _along(line, axis: int):
@@ -118,7 +122,7 @@ def smooth_errors(noise, density, size):
     ``size`` (B,).
     """
     grid = density.shape[-1]
-    smoothing = ops.convert_to_tensor(_circulant(grid))
+    smoothing = _tensor(_circulant(grid))
     for _ in range(3):  # along each axis in turn; three turns of the axes are none
         noise = ops.transpose(ops.matmul(noise, smoothing), (0, 3, 1, 2))
     smooth = noise / ops.std(noise, axis=(1, 2, 3), keepdims=True)
@@ -133,7 +137,7 @@ def _circulant(grid: int) -> np.ndarray:
     matrix = np.zeros((grid, grid))
     for step, weight in zip(reach, weights / weights.sum(), strict=True):
         matrix[np.arange(grid), (np.arange(grid) + step) % grid] += weight
-    return matrix.astype(np.float32)
+    return matrix
 
 
 class MapDrawing(layers.Layer):
