@@ -116,6 +116,8 @@ def test_the_python_code_runs(name, monkeypatch):
     table = names["table"]
     assert isinstance(table, pd.DataFrame) and len(table) == 20
     energies = table["formation_energy_per_atom (eV/atom)"]
-    assert energies.notna().all() and energies.between(-5.0, 2.0).all()
+    assert (table["warning"][energies.isna()] == "no structure").all()  # of samples that are not valid
+    energies = energies.dropna()
+    assert len(energies) >= 15 and energies.between(-5.0, 2.0).all()
     if name == "README.md":  # around SrTiO3
         assert (energies < -2.0).all()

@@ -153,11 +153,11 @@ def test_generation_around_a_base_of_the_users_own(finished, capsys):
     assert [row["base"] for row in rows] == [base["formula"]] * 3
     assert repro("generate", "--base", base["formula"] + "x", "--out", "mine") == 2
     assert base["formula"] in capsys.readouterr().err
-    assert repro("generate", "--random", "--formation-energy", "-99", "--count", "2", "--out", "other") == 0
+    assert repro("generate", "--random", "--formation-energy", "-99", "--count", "20", "--out", "other") == 0
     with open(finished / "other/candidates.csv") as file:
         conditions = [row["condition"] for row in csv.DictReader(file)]
     samples = json.loads((finished / "other/summary.json").read_text())["all"]["samples"]
-    assert conditions and set(conditions) == {"0"} and samples == 2  # only valid ones are listed
+    assert conditions and set(conditions) == {"0"} and samples == 20  # only valid ones are listed
 
 
 def test_filters_leave_their_counts_and_list_only_what_passed(finished):

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 
-import keras
 import numpy as np
 import pytest
 
@@ -27,11 +26,14 @@ from experiments.reporting.run_facts import warnings
 from experiments.stored import read, write
 from repro import stamps
 from repro.evaluation.results import PAPERS_WAY, route
+from repro.generation.generator_folder import write_generator
 from repro.presets import SMOKE
 from repro.run import Run
+from repro.training.dataset import load_dataset
 from repro.training.prepare import data, voxelize
 from tests.conftest import ROOT
 from tests.support import made_up_run
+from tests.support.made_up_generator import FACTS, untrained
 from tests.support.pipeline import small_source
 
 
@@ -341,9 +343,10 @@ def test_the_slices_come_from_the_trained_vae(tmp_path, monkeypatch):
     """Held-out crystals of all families, the true slice from the store, the other from the VAE's weights."""
     monkeypatch.chdir(tmp_path)
     run = Run(preset=SMOKE, source=str(small_source(tmp_path)), name="small", shared=tmp_path)
-    data(run, None)
-    voxelize(run, None)
-    _untrained_vae(run)
+    data(run)
+    voxelize(run)
+    dataset = load_dataset(run)
+    write_generator(run.folder("generator"), SMOKE, untrained(SMOKE, dataset), dataset, FACTS)
     found = slices.compute(run)
     arrays, ids = found.arrays, found.facts["ids"]
     assert arrays["true"].shape == arrays["ours"].shape == (len(ids), 16, 16)
@@ -353,15 +356,3 @@ def test_the_slices_come_from_the_trained_vae(tmp_path, monkeypatch):
     again = read(tmp_path / "slices", "the training's identity")
     np.testing.assert_array_equal(again.arrays["true"], arrays["true"])
     assert again.facts == found.facts and read(tmp_path / "slices", "another's") is None
-
-
-def _untrained_vae(run: Run) -> None:
-    from models.vae import CondDFCVAE
-    from repro.training.fit import BEST
-
-    keras.utils.set_random_seed(0)
-    model = CondDFCVAE(run.preset.vae, run.preset.voxels.grid)
-    model({"maps": np.zeros((1, 16, 16, 16, 4)), "condition": np.eye(10)[:1]})
-    folder = run.folder("train-vae")
-    folder.mkdir(parents=True)
-    model.save_weights(folder / BEST)
