@@ -190,4 +190,6 @@ class CondDFCVAE(keras.Model):
         if self._features is None:
             return ops.zeros(())
         pairs = zip(self._features(true), self._features(predicted), strict=True)
-        return sum(ops.mean(ops.square(ops.cast(target - output, "float32"))) for target, output in pairs)
+        return sum(
+            ops.mean(ops.square(ops.cast(target, "float32") - ops.cast(output, "float32"))) for target, output in pairs
+        )

@@ -1,9 +1,9 @@
-"""Large weights files as numbered parts: some places that lend a card for a while hand back no larger file."""
+"""Large weights files as numbered parts: a machine that is lent for a while may hand back small files only."""
 
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,34 +12,36 @@ from data_prep.files.checksum import file_sha256
 
 PART_BYTES = 16 * 2**20
 
+Checksums = str | list[str]  # of a whole file, or of each of its parts
 
-def split_file(path: Path) -> list[str]:
-    """Replace a file of more than ``PART_BYTES`` by its parts, ``NAME.part-001`` and so on; return their checksums.
 
-    A smaller file stays as it is, without parts: the list is empty. Parts of an earlier file of this name are removed.
+def split_file(path: Path) -> Checksums:
+    """Return the checksum of a file; one of more than ``PART_BYTES`` is first replaced by its parts.
+
+    These are called ``NAME.part-001`` and so on, and their checksums are returned.
     """
+    if path.stat().st_size <= PART_BYTES:
+        return file_sha256(path)
     sums = []
-    if path.stat().st_size > PART_BYTES:
-        with open(path, "rb") as whole:
-            while piece := whole.read(PART_BYTES):
-                sums.append(hashlib.sha256(piece).hexdigest())
-                with replacing(_part(path, len(sums))) as temporary:
-                    temporary.write_bytes(piece)
-        path.unlink()
-    kept = {_part(path, number) for number in range(1, len(sums) + 1)}
-    for part in path.parent.glob(f"{path.name}.part-*"):
-        if part not in kept:
-            part.unlink()
+    with open(path, "rb") as whole:
+        while piece := whole.read(PART_BYTES):
+            sums.append(hashlib.sha256(piece).hexdigest())
+            with replacing(_part(path, len(sums))) as temporary:
+                temporary.write_bytes(piece)
+    path.unlink()
     return sums
 
 
 @contextmanager
-def joined(path: Path, sums: Sequence[str]) -> Iterator[Path]:
-    """Yield a whole file of the parts whose checksums are ``sums``, ``path`` itself if there are none.
+def joined(path: Path, sums: Checksums | None) -> Iterator[Path]:
+    """Yield a whole file: ``path`` itself, or if ``sums`` are those of its parts, a temporary one beside them.
 
-    Raises ValueError naming a part that is missing or damaged.
+    Without ``sums`` nothing is compared. Raises ValueError if the file does not have its checksum, and naming a part
+    that is missing or damaged.
     """
-    if not sums:
+    if sums is None or isinstance(sums, str):
+        if sums and file_sha256(path) != sums:
+            raise ValueError("its checksum fails")
         yield path
         return
     with tempfile.NamedTemporaryFile(prefix=UNFINISHED, suffix=path.name, dir=path.parent) as whole:

@@ -1,4 +1,4 @@
-"""Training by the clock: a card that is lent for minutes is used to the end, and the learning rate falls with it."""
+"""Training by the clock: a GPU that is lent for minutes is used to the end, and the learning rate falls with time."""
 
 import math
 import time
@@ -20,10 +20,10 @@ def rate_at(peak: float, schedule: str, warmup_steps: int, step: int, share: flo
 
 
 class Clock(keras.callbacks.Callback):
-    """Sets the learning rate by the time of the whole training, and ends an epoch when that is up.
+    """Sets the learning rate by the time of the whole training, and ends the epoch when that time is up.
 
     ``rate`` gives the learning rate of a step and a share of the time; ``seconds_before`` and ``steps_before`` are
-    those of the epochs that have ended. ``steps`` counts those of this epoch.
+    those of earlier epochs. ``steps`` counts the steps of this epoch.
     """
 
     def __init__(self, seconds: float, rate: Callable[[int, float], float], seconds_before: float, steps_before: int):
@@ -38,6 +38,8 @@ class Clock(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch % EVERY == 0:
+            if keras.backend.backend() == "jax":  # within an epoch JAX trains copies of the variables
+                self.model.jax_state_sync()
             self.model.optimizer.learning_rate = self.rate(self.steps_before + batch, self.share)
 
     def on_train_batch_end(self, batch, logs=None):

@@ -11,12 +11,12 @@ from data_prep.errors import InputError
 from models.beyond_paper import Precision
 from models.precision import convolutional, convolutions_in
 
-_NAMES = ("ResourceExhaustedError", "OutOfMemoryError")  # of TensorFlow, of PyTorch
-_WORDS = ("resource_exhausted", "out of memory", "oom when allocating")  # JAX has one error for everything
+_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")  # of TensorFlow, of PyTorch
+_WORDS = ("resource exhausted", "out of memory", "alloc failed")
 
 
 def require_precision(precision: Precision, stage: str) -> None:
-    """Raise InputError if the device cannot train convolutions in ``precision``: found out on one tiny network."""
+    """Raise InputError if the device cannot train convolutions in ``precision``: one tiny network is trained."""
     if precision == "float32":
         return
     with convolutions_in(precision):
@@ -24,10 +24,10 @@ def require_precision(precision: Precision, stage: str) -> None:
     try:
         model.compile(optimizer="sgd", loss="mse", jit_compile=keras.backend.backend() == "jax")
         model.train_on_batch(np.ones((1, 4, 4, 4, 1), np.float32), np.ones((1, 1), np.float32))
-    except Exception as error:  # each backend has its own, and a kernel that is not there may be any of them
+    except Exception as error:  # each backend has errors of its own for a kernel that is not there
         raise InputError(
-            f"{stage}: this device cannot train in {precision} with {keras.backend.backend()}: set precision to "
-            "bfloat16 or float32 in the preset (repro/presets.py), or KERAS_BACKEND to another backend."
+            f"{stage}: this device cannot train in {precision} with {keras.backend.backend()}: choose another preset, "
+            "set precision to float32 in this one (repro/presets.py), or KERAS_BACKEND to another backend."
         ) from error
 
 
@@ -55,12 +55,15 @@ def explaining_memory(stage: str, batch_size: int) -> Iterator[None]:
             raise
         raise InputError(
             f"{stage} ran out of memory with batch_size = {batch_size}: set a smaller one in the preset "
-            f"(repro/presets.py), such as {max(1, batch_size // 2)}."
+            f"(repro/presets.py), such as {max(1, batch_size // 2)}, and start again with --again."
         ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error of Python, TensorFlow, JAX or PyTorch means that memory is exhausted."""
-    if isinstance(error, MemoryError) or type(error).__name__ in _NAMES:
+    kind = type(error).__name__
+    if isinstance(error, MemoryError) or kind in _OUT_OF_MEMORY:
         return True
-    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
+    said = str(error).lower().replace("_", " ")
+    unclear = isinstance(error, RuntimeError) or kind == "InternalError"  # of JAX, of TensorFlow: for any reason
+    return unclear and any(word in said for word in _WORDS)

@@ -18,9 +18,8 @@ from tqdm import tqdm
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import replacing, write_csv, write_json
-from data_prep.files.checksum import file_sha256
 from models.beyond_paper import Precision
-from repro.training.checkpoint_parts import PART_BYTES, joined, split_file
+from repro.training.checkpoint_parts import PART_BYTES, Checksums, joined, split_file
 from repro.training.clock import Clock, rate_at
 
 BEST = "best.weights.h5"
@@ -38,7 +37,7 @@ class Budget:
     schedule: str
     warmup_steps: int
     patience: int = 0  # epochs without improvement before stopping, 0 for never
-    minutes: float = 0.0  # by the clock, however many epochs these are; 0 for so many epochs
+    minutes: float = 0.0  # by the clock, whatever ``epochs`` is; 0 trains ``epochs`` epochs
 
 
 def adam(budget: Budget) -> keras.optimizers.Optimizer:
@@ -89,9 +88,9 @@ def fit_epochs(
 
     After each epoch ``folder`` holds the whole training state, written atomically: a killed training
     resumes after the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
-    epoch with the lowest validation ``monitor``, of the ``network`` alone if the model trains one. A training by
-    the clock counts the time of its epochs. Raises InputError if a loss is not finite, or if the time of the clock
-    is up within the first epoch.
+    epoch with the lowest validation ``monitor``, of the ``network`` alone if the model trains one. Of a training by
+    the clock the time in training steps counts, over all interruptions. Raises InputError if a loss is not finite,
+    or if that time is up within the first epoch.
     """
     history = restore(model, folder, monitor)
     writer = Writer(str(folder / TENSORBOARD))
@@ -102,10 +101,7 @@ def fit_epochs(
             epoch = len(history)
             history.append(_one_epoch(model, feed(epoch), validation, _Progress(bar), folder, history, budget))
             losses = "  ".join(f"{name} {value:.5g}" for name, value in history[-1].items())
-            planned = (
-                f", {_seconds(history) / 60:.1f} of {budget.minutes:g} min" if budget.minutes else f"/{budget.epochs}"
-            )
-            tqdm.write(f"epoch {epoch + 1}{planned}  {losses}")
+            tqdm.write(f"epoch {epoch + 1}{_planned(history, budget)}  {losses}")
             save(model, folder, history, is_best=_best_epoch(history, monitor) == epoch)
             for name, value in history[-1].items():
                 writer.add_scalar(name, value, epoch)
@@ -114,7 +110,7 @@ def fit_epochs(
 
 
 def steps_of(history: list[dict], budget: Budget) -> int:
-    """Return how many steps the epochs of a history had: by the clock, the last one has fewer."""
+    """Return how many steps the epochs of a history had: by the clock, the last epoch has fewer."""
     return sum(epoch.get("steps", budget.steps) for epoch in history)
 
 
@@ -125,6 +121,10 @@ def _seconds(history: list[dict]) -> float:
 def _ended(history: list[dict], budget: Budget, monitor: str) -> bool:
     over = _seconds(history) >= 60 * budget.minutes if budget.minutes else len(history) >= budget.epochs
     return over or _exhausted(history, monitor, budget.patience)
+
+
+def _planned(history: list[dict], budget: Budget) -> str:
+    return f", {_seconds(history) / 60:.1f} of {budget.minutes:g} min" if budget.minutes else f"/{budget.epochs}"
 
 
 def _clock(history: list[dict], budget: Budget) -> Clock:
@@ -153,7 +153,7 @@ def _one_epoch(model, feed, validation, progress, folder: Path, history: list[di
     if clock and not history and clock.steps < budget.steps:
         raise InputError(
             f"{folder.name}: {budget.minutes:g} minutes were over after {clock.steps} of the first {budget.steps} "
-            "steps: this device is too slow for a training by the clock; choose another preset, or import-networks."
+            "steps: this device is too slow; choose another preset, or raise minutes in this one (repro/presets.py)."
         )
     return losses | {"seconds": round(seconds, 2)} | ({"steps": clock.steps} if clock else {})
 
@@ -169,23 +169,31 @@ def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
 def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
     """Write weights, optimizer and history of a completed epoch; the epoch counts when the state file is written.
 
-    The state holds checksums of the weights and also of the history: a damaged number still looks like a number.
+    Until then all files of the epoch before are there: those of this one have names of their own. The state holds
+    checksums of the weights and also of the history: a damaged number still looks like a number.
     """
-    current = f"epoch-{len(history):04d}.weights.h5"
+    current, best = _named("epoch", len(history)), _named("best", len(history))
     _require_space(model, folder / current, files=1 + is_best)
-    state = _read_state(folder) or {}
-    sha256, parts = state.get("sha256", {}), state.get("parts", {})
-    of_best = {name: sums for name, sums in parts.items() if name == BEST and not is_best}
-    written = {BEST: trained_network(model), current: model} if is_best else {current: model}
-    sums = {name: _write(one, folder / name) for name, one in written.items()}
-    split = {name: found for name in written if (found := split_file(folder / name))} | of_best
+    sha256 = (_read_state(folder) or {}).get("sha256", {})
+    sums = {BEST: _write(trained_network(model), folder / best) if is_best else sha256.get(BEST)}
+    sums |= {current: _write(model, folder / current), "history": _sha256(history)}
     write_csv(folder / HISTORY, [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
-    sha256 = {BEST: sha256.get(BEST)} | sums | {"history": _sha256(history)}
-    state = {"weights": current, "sha256": sha256, "history": history}
-    write_json(folder / STATE, state | ({"parts": split} if split else {}))
-    for old in folder.glob("epoch-*.weights.h5*"):
-        if not old.name.startswith(current):
-            old.unlink()
+    write_json(folder / STATE, {"weights": current, "sha256": sums, "history": history})
+    _settle(folder, len(history))
+
+
+def _named(kind: str, epoch: int) -> str:
+    return f"{kind}-{epoch:04d}.weights.h5"
+
+
+def _settle(folder: Path, epoch: int) -> None:
+    """Let the best weights have their name if they are of ``epoch``, the last in the state; remove other epochs'."""
+    current, best = _named("epoch", epoch), _named("best", epoch)
+    for path in (*folder.glob("epoch-*.weights.h5*"), *folder.glob("best-*.weights.h5*")):
+        if path.name.startswith(best):
+            path.replace(folder / path.name.replace(best, BEST))
+        elif not path.name.startswith(current):
+            path.unlink()
 
 
 def trained_network(model: keras.Model) -> keras.Model:
@@ -193,11 +201,11 @@ def trained_network(model: keras.Model) -> keras.Model:
     return getattr(model, "network", model)
 
 
-def _write(model: keras.Model, path: Path) -> str:
-    """Write weights atomically and return their checksum."""
+def _write(model: keras.Model, path: Path) -> Checksums:
+    """Write weights atomically, in parts if they are large, and return the checksums."""
     with replacing(path) as temporary:
         model.save_weights(temporary, overwrite=True)
-    return file_sha256(path)
+    return split_file(path)
 
 
 def forget_training(folder: Path) -> None:
@@ -223,6 +231,7 @@ def restore(model: keras.Model, folder: Path, monitor: str = "loss") -> list[dic
         return []
     if any(f"val_{monitor}" not in losses for losses in state["history"]):
         raise InputError(f"{folder / STATE} is damaged: remove {folder} to train again.")
+    _settle(folder, len(state["history"]))
     load_weights(model, folder / state["weights"])
     return state["history"]
 
@@ -248,14 +257,11 @@ def _sha256(history: list[dict]) -> str:
 def load_weights(model: keras.Model, path: Path) -> None:
     """Load a ``.weights.h5`` file; raises InputError naming it if it is missing, damaged or does not fit.
 
-    If the state of a training is in the same folder, the file is compared with its checksum, or joined of its parts.
+    If the state of a training is in the same folder, the file or its parts are compared with their checksums.
     """
-    state = _read_state(path.parent) or {}
+    sums = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
     try:
-        stored = state.get("sha256", {}).get(path.name)
-        with joined(path, state.get("parts", {}).get(path.name, ())) as whole:
-            if stored and file_sha256(whole) != stored:
-                raise ValueError("its checksum fails")
+        with joined(path, sums) as whole:
             model.load_weights(whole)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

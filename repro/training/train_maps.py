@@ -9,7 +9,7 @@ from models.table6 import UNetParameters, VAEParameters
 from repro.presets import TrainingParameters
 from repro.run import Run
 from repro.training.dataset import load_dataset
-from repro.training.device_limits import explaining_memory, require_precision
+from repro.training.device_limits import explaining_memory
 from repro.training.feeds import Exchange, SampleOrder, exchange_of
 from repro.training.fit import Budget, compile_model, fit_epochs, steps_of, trained_network
 
@@ -42,7 +42,6 @@ def fit_on_maps(
         training.warmup_steps,
         minutes=training.minutes,
     )
-    require_precision(training.precision, folder.name)
     compile_model(model, budget, training.precision, **losses)
     exchange = exchange_of(dataset, training.substituted, run.preset.voxels.radii)
     with explaining_memory(folder.name, parameters.batch_size):

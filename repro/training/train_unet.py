@@ -12,6 +12,7 @@ from models.table6 import UNetParameters
 from models.unet import WeightedCategoricalCrossentropy, build_unet, inverse_frequency_weights
 from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
+from repro.training.device_limits import require_precision
 from repro.training.device_maps import MapDrawing
 from repro.training.drawn_on_device import UNetOnDevice, crystal_feed
 from repro.training.feeds import Exchange, SampleOrder, UNetFeed
@@ -22,6 +23,7 @@ from repro.training.train_maps import fit_on_maps
 def train_unet(run: Run) -> dict:
     """Train on the training part: species with the weighted cross-entropy, occupancy with the binary one (F21, F22)."""
     parameters, training = run.preset.unet, run.preset.unet_training
+    require_precision(training.precision, "train-unet")
     dataset, store = load_dataset(run), load_store(run)
     keras.utils.set_random_seed(run.preset.seed)
     with convolutions_in(training.precision):

@@ -14,6 +14,7 @@ from models.unet import perceptual_features
 from models.vae import CondDFCVAE, start_from_statistics
 from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
+from repro.training.device_limits import require_precision
 from repro.training.device_maps import MapDrawing
 from repro.training.drawn_on_device import VAEOnDevice, crystal_feed
 from repro.training.feeds import Exchange, SampleOrder, VAEFeed
@@ -28,6 +29,7 @@ STATISTICS = 64  # about so many training maps give the mean and deviation to st
 def train_vae(run: Run) -> dict:
     """Train on the training part with MSE + alpha perceptual + beta KLD (Methods; Table 6; F42)."""
     parameters, training = run.preset.vae, run.preset.vae_training
+    require_precision(training.precision, "train-vae")
     dataset, store, folder = load_dataset(run), load_store(run), run.folder("train-vae")
     train = dataset.indices("train")
     some = train[:: max(1, len(train) // STATISTICS)]

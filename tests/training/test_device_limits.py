@@ -68,7 +68,7 @@ def test_weights_trained_in_half_precision_serve_in_float32():
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a card has float16")
 def test_a_device_without_float16_is_refused_in_a_sentence():
     with pytest.raises(
-        InputError, match="train-unet: this device cannot train in float16 with tensorflow: set precision"
+        InputError, match="train-unet: this device cannot train in float16 with tensorflow: choose another preset"
     ):
         require_precision("float16", "train-unet")
 
@@ -109,6 +109,7 @@ class OutOfMemoryError(RuntimeError):
         (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[10,32]"), True),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 4294967296 bytes."), True),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (tf.errors.InternalError(None, None, "failed to allocate: CUDA_ERROR_OUT_OF_MEMORY"), True),
         (RuntimeError("INVALID_ARGUMENT: shapes differ"), False),
         (ValueError("out of memory"), False),
     ],
@@ -120,5 +121,5 @@ def test_whatever_a_backend_raises_says_which_batch_to_set(error, exhausted):
     if exhausted:
         assert str(raised.value) == (
             "train-unet ran out of memory with batch_size = 32: set a smaller one in the preset "
-            "(repro/presets.py), such as 16."
+            "(repro/presets.py), such as 16, and start again with --again."
         )

@@ -91,8 +91,8 @@ def test_errors_are_added_in_training_alone_and_anew_for_each_batch():
     np.testing.assert_array_equal(plain, drawn(inputs)["maps"])
     np.testing.assert_array_equal(first[..., 1:], plain[..., 1:])
     units = 0.02 + 0.3 * plain[..., 0]
-    change = ((first - plain)[..., 0] / units).std(axis=(1, 2, 3))  # no density is below 0: a bit less
-    assert (change < 1.001 * inputs["error"]).all() and (change > 0.4 * inputs["error"]).all()
+    change = ((first - plain)[..., 0] / units).std(axis=(1, 2, 3))  # roughly the size: no density is below 0
+    assert (change < 1.1 * inputs["error"]).all() and (change > 0.4 * inputs["error"]).all()
     assert (first != second).any()
 
 
