@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -261,11 +262,18 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     sums = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
     try:
-        with joined(path, sums) as whole:
+        with joined(path, sums) as whole, warnings.catch_warnings():
+            warnings.filterwarnings("error", "Skipping")  # Keras would leave what does not fit as it is
             model.load_weights(whole)
+    except UserWarning as error:
+        raise _unloadable(path, "it does not fit") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
-            "remove its folder to train again."
-        ) from error
+        raise _unloadable(path, reason) from error
+
+
+def _unloadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
+        "remove its folder to train again."
+    )

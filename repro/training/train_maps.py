@@ -57,4 +57,5 @@ def fit_on_maps(
         "epochs": len(history),
         "samples": steps_of(history, budget) * order.batch_size,
         "seconds": round(sum(epoch["seconds"] for epoch in history)),
+        "backend": keras.backend.backend(),
     }

@@ -11,7 +11,7 @@ from models.precision import convolutions_in
 from models.table6 import UNetParameters
 from models.unet import build_unet
 from repro.training.device_limits import explaining_memory, is_out_of_memory, require_precision
-from repro.training.fit import Budget, compile_model, fit_epochs
+from repro.training.fit import Budget, compile_model, fit_epochs, restore
 from repro.training.train_vae import build_vae
 from tests.training.test_fit import LineFeed, small_model, weights_of
 
@@ -64,15 +64,6 @@ def test_weights_trained_in_half_precision_serve_in_float32():
     assert np.abs(np.array(one["occupied"]) - np.array(other["occupied"])).max() > 0
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends have float16 on processors")
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a card has float16")
-def test_a_device_without_float16_is_refused_in_a_sentence():
-    with pytest.raises(
-        InputError, match="train-unet: this device cannot train in float16 with tensorflow: choose another preset"
-    ):
-        require_precision("float16", "train-unet")
-
-
 @pytest.mark.slow
 def test_processors_have_bfloat16():
     require_precision("bfloat16", "train-unet")
@@ -96,6 +87,8 @@ def test_in_float16_the_loss_is_scaled_and_a_training_goes_on_from_its_scale(tmp
     fit_epochs(resumed, budget, LineFeed, LineFeed(99), tmp_path / "parts")
     np.testing.assert_array_equal(weights_of(resumed), weights_of(whole))
     assert int(resumed.optimizer.step_counter) == 6 and float(resumed.optimizer.dynamic_scale) == 2**15
+    with pytest.raises(InputError, match="of another configuration"):
+        restore(small_model(budget), tmp_path / "whole")
 
 
 class OutOfMemoryError(RuntimeError):
