@@ -5,6 +5,8 @@ from typing import Literal
 
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
+Precision = Literal["float32", "float16", "bfloat16"]  # of the convolutions in training (``precision``)
+
 
 @dataclass(frozen=True)
 class ImprovedVAEParameters(VAEParameters):

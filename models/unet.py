@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.precision import convolutional
 from models.table6 import UNetParameters
 
 PERCEPTUAL_LAYERS = ("down_1_relu_2", "down_2_relu_2", "down_3_relu_2", "bottleneck_relu_2")  # F14
@@ -37,6 +38,7 @@ def build_unet(parameters: UNetParameters, grid: int | None = None) -> keras.Mod
     return keras.Model(maps, {"species": species, "occupied": occupied}, name="unet")
 
 
+@convolutional
 def unet_features(maps: keras.KerasTensor, parameters: UNetParameters) -> keras.KerasTensor:
     """Turn maps (B, G, G, G, channels) into the features (B, G, G, G, 4 filters) that both heads read (F20)."""
     f, momentum = parameters.filters, parameters.norm_momentum
@@ -64,7 +66,7 @@ def perceptual_features(unet: keras.Model) -> Callable:
     normalisation uses its moving statistics: the perceptual model is frozen.
     """
     outputs = [unet.get_layer(name).output for name in PERCEPTUAL_LAYERS]
-    down_path = keras.Model(unet.inputs, outputs, name="perceptual")
+    down_path = keras.Model(unet.input, outputs, name="perceptual")
     down_path.trainable = False
 
     def features(maps):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.precision import convolutional
 from models.table6 import VAEParameters
 
 LEAK = 0.3  # Keras' LeakyReLU default of 2020 (F12)
@@ -34,6 +35,7 @@ def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     return keras.Model({"maps": maps, "condition": condition}, [z_mean, z_log_var], name="encoder")
 
 
+@convolutional
 def encoder_features(
     maps: keras.KerasTensor, condition: keras.KerasTensor, parameters: VAEParameters, grid: int
 ) -> keras.KerasTensor:
@@ -67,10 +69,11 @@ def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     return keras.Model({"z": z, "condition": condition}, {"maps": maps}, name="decoder")
 
 
+@convolutional
 def decoder_features(x: keras.KerasTensor, parameters: VAEParameters, grid: int) -> keras.KerasTensor:
     """Turn a vector (B, ..) into features of every voxel (B, G, G, G, 16) by convolutions."""
     edge = grid // 2 ** (len(parameters.filters) - 1)  # 4 at 32^3: one doubling fewer than blocks
-    x = layers.Dense(parameters.dense, name="decoder_dense")(x)
+    x = layers.Dense(parameters.dense, dtype="float32", name="decoder_dense")(x)
     x = layers.Reshape((edge, edge, edge, parameters.dense // edge**3), name="decoder_reshape")(x)  # (B, 4, 4, 4, 4)
     last = len(parameters.filters)
     for block, filters in enumerate(reversed(parameters.filters), start=1):
@@ -187,4 +190,6 @@ class CondDFCVAE(keras.Model):
         if self._features is None:
             return ops.zeros(())
         pairs = zip(self._features(true), self._features(predicted), strict=True)
-        return sum(ops.mean(ops.square(ops.cast(target - output, "float32"))) for target, output in pairs)
+        return sum(
+            ops.mean(ops.square(ops.cast(target, "float32") - ops.cast(output, "float32"))) for target, output in pairs
+        )

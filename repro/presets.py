@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from models.beyond_paper import ImprovedCGCNNParameters, ImprovedUNetParameters, ImprovedVAEParameters
+from models.beyond_paper import (
+    ImprovedCGCNNParameters,
+    ImprovedUNetParameters,
+    ImprovedVAEParameters,
+    Precision,
+)
 from models.decoding import Way
 from models.decoding.watershed_parameters import PAPERS_READING, WatershedParameters
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
@@ -12,6 +17,7 @@ Schedule = Literal["constant", "cosine"]
 RandomFrom = Literal["normal", "encoded"]
 Around = Literal["noise", "neighbours"]
 PerceptualScale = Literal["raw", "mean_square"]
+Place = Literal["host", "device"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,14 @@ class TrainingParameters:
     warmup_steps: int = 0  # linear rise before the schedule
     start_from_statistics: bool = False  # not in the paper: see ``start_from_statistics`` in models/vae.py
     perceptual_scale: PerceptualScale = "mean_square"  # F42: of each layer's difference; "raw" as the released weights
+    precision: Precision = "float32"  # of the convolutions in training; all else, and evaluation, is float32
+    minutes: float = 0.0  # trained by the clock, whatever the epochs, a cosine over the time; 0: by epochs
+    drawn_on: Place = "host"  # where training maps are drawn; a large card is faster than 16 cores draw
     class_weight_cap: float = 0.0  # not in the paper: largest weight of a species, in medians of all; 0: no cap
+
+    def __post_init__(self):
+        if self.drawn_on == "device" and self.crop:
+            raise ValueError("maps that are drawn on the device are whole: crop must be 0")
 
 
 @dataclass(frozen=True)
@@ -172,9 +185,17 @@ IMPROVED = replace(
 FULL = replace(
     IMPROVED,
     name="full",
-    vae=replace(IMPROVED.vae, batch_size=64, epochs=15, norm_momentum=0.97),
-    vae_training=replace(IMPROVED.vae_training, steps_per_epoch=500, validation_limit=0, warmup_steps=220),
-    unet=replace(PAPER.unet, batch_size=32, learning_rate=1e-3, epochs=8, norm_momentum=0.97),
+    vae=replace(IMPROVED.vae, batch_size=64, norm_momentum=0.97),
+    vae_training=replace(
+        IMPROVED.vae_training,
+        steps_per_epoch=500,
+        validation_limit=0,
+        warmup_steps=220,
+        precision="float16",
+        minutes=2,
+        drawn_on="device",
+    ),
+    unet=replace(PAPER.unet, batch_size=32, learning_rate=1e-3, norm_momentum=0.97),
     unet_training=replace(
         PAPER.unet_training,
         substituted=0.5,
@@ -182,6 +203,9 @@ FULL = replace(
         steps_per_epoch=1000,
         schedule="cosine",
         warmup_steps=240,
+        precision="float16",
+        minutes=6,
+        drawn_on="device",
         class_weight_cap=10.0,
     ),
     watershed=WatershedParameters(threshold=0.98, marker_share=1 / 8192, weighted_centres=True),  # F39, by validation

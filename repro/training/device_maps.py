@@ -35,29 +35,25 @@ class Turns(NamedTuple):
     flips: keras.KerasTensor
 
 
-class Maps(NamedTuple):
-    """``density`` (B, G, G, G) in electrons/Å^3, ``species`` (B, G, G, G) int32, ``coordinates`` (B, G, G, G, 3)."""
-
-    density: keras.KerasTensor
-    species: keras.KerasTensor
-    coordinates: keras.KerasTensor
-
-
-def draw_maps(crystals: Crystals, radii: np.ndarray, grid: int, turns: Turns | None = None) -> Maps:
-    """Return the maps of crystals as ``voxelize`` and ``coordinate_grid`` draw them (F3 to F8), each rotated.
-
-    ``radii`` (95,) in Å, indexed by Z.
+class Lines(NamedTuple):
+    """What maps are products and sums of, the rotations applied: ``offsets`` (B, S, 3, G), from each site to the
+    voxels' centres along each axis, and ``corners`` (B, 3, G), both in Å; ``axes`` (B, 3), of the cell, now here.
     """
-    numbers, sites, lengths = crystals
-    placed = (-MARGIN + BOX * (np.arange(grid) + 0.5) / grid).astype(np.float32)  # in cell lengths, exact in float32
-    offsets = (placed - ops.expand_dims(sites, -1)) * ops.reshape(lengths, (-1, 1, 3, 1))  # (B, S, 3, G), Å
-    corners = ops.expand_dims(lengths, -1) * (BOX * np.arange(grid) / grid).astype(np.float32)  # (B, 3, G), Å
-    axes = ops.broadcast_to(ops.arange(3), ops.shape(lengths))
-    if turns is not None:
-        offsets, corners = _turned(offsets, turns), _turned(ops.expand_dims(corners, 1), turns)[:, 0]
-        axes = turns.axes
-    density, species = _density_and_species(ops.cast(numbers, "int32"), offsets, np.asarray(radii, dtype=np.float64))
-    return Maps(density, species, _coordinates(corners, axes, grid))
+
+    offsets: keras.KerasTensor
+    corners: keras.KerasTensor
+    axes: keras.KerasTensor
+
+
+def lines_of(crystals: Crystals, grid: int, turns: Turns | None = None) -> Lines:
+    """Return the lines that the maps of crystals are drawn from (F3, F4, F8), rotated by ``turns``."""
+    lengths = crystals.lengths
+    placed = _tensor(-MARGIN + BOX * (np.arange(grid) + 0.5) / grid)  # in cell lengths, exact in float32
+    offsets = (placed - ops.expand_dims(crystals.sites, -1)) * ops.reshape(lengths, (-1, 1, 3, 1))
+    corners = ops.expand_dims(lengths, -1) * _tensor(BOX * np.arange(grid) / grid)
+    if turns is None:
+        return Lines(offsets, corners, ops.broadcast_to(ops.arange(3), ops.shape(lengths)))
+    return Lines(_turned(offsets, turns), _turned(ops.expand_dims(corners, 1), turns)[:, 0], turns.axes)
 
 
 def _turned(lines, turns: Turns):
@@ -69,40 +65,48 @@ def _turned(lines, turns: Turns):
     return ops.where(ops.reshape(turns.flips, (-1, 1, 3, 1)), ops.flip(turned, axis=-1), turned)
 
 
-def _density_and_species(numbers, offsets, radii: np.ndarray):
-    """Return both maps (B, G, G, G), the sites one after another, given offsets (B, S, 3, G) in Å."""
+def draw_density(numbers, lines: Lines, radii: np.ndarray):
+    """Return the density (B, G, G, G) in electrons/Å^3 as ``voxelize`` draws it (F5); ``radii`` (95,) in Å."""
     widths = np.where(np.isfinite(radii), radii, 1.0)
     peaks = np.arange(len(radii)) / (GAUSSIAN_INTEGRAL * widths**3)  # 0 for the padding
-    table = np.stack([peaks, widths, np.isfinite(radii) * widths**2]).astype(np.float32)
-    peak, width, limit = (ops.take(ops.convert_to_tensor(row), numbers) for row in table)  # (B, S) each
-    factors = ops.exp(-0.5 * ops.square(offsets / width[..., None, None]))  # (B, S, 3, G)
-    squares = ops.square(offsets)
-    density = species = nearest = None
+    factors = ops.exp(-0.5 * ops.square(lines.offsets / _of_each(numbers, widths)[..., None, None]))  # (B, S, 3, G)
+    along_x = factors[:, :, 0] * _of_each(numbers, peaks)[..., None]
+    return sum(
+        _along(along_x[:, site], 0) * _along(factors[:, site, 1], 1) * _along(factors[:, site, 2], 2)
+        for site in range(numbers.shape[1])
+    )
+
+
+def draw_species(numbers, lines: Lines, radii: np.ndarray):
+    """Return the species map (B, G, G, G) int32 as ``voxelize`` draws it (F7): the nearest site within its radius."""
+    limit = _of_each(numbers, np.where(np.isfinite(radii), np.square(radii), 0.0))[..., None, None, None]
+    labels = ops.cast(numbers, "int32")[..., None, None, None]
+    squares = ops.square(lines.offsets)
+    species, nearest = 0, np.float32(np.inf)
     for site in range(numbers.shape[1]):
-        product = _along(factors[:, site, 0] * peak[:, site, None], 0) * _along(factors[:, site, 1], 1)
-        product = product * _along(factors[:, site, 2], 2)
         distance = _along(squares[:, site, 0], 0) + _along(squares[:, site, 1], 1) + _along(squares[:, site, 2], 2)
-        inside = distance < limit[:, site, None, None, None]
-        label = numbers[:, site, None, None, None]
-        if site == 0:
-            density = product
-            species = ops.where(inside, label, 0)
-            nearest = ops.where(inside, distance, np.float32(np.inf))
-        else:
-            nearer = ops.logical_and(inside, distance < nearest - TIE)
-            density = density + product
-            species = ops.where(nearer, label, species)
-            nearest = ops.where(nearer, distance, nearest)
-    return density, species
+        nearer = ops.logical_and(distance < limit[:, site], distance < nearest - TIE)
+        species = ops.where(nearer, labels[:, site], species)
+        nearest = ops.where(nearer, distance, nearest)
+    return species
 
 
-def _coordinates(corners, axes, grid: int):
-    """Return the coordinate channels (B, G, G, G, 3): channel c rises along the axis that ``axes`` (B, 3) has at c."""
+def draw_coordinates(lines: Lines):
+    """Return the coordinate channels (B, G, G, G, 3) in Å as ``coordinate_grid`` does (F8)."""
     channels = []
     for channel in range(3):
-        here = ops.cast(ops.equal(axes, channel), "float32")[..., None] * corners  # (B, 3, G), one of three not zero
+        here = ops.cast(ops.equal(lines.axes, channel), "float32")[..., None] * lines.corners  # one of three not zero
         channels.append(sum(_along(here[:, axis], axis) for axis in range(3)))
     return ops.stack(channels, axis=-1)
+
+
+def _of_each(numbers, table: np.ndarray):
+    """Return what a table (95,) has for each site, (B, S) float32."""
+    return ops.take(_tensor(table), ops.cast(numbers, "int32"))
+
+
+def _tensor(array: np.ndarray):
+    return ops.convert_to_tensor(array.astype(np.float32))
 
 
 def _along(line, axis: int):
@@ -118,7 +122,7 @@ def smooth_errors(noise, density, size):
     ``size`` (B,).
     """
     grid = density.shape[-1]
-    smoothing = ops.convert_to_tensor(_circulant(grid))
+    smoothing = _tensor(_circulant(grid))
     for _ in range(3):  # along each axis in turn; three turns of the axes are none
         noise = ops.transpose(ops.matmul(noise, smoothing), (0, 3, 1, 2))
     smooth = noise / ops.std(noise, axis=(1, 2, 3), keepdims=True)
@@ -133,15 +137,19 @@ def _circulant(grid: int) -> np.ndarray:
     matrix = np.zeros((grid, grid))
     for step, weight in zip(reach, weights / weights.sum(), strict=True):
         matrix[np.arange(grid), (np.arange(grid) + step) % grid] += weight
-    return matrix.astype(np.float32)
+    return matrix
 
 
 class MapDrawing(layers.Layer):
-    """Turns the batches of ``CrystalFeed`` into those of ``UNetFeed`` and ``VAEFeed``: drawn, turned, with errors."""
+    """Draws the maps of crystals with rotations and errors: the way from ``CrystalFeed`` to a network.
 
-    def __init__(self, radii: np.ndarray, grid: int, errors: bool, seed: int, **kwargs):
+    ``radii`` (95,) in Å; ``labels`` adds what a UNet learns; ``errors`` those of a decoder, in training.
+    """
+
+    def __init__(self, radii: np.ndarray, grid: int, labels: bool, errors: bool, seed: int, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.radii, self.grid, self.errors = np.asarray(radii), grid, errors
+        self.radii, self.grid = np.asarray(radii, dtype=np.float64), grid
+        self.labels, self.errors = labels, errors
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def save_own_variables(self, store):
@@ -152,16 +160,19 @@ class MapDrawing(layers.Layer):
         """Load the state of the noise."""
         self.seed_generator.state.assign(store["seed_state"])
 
-    def call(self, inputs: dict, training: bool = False) -> dict:
-        """Return ``maps`` (B, G, G, G, 4), ``species`` (B, G, G, G) int32 and ``occupied`` (B, G, G, G, 1)."""
-        crystals = Crystals(*(inputs[name] for name in Crystals._fields))
-        drawn = draw_maps(crystals, self.radii, self.grid, Turns(*(inputs[name] for name in Turns._fields)))
-        density = drawn.density
+    def call(self, inputs: dict, training: bool | None = None) -> dict:
+        """Return ``maps`` (B, G, G, G, 4), and with labels ``species`` (B, G, G, G) int32 and ``occupied`` (.., 1).
+
+        ``inputs`` has the fields of ``Crystals`` and ``Turns``, and ``error`` (B,), the size of each map's errors.
+        """
+        crystals, turns = (kind(*(inputs[name] for name in kind._fields)) for kind in (Crystals, Turns))
+        lines = lines_of(crystals, self.grid, turns)
+        density = draw_density(crystals.numbers, lines, self.radii)
         if self.errors and training:
             noise = keras.random.normal(ops.shape(density), seed=self.seed_generator)
             density = smooth_errors(noise, density, inputs["error"])
-        return {
-            "maps": ops.concatenate([density[..., None], drawn.coordinates], axis=-1),
-            "species": drawn.species,
-            "occupied": ops.cast(drawn.species > 0, "float32")[..., None],
-        }
+        drawn = {"maps": ops.concatenate([density[..., None], draw_coordinates(lines)], axis=-1)}
+        if self.labels:
+            species = draw_species(crystals.numbers, lines, self.radii)
+            drawn |= {"species": species, "occupied": ops.cast(species > 0, "float32")[..., None]}
+        return drawn

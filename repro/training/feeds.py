@@ -77,10 +77,15 @@ class Exchange:
         self, index: int, grid: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """Return numbers, lengths, density and species map of an exchanged crystal, or None to use the real one."""
-        if rng.random() >= self.share:
+        found = self.exchanged(index, rng)
+        if found is None:
             return None
-        numbers, lengths = self.rule.exchange(self.crystals[index], rng)
+        numbers, lengths = found
         return numbers, lengths, *voxelize(numbers, self.crystals[index].fractional, lengths, self.radii, grid)
+
+    def exchanged(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return numbers (n,) and lengths (3,) of an exchanged crystal, or None to use the real one."""
+        return None if rng.random() >= self.share else self.rule.exchange(self.crystals[index], rng)
 
 
 def exchange_of(dataset: Dataset, share: float, radii: str) -> Exchange:

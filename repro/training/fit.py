@@ -7,8 +7,10 @@ import math
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -17,7 +19,9 @@ from tqdm import tqdm
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import replacing, write_csv, write_json
-from data_prep.files.checksum import file_sha256
+from models.beyond_paper import Precision
+from repro.training.checkpoint_parts import PART_BYTES, Checksums, joined, split_file
+from repro.training.clock import Clock, rate_at
 
 BEST = "best.weights.h5"
 STATE = "state.json"
@@ -34,12 +38,13 @@ class Budget:
     schedule: str
     warmup_steps: int
     patience: int = 0  # epochs without improvement before stopping, 0 for never
+    minutes: float = 0.0  # by the clock, whatever ``epochs`` is; 0 trains ``epochs`` epochs
 
 
 def adam(budget: Budget) -> keras.optimizers.Optimizer:
     """Return Adam (Methods: "Training procedures were performed using the ADAM optimizer")."""
     rate: float | keras.optimizers.schedules.LearningRateSchedule = budget.learning_rate
-    if budget.schedule == "cosine":
+    if budget.schedule == "cosine" and not budget.minutes:  # the clock sets the rate itself
         total = max(1, budget.epochs * budget.steps - budget.warmup_steps)
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, total, warmup_target=budget.learning_rate, warmup_steps=budget.warmup_steps
@@ -47,9 +52,15 @@ def adam(budget: Budget) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate)
 
 
-def compile_model(model: keras.Model, budget: Budget, **losses) -> None:
-    """Compile with Adam; with XLA only if the backend is built on it (on a CPU TensorFlow is slower with it)."""
-    model.compile(optimizer=adam(budget), jit_compile=keras.backend.backend() == "jax", **losses)
+def compile_model(model: keras.Model, budget: Budget, precision: Precision = "float32", **losses) -> None:
+    """Compile with Adam; with XLA only if the backend is built on it (on a CPU TensorFlow is slower with it).
+
+    In float16 the loss is scaled, or small gradients would be zero.
+    """
+    optimizer = adam(budget)
+    if precision == "float16":
+        optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
+    model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax", **losses)
     model.optimizer.build(model.trainable_variables)
 
 
@@ -78,17 +89,20 @@ def fit_epochs(
 
     After each epoch ``folder`` holds the whole training state, written atomically: a killed training
     resumes after the last completed epoch, on a CPU to the same weights. ``best.weights.h5`` is the
-    epoch with the lowest validation ``monitor``. Raises InputError if a loss is not finite.
+    epoch with the lowest validation ``monitor``, of the ``network`` alone if the model trains one. Of a training by
+    the clock the time in training steps counts, over all interruptions. Raises InputError if a loss is not finite,
+    or if that time is up within the first epoch.
     """
     history = restore(model, folder, monitor)
     writer = Writer(str(folder / TENSORBOARD))
-    total = budget.epochs * budget.steps
-    with tqdm(total=total, initial=len(history) * budget.steps, desc=folder.name, unit=" steps", mininterval=2) as bar:
-        while len(history) < budget.epochs and not _exhausted(history, monitor, budget.patience):
+    total = None if budget.minutes else budget.epochs * budget.steps
+    done = steps_of(history, budget)
+    with tqdm(total=total, initial=done, desc=folder.name, unit=" steps", mininterval=2) as bar:
+        while not _ended(history, budget, monitor):
             epoch = len(history)
-            history.append(_one_epoch(model, feed(epoch), validation, _Progress(bar), folder, epoch))
+            history.append(_one_epoch(model, feed(epoch), validation, _Progress(bar), folder, history, budget))
             losses = "  ".join(f"{name} {value:.5g}" for name, value in history[-1].items())
-            tqdm.write(f"epoch {epoch + 1}/{budget.epochs}  {losses}")
+            tqdm.write(f"epoch {epoch + 1}{_planned(history, budget)}  {losses}")
             save(model, folder, history, is_best=_best_epoch(history, monitor) == epoch)
             for name, value in history[-1].items():
                 writer.add_scalar(name, value, epoch)
@@ -96,10 +110,36 @@ def fit_epochs(
     return history
 
 
-def _one_epoch(model, feed, validation, progress, folder: Path, epoch: int) -> dict[str, float]:
-    started = time.perf_counter()
-    stop_on_nan = keras.callbacks.TerminateOnNaN()
-    logs = model.fit(feed, epochs=1, shuffle=False, verbose=0, callbacks=[progress, stop_on_nan]).history
+def steps_of(history: list[dict], budget: Budget) -> int:
+    """Return how many steps the epochs of a history had: by the clock, the last epoch has fewer."""
+    return sum(epoch.get("steps", budget.steps) for epoch in history)
+
+
+def _seconds(history: list[dict]) -> float:
+    return sum(epoch["seconds"] for epoch in history)
+
+
+def _ended(history: list[dict], budget: Budget, monitor: str) -> bool:
+    over = _seconds(history) >= 60 * budget.minutes if budget.minutes else len(history) >= budget.epochs
+    return over or _exhausted(history, monitor, budget.patience)
+
+
+def _planned(history: list[dict], budget: Budget) -> str:
+    return f", {_seconds(history) / 60:.1f} of {budget.minutes:g} min" if budget.minutes else f"/{budget.epochs}"
+
+
+def _clock(history: list[dict], budget: Budget) -> Clock:
+    rate = partial(rate_at, budget.learning_rate, budget.schedule, budget.warmup_steps)
+    return Clock(60 * budget.minutes, rate, _seconds(history), steps_of(history, budget))
+
+
+def _one_epoch(model, feed, validation, progress, folder: Path, history: list[dict], budget: Budget) -> dict:
+    epoch, started = len(history), time.perf_counter()
+    callbacks = [progress, keras.callbacks.TerminateOnNaN()]
+    clock = _clock(history, budget) if budget.minutes else None
+    if clock:
+        callbacks.append(clock)
+    logs = model.fit(feed, epochs=1, shuffle=False, verbose=0, callbacks=callbacks).history
     losses = {name: float(values[-1]) for name, values in logs.items()}
     seconds = time.perf_counter() - started
     if all(math.isfinite(value) for value in losses.values()):
@@ -111,7 +151,12 @@ def _one_epoch(model, feed, validation, progress, folder: Path, epoch: int) -> d
             f"{folder.name}: {', '.join(bad)} became NaN or infinite in epoch {epoch + 1}; "
             f"the last good epoch is kept in {folder}: lower the learning rate and start again."
         )
-    return losses | {"seconds": round(seconds, 2)}
+    if clock and not history and clock.steps < budget.steps:
+        raise InputError(
+            f"{folder.name}: {budget.minutes:g} minutes were over after {clock.steps} of the first {budget.steps} "
+            "steps: this device is too slow; choose another preset, or raise minutes in this one (repro/presets.py)."
+        )
+    return losses | {"seconds": round(seconds, 2)} | ({"steps": clock.steps} if clock else {})
 
 
 def _best_epoch(history: list[dict], monitor: str) -> int:
@@ -125,26 +170,48 @@ def _exhausted(history: list[dict], monitor: str, patience: int) -> bool:
 def save(model: keras.Model, folder: Path, history: list[dict], is_best: bool) -> None:
     """Write weights, optimizer and history of a completed epoch; the epoch counts when the state file is written.
 
-    The state holds checksums of the weights and also of the history: a damaged number still looks like a number.
+    Until then all files of the epoch before are there: those of this one have names of their own. The state holds
+    checksums of the weights and also of the history: a damaged number still looks like a number.
     """
-    current = f"epoch-{len(history):04d}.weights.h5"
+    current, best = _named("epoch", len(history)), _named("best", len(history))
     _require_space(model, folder / current, files=1 + is_best)
-    if is_best:
-        with replacing(folder / BEST) as temporary:
-            model.save_weights(temporary, overwrite=True)
-    with replacing(folder / current) as temporary:
-        model.save_weights(temporary, overwrite=True)
+    sha256 = (_read_state(folder) or {}).get("sha256", {})
+    sums = {BEST: _write(trained_network(model), folder / best) if is_best else sha256.get(BEST)}
+    sums |= {current: _write(model, folder / current), "history": _sha256(history)}
     write_csv(folder / HISTORY, [{"epoch": number, **losses} for number, losses in enumerate(history, start=1)])
-    sha256 = {name: file_sha256(folder / name) for name in (current, BEST)} | {"history": _sha256(history)}
-    write_json(folder / STATE, {"weights": current, "sha256": sha256, "history": history})
-    for old in folder.glob("epoch-*.weights.h5"):
-        if old.name != current:
-            old.unlink()
+    write_json(folder / STATE, {"weights": current, "sha256": sums, "history": history})
+    _settle(folder, len(history))
+
+
+def _named(kind: str, epoch: int) -> str:
+    return f"{kind}-{epoch:04d}.weights.h5"
+
+
+def _settle(folder: Path, epoch: int) -> None:
+    """Let the best weights have their name if they are of ``epoch``, the last in the state; remove other epochs'."""
+    current, best = _named("epoch", epoch), _named("best", epoch)
+    for path in (*folder.glob("epoch-*.weights.h5*"), *folder.glob("best-*.weights.h5*")):
+        if path.name.startswith(best):
+            path.replace(folder / path.name.replace(best, BEST))
+        elif not path.name.startswith(current):
+            path.unlink()
+
+
+def trained_network(model: keras.Model) -> keras.Model:
+    """Return the network that a training model is made around, or the model itself."""
+    return getattr(model, "network", model)
+
+
+def _write(model: keras.Model, path: Path) -> Checksums:
+    """Write weights atomically, in parts if they are large, and return the checksums."""
+    with replacing(path) as temporary:
+        model.save_weights(temporary, overwrite=True)
+    return split_file(path)
 
 
 def forget_training(folder: Path) -> None:
     """Remove what a training has left in ``folder``, its best weights and its curves too."""
-    for path in (folder / STATE, folder / BEST, folder / HISTORY, *folder.glob("epoch-*.weights.h5")):
+    for path in (folder / STATE, folder / HISTORY, *folder.glob("*.weights.h5*")):
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
@@ -152,7 +219,8 @@ def forget_training(folder: Path) -> None:
 def _require_space(model: keras.Model, path: Path, files: int) -> None:
     """Raise OSError if the disk has no room for ``files`` files of weights: HDF5 may crash on a full disk."""
     variables = {id(variable): variable for variable in [*model.variables, *model.optimizer.variables]}
-    needed = 2**20 + files * 4 * sum(math.prod(variable.shape) for variable in variables.values())
+    size = 4 * sum(math.prod(variable.shape) for variable in variables.values())
+    needed = 2**20 + (files + (size > PART_BYTES)) * size  # a file is whole until its parts are written
     if shutil.disk_usage(path.parent).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -164,6 +232,7 @@ def restore(model: keras.Model, folder: Path, monitor: str = "loss") -> list[dic
         return []
     if any(f"val_{monitor}" not in losses for losses in state["history"]):
         raise InputError(f"{folder / STATE} is damaged: remove {folder} to train again.")
+    _settle(folder, len(state["history"]))
     load_weights(model, folder / state["weights"])
     return state["history"]
 
@@ -189,16 +258,22 @@ def _sha256(history: list[dict]) -> str:
 def load_weights(model: keras.Model, path: Path) -> None:
     """Load a ``.weights.h5`` file; raises InputError naming it if it is missing, damaged or does not fit.
 
-    If the state of a training is in the same folder, the file is compared with its checksum.
+    If the state of a training is in the same folder, the file or its parts are compared with their checksums.
     """
-    stored = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
+    sums = (_read_state(path.parent) or {}).get("sha256", {}).get(path.name)
     try:
-        if stored and file_sha256(path) != stored:
-            raise ValueError("its checksum fails")
-        model.load_weights(path)
+        with joined(path, sums) as whole, warnings.catch_warnings():
+            warnings.filterwarnings("error", "Skipping")  # Keras would leave what does not fit as it is
+            model.load_weights(whole)
+    except UserWarning as error:
+        raise _unloadable(path, "it does not fit") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
-            "remove its folder to train again."
-        ) from error
+        raise _unloadable(path, reason) from error
+
+
+def _unloadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} cannot be loaded ({reason}): it is missing, damaged or of another configuration; "
+        "remove its folder to train again."
+    )

@@ -9,8 +9,9 @@ from models.table6 import UNetParameters, VAEParameters
 from repro.presets import TrainingParameters
 from repro.run import Run
 from repro.training.dataset import load_dataset
+from repro.training.device_limits import explaining_memory
 from repro.training.feeds import Exchange, SampleOrder, exchange_of
-from repro.training.fit import Budget, compile_model, fit_epochs
+from repro.training.fit import Budget, compile_model, fit_epochs, steps_of, trained_network
 
 Feed = Callable[[SampleOrder, int, Exchange, float], keras.utils.PyDataset]  # order, epoch, exchange, noise
 
@@ -33,19 +34,28 @@ def fit_on_maps(
     train, held_out = dataset.indices("train"), dataset.indices("validation", training.validation_limit)
     order = SampleOrder(train, training.rotations, parameters.batch_size, training.steps_per_epoch, seed)
     held_order = SampleOrder(held_out, 0, parameters.batch_size, 0, seed)
-    budget = Budget(parameters.epochs, order.steps, parameters.learning_rate, training.schedule, training.warmup_steps)
-    compile_model(model, budget, **losses)
-    exchange = exchange_of(dataset, training.substituted, run.preset.voxels.radii)
-    history = fit_epochs(
-        model,
-        budget,
-        lambda epoch: feed(order, epoch, exchange, training.noise),
-        feed(held_order, 0, Exchange(dataset.crystals), 0.0),
-        folder,
+    budget = Budget(
+        parameters.epochs,
+        order.steps,
+        parameters.learning_rate,
+        training.schedule,
+        training.warmup_steps,
+        minutes=training.minutes,
     )
+    compile_model(model, budget, training.precision, **losses)
+    exchange = exchange_of(dataset, training.substituted, run.preset.voxels.radii)
+    with explaining_memory(folder.name, parameters.batch_size):
+        history = fit_epochs(
+            model,
+            budget,
+            lambda epoch: feed(order, epoch, exchange, training.noise),
+            feed(held_order, 0, Exchange(dataset.crystals), 0.0),
+            folder,
+        )
     return {
-        "parameters": model.count_params(),
+        "parameters": trained_network(model).count_params(),
         "epochs": len(history),
-        "samples": len(history) * order.steps * order.batch_size,
+        "samples": steps_of(history, budget) * order.batch_size,
         "seconds": round(sum(epoch["seconds"] for epoch in history)),
+        "backend": keras.backend.backend(),
     }

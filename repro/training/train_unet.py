@@ -7,10 +7,14 @@ from data_prep.elements import radii_of
 from data_prep.shards import VoxelStore
 from models.beyond_paper import ImprovedUNetParameters
 from models.improved_unet import build_improved_unet
+from models.precision import convolutions_in
 from models.table6 import UNetParameters
 from models.unet import WeightedCategoricalCrossentropy, build_unet, inverse_frequency_weights
 from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
+from repro.training.device_limits import require_precision
+from repro.training.device_maps import MapDrawing
+from repro.training.drawn_on_device import UNetOnDevice, crystal_feed
 from repro.training.feeds import Exchange, SampleOrder, UNetFeed
 from repro.training.fit import BEST, load_weights
 from repro.training.train_maps import fit_on_maps
@@ -19,14 +23,20 @@ from repro.training.train_maps import fit_on_maps
 def train_unet(run: Run) -> dict:
     """Train on the training part: species with the weighted cross-entropy, occupancy with the binary one (F21, F22)."""
     parameters, training = run.preset.unet, run.preset.unet_training
+    require_precision(training.precision, "train-unet")
     dataset, store = load_dataset(run), load_store(run)
     keras.utils.set_random_seed(run.preset.seed)
-    model = build_segmenter(parameters, run.preset.voxels.radii)
+    with convolutions_in(training.precision):
+        model = build_segmenter(parameters, run.preset.voxels.radii)
     weights = class_weights(store, dataset.indices("train"), parameters, training.class_weight_cap)
 
     def feed(order: SampleOrder, epoch: int, exchange: Exchange, noise: float) -> UNetFeed:
         return UNetFeed(store, order, training.crop, epoch, exchange, noise)
 
+    if training.drawn_on == "device":
+        radii, errors = radii_of(run.preset.voxels.radii), training.noise > 0
+        model = UNetOnDevice(model, MapDrawing(radii, store.grid, labels=True, errors=errors, seed=run.preset.seed))
+        feed = crystal_feed(dataset)
     losses = {"species": WeightedCategoricalCrossentropy(weights), "occupied": keras.losses.BinaryCrossentropy()}
     return fit_on_maps(run, model, parameters, training, feed, run.folder("train-unet"), loss=losses)
 

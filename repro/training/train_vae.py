@@ -5,13 +5,18 @@ from collections.abc import Callable
 import keras
 
 from data_prep.conditions import one_hot
+from data_prep.elements import radii_of
 from models.beyond_paper import ImprovedVAEParameters
 from models.improved_vae import ImprovedVAE
+from models.precision import convolutions_in
 from models.table6 import VAEParameters
 from models.unet import perceptual_features
 from models.vae import CondDFCVAE, start_from_statistics
 from repro.run import Run
 from repro.training.dataset import load_dataset, load_store
+from repro.training.device_limits import require_precision
+from repro.training.device_maps import MapDrawing
+from repro.training.drawn_on_device import VAEOnDevice, crystal_feed
 from repro.training.feeds import Exchange, SampleOrder, VAEFeed
 from repro.training.fit import BEST, load_weights
 from repro.training.perceptual_scale import perceptual_scale, scaled_features
@@ -24,17 +29,19 @@ STATISTICS = 64  # about so many training maps give the mean and deviation to st
 def train_vae(run: Run) -> dict:
     """Train on the training part with MSE + alpha perceptual + beta KLD (Methods; Table 6; F42)."""
     parameters, training = run.preset.vae, run.preset.vae_training
+    require_precision(training.precision, "train-vae")
     dataset, store, folder = load_dataset(run), load_store(run), run.folder("train-vae")
     train = dataset.indices("train")
     some = train[:: max(1, len(train) // STATISTICS)]
     keras.utils.set_random_seed(run.preset.seed)
     features, scale = None, {}
-    if parameters.alpha:
-        features = perceptual_features(trained_unet(run))
-        if training.perceptual_scale == "mean_square":
-            scale = perceptual_scale(folder, features, store.maps(some))
-            features = scaled_features(features, scale)
-    model = build_vae(parameters, store.grid, features, run.preset.seed)
+    with convolutions_in(training.precision):
+        if parameters.alpha:
+            features = perceptual_features(trained_unet(run))
+            if training.perceptual_scale == "mean_square":
+                scale = perceptual_scale(folder, features, store.maps(some))
+                features = scaled_features(features, scale)
+        model = build_vae(parameters, store.grid, features, run.preset.seed)
     if training.start_from_statistics:
         start_from_statistics(model.decoder, store.maps(some))
     conditions = one_hot(dataset.bins, parameters.conditions)
@@ -42,6 +49,10 @@ def train_vae(run: Run) -> dict:
     def feed(order: SampleOrder, epoch: int, exchange: Exchange, noise: float) -> VAEFeed:
         return VAEFeed(store, conditions, order, epoch, exchange)
 
+    if training.drawn_on == "device":
+        radii = radii_of(run.preset.voxels.radii)
+        model = VAEOnDevice(model, MapDrawing(radii, store.grid, labels=False, errors=False, seed=run.preset.seed))
+        feed = crystal_feed(dataset)
     counts = fit_on_maps(run, model, parameters, training, feed, folder)
     return counts | ({"perceptual_scale": scale} if scale else {})
 

@@ -30,13 +30,15 @@ def test_its_schedule_is_the_one_that_was_measured():
     unet, vae = FULL.unet_training, FULL.vae_training
     assert unet.substituted == vae.substituted == 0.5 and unet.schedule == vae.schedule == "cosine"
     assert (unet.noise, unet.crop, unet.class_weight_cap, vae.noise, vae.rotations) == (0.25, 0, 10, 0, 0)
-    assert unet.rotations > 0
+    assert unet.rotations > 0 and (unet.minutes, vae.minutes) == (6, 2)
+    assert all((part.precision, part.drawn_on) == ("float16", "device") for part in (unet, vae))
 
 
 def test_the_paper_preset_has_none_of_it():
     for training in (PAPER.unet_training, PAPER.vae_training):
         assert training.class_weight_cap == training.substituted == training.noise == 0
-        assert training.schedule == "constant"
+        assert training.schedule == "constant" and training.minutes == 0
+        assert (training.precision, training.drawn_on) == ("float32", "host")
 
 
 def test_it_is_announced(tmp_path):

@@ -11,7 +11,15 @@ from data_prep.box import shift_to_origin
 from data_prep.elements import ionic_radii, unit_radii
 from data_prep.rotations import IDENTITY, random_rotation, rotate
 from data_prep.voxelize import input_maps, voxelize
-from repro.training.device_maps import Crystals, Turns, draw_maps, smooth_errors
+from repro.training.device_maps import (
+    Crystals,
+    Turns,
+    draw_coordinates,
+    draw_density,
+    draw_species,
+    lines_of,
+    smooth_errors,
+)
 from repro.training.feeds import ERROR_WIDTH
 from tests.support.made_up_crystals import made_up_crystals
 
@@ -20,7 +28,7 @@ TWO_SITES = np.array([[0, 0, 0], [0.53125, 0, 0]])  # a plane of voxels at 16^3 
 
 
 def padded(described, sites=None):
-    """Return what ``draw_maps`` takes of (numbers, fractional, lengths) tuples, with room for ``sites`` sites."""
+    """Return the crystals of (numbers, fractional, lengths) tuples, with room for ``sites`` sites."""
     sites = sites or max(len(numbers) for numbers, _, _ in described)
     all_numbers, places = np.zeros((len(described), sites), np.int32), np.zeros((len(described), sites, 3), np.float32)
     for row, (numbers, fractional, _) in enumerate(described):
@@ -30,8 +38,10 @@ def padded(described, sites=None):
 
 
 def drawn(described, radii, grid, turns=None, sites=None):
-    maps = draw_maps(padded(described, sites), radii, grid, turns)
-    return tuple(keras.ops.convert_to_numpy(one) for one in maps)
+    crystals = padded(described, sites)
+    lines = lines_of(crystals, grid, turns)
+    maps = (draw(crystals.numbers, lines, radii) for draw in (draw_density, draw_species))
+    return tuple(keras.ops.convert_to_numpy(one) for one in (*maps, draw_coordinates(lines)))
 
 
 def assert_maps_equal(described, radii, grid, sites=None):
