@@ -15,6 +15,7 @@ import numpy as np
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected
+from data_prep.sources.cells import in_standard_cell
 from data_prep.sources.cif_folder import read_cif
 from models.latent_sampler import LatentSampler
 from repro.presets import GenerateParameters, RandomFrom
@@ -163,10 +164,10 @@ def is_file(base: str) -> bool:
 
 
 def _base_from_cif(path: Path) -> Crystal:
-    """Read one CIF as its primitive cell (F1); it has no formation energy."""
+    """Read one CIF as its standard primitive cell (F1); it has no formation energy."""
     if not path.exists():
         raise InputError(f"The base {path} does not exist.")
     found = read_cif((path, float("nan"), {}), cell="primitive")
     if isinstance(found, Rejected):
         raise InputError(f"The base {path} cannot be used ({found.reason}): {found.detail}.")
-    return found
+    return in_standard_cell(found)
