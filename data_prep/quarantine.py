@@ -18,6 +18,7 @@ from data_prep.structures.standard_cell import CUBIC, has_standard_axes, standar
 
 SYMPREC = 0.1  # Å, the tolerance with which the Materials Project assigns space groups
 MAX_SITES = 40  # of the cell that is used; Methods: "<= 40 atoms"
+MOST_SITES_READ = 1000  # larger cells take distances and spglib minutes, and exceed every selection
 MIN_DISTANCE = 0.1  # Å; closer sites are one site written twice
 MIN_HEIGHT = 0.5  # Å between opposite faces; no crystal has a thinner cell
 ISOTOPES = frozenset({"D", "T"})
@@ -124,11 +125,12 @@ def screen(
 
 
 def refuse_bad_geometry(crystal: Crystal) -> None:
-    """Raise ``Unusable`` for a cell without volume, non-finite coordinates or overlapping sites.
+    """Raise ``Unusable`` for over ``MOST_SITES_READ`` sites, a cell without volume, or sites nowhere or overlapping.
 
     Distances are those of nearest periodic images. Rounding finds them exactly for sites this close,
     because every height of the cell is at least ``MIN_HEIGHT`` (> 2 ``MIN_DISTANCE``).
     """
+    _refuse_size(crystal, MOST_SITES_READ)
     gram = _gram_matrix(crystal)
     fractional = np.asarray(crystal.fractional)
     if not np.isfinite(fractional).all():

@@ -198,9 +198,9 @@ def test_one_bad_file_does_not_stop_the_others(structures, weights, networks, tm
     expected = arrays(networks.predict([crystal_graph(PEROVSKITE), crystal_graph(oxide())]))
     np.testing.assert_allclose(values(rows), expected, rtol=1e-3)
     left_out = {line.split(":")[0] for line in printed.err.splitlines()}
-    assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif"}
+    assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif", "notes.txt"}
     assert "z-heavy.cif: left out, no graph" in printed.err and "1..94" in printed.err
-    assert "2 predicted, 3 left out" in printed.out
+    assert "2 predicted, 4 left out" in printed.out
 
 
 def test_only_bad_files_stop_it(weights, tmp_path, capsys):
