@@ -104,7 +104,10 @@ def _shared_out_options(command: argparse.ArgumentParser) -> None:
 def _generate_options(command: argparse.ArgumentParser) -> None:
     _stage_options(command)
     target = command.add_mutually_exclusive_group()
-    target.add_argument("--base", help="sample around this compound: a formula, an id of the data, or a CIF file")
+    target.add_argument(
+        "--base",
+        help="sample around this compound: a formula, an id of the data, or a file (CIF, POSCAR, extended XYZ)",
+    )
     target.add_argument("--random", action="store_true", help="sample the whole latent space")
     command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
     command.add_argument("--count", type=int, help="how many latent vectors to sample")

@@ -184,26 +184,35 @@ def _symmetrised(block: Block, lattice: Lattice | None, sites: dict[str, list[st
     fitting = [one for one in settings if lattice is None or one.fits(lattice.metric_tensor)]
     structure, notes = _first(block, sites, operators, settings, fitting)
     expected = _expected_sites(block)
-    if expected and len(structure) in expected:
+    if expected and _as_stated(structure, block, expected):
         return structure, notes
     short = operators is None or _fewer(operators, settings, fitting)
     others = [_expanded(block, sites, one.operators) for one in fitting] if short else []
     if expected:
         for other, more in others:
-            if len(other) in expected:
+            if _as_stated(other, block, expected):
                 return other, [*more, f"the operators are those of {_name(named, block)}: the ones listed are not all"]
+        if len(structure) in expected:
+            return structure, notes  # of another composition, which is refused for that
         said = " or ".join(str(count) for count in sorted(expected))
-        formula = f"{block.value(FORMULA).text}, Z = {block.value(UNITS).text}" if block.value(FORMULA) else "Z"
+        formula = f"{block.value(FORMULA).text}, Z = {block.value(UNITS).text}"
         raise Unusable("composition_mismatch", f"{formula} means {said} sites, the symmetry gives {len(structure)}")
-    differing = sorted({len(other) for other, _ in others} - {len(structure)})
+    found = structure.composition.formula
+    differing = [other.composition.formula for other, _ in others if other.composition.formula != found]
     if differing:
+        means = "another setting of it" if operators is None else f"the operators listed ({len(operators)})"
+        first, second = (found, differing[0]) if operators is None else (differing[0], found)
         raise Unusable(
             "unreadable",
-            f"{_name(named, block)} means {differing[0]} sites, but {len(structure)} come of "
-            f"{'another setting of it' if operators is None else f'the operators listed ({len(operators)})'}; "
+            f"{_name(named, block)} gives {first} in a cell, but {means} {second}; "
             "list all operators, or state _cell_formula_units_Z",
         )
     return structure, notes
+
+
+def _as_stated(structure: Structure, block: Block, expected: set[int]) -> bool:
+    stated = _composition(block.value(FORMULA)).reduced_formula
+    return len(structure) in expected and structure.composition.reduced_formula == stated
 
 
 def _first(

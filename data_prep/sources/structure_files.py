@@ -4,6 +4,7 @@ import logging
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,7 +70,7 @@ def _with_own_ids(found: Iterable[Crystal], taken: set[str], path: Path) -> list
     return [replace(one, id=prefix + one.id) if one.id in taken else one for one in found]
 
 
-def _read_folder(folder: Path) -> Found:
+def _read_folder(folder: Path, nested: bool = False) -> Found:
     files = visible_files(folder)
     listed = listed_files(files)
     jobs = [
@@ -77,13 +78,15 @@ def _read_folder(folder: Path) -> Found:
         for path in files
         if path not in listed.skipped
     ]
-    results = on_all_cores(_read_file, jobs, "files")
+    results = on_all_cores(partial(_read_file, nested=nested), jobs, "files")
     crystals: list[Crystal] = []
-    rejected = list(listed.missing)
+    rejected, taken = list(listed.missing), set()
     for (path, _), (found, refused) in zip(jobs, results, strict=True):
-        taken = {crystal.id for crystal in crystals} if path in listed.ids else set()
-        place = path.relative_to(folder).as_posix()
-        crystals += [replace(one, id=place) if one.id in taken else one for one in found]
+        for crystal in found:
+            if crystal.id in taken and path in listed.ids:  # relaxed beside the candidates of the same ids
+                crystal = replace(crystal, id=path.relative_to(folder).as_posix())
+            taken.add(crystal.id)
+            crystals.append(crystal)
         rejected += refused
     return crystals, rejected
 
@@ -99,9 +102,9 @@ def _read_file(job: tuple[Path, str], nested: bool = False) -> Found:
     name = path.name.lower()
     try:
         if name.endswith(".zip"):
-            return [], [Rejected(id, "unknown_format", "an archive in an archive")] if nested else _read_archive(
-                path, id
-            )
+            if nested:
+                raise Unusable("unknown_format", "it is an archive in an archive")
+            return _read_archive(path, id)
         if name.endswith(SUFFIXES):
             return _checked_rows(*read_structure_table(path, None, labelled=False))
         if name.endswith((*JSON_SUFFIXES, *DATABASE_SUFFIXES)):
@@ -130,7 +133,7 @@ def _read_archive(path: Path, id: str) -> Found:
                     "too_large", f"it unpacks to {size // 2**20} MiB, at most {LARGEST_FILE // 2**20} are read"
                 )
             archive.extractall(folder)
-            crystals, rejected = _read_folder(Path(folder))
+            crystals, rejected = _read_folder(Path(folder), nested=True)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
         raise Unusable("unreadable", f"the archive cannot be unpacked: {error}") from error
     return (

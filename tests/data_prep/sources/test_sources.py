@@ -291,7 +291,7 @@ def test_no_damaged_cif_stops_the_others(tmp_path):
     assert {item.id: item.reason for item in rejected} == {name: reason for name, (reason, _) in DAMAGED.items()}
     details = {item.id: item.detail for item in rejected}
     assert "lengths and angles of the cell are [0.0, 4.1" in details["zero_cell"]
-    assert details["cut_in_loop"].endswith("has 6 columns, but 8 values; its last one stands in line 17")
+    assert details["cut_in_loop"].endswith("has 6 columns, but 10 values; its last one stands in line 18")
     assert all(details.values())
 
 
