@@ -15,10 +15,11 @@ from pymatgen.core import Composition
 
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
-from data_prep.quarantine import Rejected
+from data_prep.quarantine import Rejected, Unusable
 from data_prep.sources.cells import in_standard_cell
 from data_prep.sources.cif_folder import read_cif
 from data_prep.sources.frame_readers import frame_reader
+from data_prep.structures.standard_cell import has_standard_axes
 from models.latent_sampler import LatentSampler
 from repro.presets import GenerateParameters, RandomFrom
 from repro.training.dataset import Dataset
@@ -152,7 +153,8 @@ def find_base(name: str, crystals: Sequence[Crystal]) -> Crystal:
     formulas = {name, _reduced(name)}
     matches = [crystal for crystal in crystals if crystal.id == name or crystal.formula in formulas]
     if matches:
-        return min(matches, key=lambda crystal: crystal.formation_energy_per_atom)
+        base = min(matches, key=lambda crystal: crystal.formation_energy_per_atom)
+        return base if has_standard_axes(base.lengths, base.angles) else _in_standard_cell(base, name)
     names = {crystal.formula for crystal in crystals} | {crystal.id for crystal in crystals}
     nearest = difflib.get_close_matches(name, sorted(names), n=5, cutoff=0.3)
     raise InputError(
@@ -181,4 +183,11 @@ def _base_from_file(path: Path) -> Crystal:
     found = read_cif((path, float("nan"), {}), cell="primitive")
     if isinstance(found, Rejected):
         raise InputError(f"The base {path} cannot be used ({found.reason}): {found.detail}.")
-    return in_standard_cell(found)
+    return _in_standard_cell(found, str(path))
+
+
+def _in_standard_cell(base: Crystal, name: str) -> Crystal:
+    try:
+        return in_standard_cell(base)
+    except Unusable as fault:
+        raise InputError(f"The base {name} cannot be used ({fault.reason}): {fault.detail}.") from fault
