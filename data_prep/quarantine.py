@@ -11,13 +11,14 @@ from pymatgen.core import DummySpecies, Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tqdm import tqdm
 
-from data_prep.crystal import FAMILIES, Crystal
+from data_prep.crystal import FAMILIES, Crystal, crystal_from_structure
 from data_prep.elements import MAX_Z
 from data_prep.errors import InputError
+from data_prep.structures.standard_cell import CUBIC, has_standard_axes, standard_primitive
 
 SYMPREC = 0.1  # Å, the tolerance with which the Materials Project assigns space groups
 MAX_SITES = 40  # of the cell that is used; Methods: "<= 40 atoms"
-CUBIC = range(195, 231)  # international numbers of the cubic space groups
+MOST_SITES_READ = 1000  # larger cells take distances and spglib minutes, and exceed every selection
 MIN_DISTANCE = 0.1  # Å; closer sites are one site written twice
 MIN_HEIGHT = 0.5  # Å between opposite faces; no crystal has a thinner cell
 ISOTOPES = frozenset({"D", "T"})
@@ -90,7 +91,9 @@ def screen(
     is used, because that cell has to fit the box: the primitive one by default (F1), so a
     conventional cell may hold more. ``families=None`` admits every formula. Whether a crystal is cubic
     follows from its property ``spacegroup`` or, if it has none, from spglib with ``SYMPREC``; a number
-    found by spglib is added to the crystal's properties.
+    found by spglib is added to the crystal's properties. A cubic crystal whose cell has not the axes of the
+    standard primitive or conventional one is brought to the former (``standard_primitive``); others stay as they are,
+    bit for bit.
 
     Reasons: duplicate_id (only the first crystal of an id is considered), no_sites, too_many_sites,
     degenerate_cell, non_finite_coordinates, overlapping_sites, element_out_of_range, other_family,
@@ -122,11 +125,12 @@ def screen(
 
 
 def refuse_bad_geometry(crystal: Crystal) -> None:
-    """Raise ``Unusable`` for a cell without volume, non-finite coordinates or overlapping sites.
+    """Raise ``Unusable`` for over ``MOST_SITES_READ`` sites, a cell without volume, or sites nowhere or overlapping.
 
     Distances are those of nearest periodic images. Rounding finds them exactly for sites this close,
     because every height of the cell is at least ``MIN_HEIGHT`` (> 2 ``MIN_DISTANCE``).
     """
+    _refuse_size(crystal, MOST_SITES_READ)
     gram = _gram_matrix(crystal)
     fractional = np.asarray(crystal.fractional)
     if not np.isfinite(fractional).all():
@@ -219,7 +223,18 @@ def _split_cubic(crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Rejec
                     crystal = replace(crystal, properties={**crystal.properties, "spacegroup": float(number)})
                 if crystal.properties["spacegroup"] not in CUBIC:
                     raise Unusable("not_cubic", f"space group {crystal.properties['spacegroup']:.0f}")
-                kept.append(crystal)
+                kept.append(_in_standard_axes(crystal))
             except Unusable as fault:
                 rejected.append(fault.of(crystal.id))
     return kept, rejected
+
+
+def _in_standard_axes(crystal: Crystal) -> Crystal:
+    """Return a cubic crystal in a cell with standard axes; itself if it has them, or if spglib finds it not cubic."""
+    if has_standard_axes(crystal.lengths, crystal.angles):
+        return crystal
+    analyser = symmetry(crystal.structure())
+    if analyser.get_space_group_number() not in CUBIC:
+        return crystal
+    structure = standard_primitive(analyser)
+    return crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom, crystal.properties)

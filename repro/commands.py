@@ -36,9 +36,9 @@ sources:
   embedded            the project's own computed crystals (no key, no network)
   materials-project   the Materials Project's API; the key is read from MP_API_KEY
   optimade[:URL]      an OPTIMADE database with formation energies (no key; the Materials Project's without a URL)
-  PATH                a CSV or Parquet table, or a folder of CIFs with one properties CSV
+  PATH                a table, JSON, an ASE database, or a folder of CIFs with one properties CSV
 """
-_STRUCTURES = "CIF, POSCAR, extended XYZ or table, or a folder of them"
+_STRUCTURES = "files, folders or zip archives: CIF, POSCAR, extended XYZ, tables, JSON, ASE databases"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,10 @@ def _shared_out_options(command: argparse.ArgumentParser) -> None:
 def _generate_options(command: argparse.ArgumentParser) -> None:
     _stage_options(command)
     target = command.add_mutually_exclusive_group()
-    target.add_argument("--base", help="sample around this compound: a formula, an id of the data, or a CIF file")
+    target.add_argument(
+        "--base",
+        help="sample around this compound: a formula, an id of the data, or a file (CIF, POSCAR, extended XYZ)",
+    )
     target.add_argument("--random", action="store_true", help="sample the whole latent space")
     command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
     command.add_argument("--count", type=int, help=f"how many distinct new crystals to list (default: {COUNT})")
@@ -212,7 +215,7 @@ def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
 
 def _files_options(what: str) -> Callable[[argparse.ArgumentParser], None]:
     def add(command: argparse.ArgumentParser) -> None:
-        command.add_argument("path", type=Path, help=_STRUCTURES)
+        command.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=_STRUCTURES)
         command.add_argument("--out", type=Path, help=what)
         command.add_argument(
             "--weights", type=Path, help="folder of networks (default: those that come with the project)"
@@ -224,13 +227,13 @@ def _files_options(what: str) -> Callable[[argparse.ArgumentParser], None]:
 def _predict(options: argparse.Namespace) -> None:
     start_backend()
     predict = import_module("repro.properties.predict")
-    predict.predict_files(options.path, options.out, options.weights or PROPERTY_NETWORKS)
+    predict.predict_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS)
 
 
 def _reconstruct(options: argparse.Namespace) -> None:
     start_backend()
     reconstruct = import_module("repro.evaluation.reconstruct")
-    reconstruct.reconstruct_files(options.path, options.out, options.weights or GENERATOR)
+    reconstruct.reconstruct_files(options.paths, options.out, options.weights or GENERATOR)
 
 
 def _import_options(command: argparse.ArgumentParser) -> None:
@@ -245,14 +248,16 @@ def _import_networks(options: argparse.Namespace) -> None:
 
 
 def _relax_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("path", type=Path, help=_STRUCTURES)
-    command.add_argument("--out", type=Path, help="folder of relaxed.csv and CIFs (default: beside PATH, -relaxed)")
+    command.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=_STRUCTURES)
+    command.add_argument(
+        "--out", type=Path, help="folder of relaxed.csv and CIFs (default: beside the first PATH, -relaxed)"
+    )
     add_calculation_options(command)
 
 
 def _relax(options: argparse.Namespace) -> None:
     relax_files = import_module("repro.relaxation.relax_files").relax_files
-    relax_files(options.path, options.out, chosen_options(options))
+    relax_files(options.paths, options.out, chosen_options(options))
 
 
 def _announce_options(command: argparse.ArgumentParser) -> None:
@@ -293,7 +298,7 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
     ),
     "reconstruct": Command(
         "encode your own crystals and decode them again: CIFs, and the errors of each",
-        _files_options("folder of CIFs and reconstruction.csv (default: reconstructed-NAME)"),
+        _files_options("folder of CIFs and reconstruction.csv (default: reconstructed-NAME of the first PATH)"),
         _reconstruct,
     ),
     "predict": Command(

@@ -11,8 +11,16 @@ from data_prep.sources.cells import Cell, require_cell, to_conventional
 from data_prep.sources.cif_folder import read_cif_folder
 from data_prep.sources.materials_project import read_materials_project
 from data_prep.sources.optimade import read_optimade
+from data_prep.sources.structure_rows import (
+    DATABASE_SUFFIXES,
+    JSON_SUFFIXES,
+    crystals_of_rows,
+    read_rows,
+    read_structure_table,
+)
 from data_prep.sources.table import SUFFIXES, read_table
 
+ROW_SUFFIXES = (*JSON_SUFFIXES, *DATABASE_SUFFIXES)
 DOWNLOADS = Path("data")  # in the working directory, kept between runs
 
 
@@ -20,7 +28,8 @@ def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") 
     """Return the crystals of a source and those that cannot be used, both in the source's order.
 
     ``source`` is ``embedded``, ``materials-project`` or ``optimade[:URL]`` (both downloaded into ``cache``),
-    or a path: a table (``read_table``) or a folder of CIFs (``read_cif_folder``). ``cell="primitive"``
+    or a path: a table (``read_structure_table``), JSON or an ASE database (``read_rows``) or a folder of CIFs
+    (``read_cif_folder``). ``cell="primitive"``
     keeps the cells that tables and the Materials Project deposit (F1) and reduces others that are not primitive;
     ``cell="conventional"`` converts every cell. A crystal without a label has NaN. No selection is
     applied: ``quarantine.screen`` does that. Raises ``InputError`` for a source that does not exist, cannot
@@ -31,8 +40,10 @@ def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") 
         crystals, rejected = read_optimade(source, Path(cache), cell)
     elif source not in (EMBEDDED, MATERIALS_PROJECT) and Path(source).is_dir():
         crystals, rejected = read_cif_folder(Path(source), cell)
+    elif source not in (EMBEDDED, MATERIALS_PROJECT) and Path(source).name.lower().endswith(ROW_SUFFIXES):
+        crystals, rejected = crystals_of_rows(read_rows(_existing(source)), cell)
     else:
-        crystals, rejected = _read_deposited(source, Path(cache))
+        crystals, rejected = _read_deposited(source, Path(cache), cell)
         if cell == "conventional":
             crystals, unconverted = to_conventional(crystals)
             rejected = rejected + unconverted
@@ -40,20 +51,26 @@ def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") 
     return crystals, rejected
 
 
-def _read_deposited(source: str, cache: Path) -> tuple[list[Crystal], list[Rejected]]:
+def _read_deposited(source: str, cache: Path, cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
     if source == EMBEDDED:
         return read_embedded()
     if source == MATERIALS_PROJECT:
         return read_materials_project(cache)
-    path = Path(source)
-    if not path.exists():
+    path = _existing(source)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise InputError(
+            f"{path} is not one of {', '.join((*SUFFIXES, *ROW_SUFFIXES))}; convert it, or give a folder of CIFs"
+        )
+    return read_structure_table(path, cell, labelled=True)
+
+
+def _existing(source: str) -> Path:
+    if not Path(source).exists():
         raise InputError(
             f"the source {source!r} does not exist; "
             "give embedded, materials-project, optimade:URL, a table or a folder of CIFs"
         )
-    if not path.name.lower().endswith(SUFFIXES):
-        raise InputError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it, or give a folder of CIFs")
-    return read_table(path)
+    return Path(source)
 
 
 def read_embedded(table: Path = TABLE) -> tuple[list[Crystal], list[Rejected]]:

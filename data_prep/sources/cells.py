@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, separated, symmetry
+from data_prep.structures.standard_cell import CUBIC, has_standard_axes, standard_primitive
 from data_prep.workers import on_all_cores
 
 Cell = Literal["primitive", "conventional"]
@@ -24,9 +26,10 @@ def require_cell(cell: str) -> None:
 def in_cell(structure: Structure, cell: Cell) -> tuple[Structure, int]:
     """Return ``structure`` in the primitive or conventional cell, and its space group number.
 
-    ``primitive``: the structure itself, with its order and coordinates, if it is primitive already, else
-    the standard primitive cell (F1: a Heusler has 4 sites, a rocksalt 2). ``conventional``: the
-    standard conventional cell. Raises ``Unusable`` if spglib finds no symmetry.
+    ``primitive``: the structure itself, with its order and coordinates, if it is primitive already and, if it is
+    cubic, has the axes of the standard cell; else the standard primitive cell (F1: a Heusler has 4 sites, a rocksalt
+    2; of a cubic crystal ``standard_primitive``). ``conventional``: the standard conventional cell. Raises
+    ``Unusable`` if spglib finds no symmetry.
     """
     analyser = symmetry(structure)
     number = analyser.get_space_group_number()
@@ -34,11 +37,32 @@ def in_cell(structure: Structure, cell: Cell) -> tuple[Structure, int]:
         if cell == "conventional":
             return analyser.get_conventional_standard_structure(), number
         in_primitive = len(set(analyser.get_symmetry_dataset().mapping_to_primitive))
-        if in_primitive == len(structure):
+        usual = number not in CUBIC or has_standard_axes(structure.lattice.abc, structure.lattice.angles)
+        if in_primitive == len(structure) and usual:
             return structure, number
-        return analyser.get_primitive_standard_structure(), number
+        return _primitive(analyser, number), number
     except ValueError as error:
         raise Unusable("symmetry_undetermined", f"no {cell} cell: {error}") from error
+
+
+def in_standard_cell(crystal: Crystal) -> Crystal:
+    """Return a crystal in its standard primitive cell, with spglib's space group number among its properties.
+
+    Whatever basis, origin, order of sites or supercell a cubic crystal is given in, the result is the same
+    (``standard_primitive``). Raises ``Unusable`` if spglib finds no symmetry.
+    """
+    analyser = symmetry(crystal.structure())
+    number = analyser.get_space_group_number()
+    try:
+        structure = _primitive(analyser, number)
+    except ValueError as error:
+        raise Unusable("symmetry_undetermined", f"no primitive cell: {error}") from error
+    values = {**crystal.properties, "spacegroup": float(number)}
+    return crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom, values)
+
+
+def _primitive(analyser: SpacegroupAnalyzer, number: int) -> Structure:
+    return standard_primitive(analyser) if number in CUBIC else analyser.get_primitive_standard_structure()
 
 
 def to_conventional(crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Rejected]]:

@@ -1,71 +1,148 @@
-"""A user's structures without labels: CIF, POSCAR, extended XYZ, tables, or a folder of them."""
+"""A user's structures without labels: files of every kind, archives and folders of them, each file accounted for."""
 
-import warnings
-from collections.abc import Callable
-from io import StringIO
+import logging
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-
-import ase.io
-from pymatgen.core import Structure
-from pymatgen.io.ase import AseAtomsAdaptor
-from pymatgen.io.vasp import Poscar
+from tempfile import TemporaryDirectory
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.quarantine import ISOTOPES, Rejected, Unusable, refuse_bad_geometry, refuse_species
-from data_prep.sources.cif_folder import PARSER_FAULTS, read_cif_structure
-from data_prep.sources.table import SUFFIXES, read_table
-
-XYZ_SUFFIXES = (".xyz", ".extxyz")
-POSCAR_NAMES = ("poscar", "contcar")
-FORMATS = (
-    "CIF (.cif), POSCAR (POSCAR*, CONTCAR*, .vasp), extended XYZ (.xyz, .extxyz) or a table (.csv, .csv.gz, .parquet)"
+from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
+from data_prep.sources.frame_readers import frame_reader
+from data_prep.sources.frames import LARGEST_FILE, PARSER_FAULTS, Frame, unreadable, visible_files
+from data_prep.sources.listed_files import listed_files
+from data_prep.sources.structure_rows import (
+    DATABASE_SUFFIXES,
+    JSON_SUFFIXES,
+    crystals_of_rows,
+    read_rows,
+    read_structure_table,
 )
+from data_prep.sources.table import SUFFIXES
+from data_prep.workers import on_all_cores
+
+FORMATS = (
+    "CIF (.cif, .mcif), POSCAR (POSCAR*, *_POSCAR, CONTCAR*, .vasp), extended XYZ (.xyz, .extxyz), a table (.csv, "
+    ".tsv, .parquet), JSON (.json), an ASE database (.db), any of the text files as .gz, or a .zip of them"
+)
+Found = tuple[list[Crystal], list[Rejected]]
+
+logger = logging.getLogger(__name__)
 
 
-def read_structures(path: Path) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of a file, or of every structure file of a folder, and those that cannot be read.
+def read_structures(paths: Path | Sequence[Path]) -> Found:
+    """Return the crystals of files, zip archives and folders (with their subfolders), and those that cannot be read.
 
-    Ids are file names; the frames of an extended XYZ are numbered from 1. Cells are kept. Raises
-    InputError if ``path`` is missing or of no known format, or if a folder has no such file.
+    Ids are file names, with the path inside a folder or archive; several frames or blocks of a file are numbered from
+    1, unless the frames have ids of their own. A table in a folder that lists files by id, as ``generate`` and
+    ``relax`` write it, gives its ids to the files. An id that two structures would share gets its path before it.
+    Cells are kept. Every file of a folder is read or rejected, except hidden ones. Raises InputError if a path is
+    missing, a file is of no known format, or a folder has none of a known one.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist; give a file or a folder of {FORMATS}.")
-    files = [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file() and _reader(one))
-    if path.is_file() and not _reader(path):
-        raise InputError(f"{path} is of no known format; give {FORMATS}.")
-    if not files:
-        raise InputError(f"{path} has no structure file; give {FORMATS}.")
+    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    for path in given:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; give a file or a folder of {FORMATS}.")
+        if path.is_file() and not _is_known(path):
+            raise InputError(f"{path} is of no known format; give {FORMATS}.")
     crystals: list[Crystal] = []
     rejected: list[Rejected] = []
-    for file in files:
-        found, refused = _reader(file)(file)
-        crystals += found
+    for path in given:
+        found, refused = _read_folder(path) if path.is_dir() else _read_file((path, path.name))
+        if path.is_dir() and not found and {item.reason for item in refused} <= {"unknown_format"}:
+            raise InputError(f"{path} has no structure file; give {FORMATS}.")
+        crystals += _with_own_ids(found, {crystal.id for crystal in crystals}, path)
         rejected += refused
     return crystals, rejected
 
 
-def _reader(path: Path) -> Callable[[Path], tuple[list[Crystal], list[Rejected]]] | None:
-    """Return the function that reads a file of this name, or None."""
+def named(paths: Sequence[Path]) -> str:
+    """Return paths in words for a sentence about all of them."""
+    return ", ".join(str(path) for path in paths)
+
+
+def _with_own_ids(found: Iterable[Crystal], taken: set[str], path: Path) -> list[Crystal]:
+    """Return the crystals of one of several paths; an id that an earlier path gave is preceded by the path."""
+    prefix = f"{path}/" if path.is_dir() else f"{path.parent}/"
+    return [replace(one, id=prefix + one.id) if one.id in taken else one for one in found]
+
+
+def _read_folder(folder: Path, nested: bool = False) -> Found:
+    files = visible_files(folder)
+    listed = listed_files(files)
+    jobs = [
+        (path, listed.ids.get(path, path.relative_to(folder).as_posix()))
+        for path in files
+        if path not in listed.skipped
+    ]
+    results = on_all_cores(partial(_read_file, nested=nested), jobs, "files")
+    crystals: list[Crystal] = []
+    rejected, taken = list(listed.missing), set()
+    for (path, _), (found, refused) in zip(jobs, results, strict=True):
+        for crystal in found:
+            if crystal.id in taken and path in listed.ids:  # relaxed beside the candidates of the same ids
+                crystal = replace(crystal, id=path.relative_to(folder).as_posix())
+            taken.add(crystal.id)
+            crystals.append(crystal)
+        rejected += refused
+    return crystals, rejected
+
+
+def _is_known(path: Path) -> bool:
     name = path.name.lower()
-    if name.endswith(SUFFIXES):
-        return _read_table
-    if name.endswith(".cif"):
-        return lambda file: _read_frames(file, lambda: [read_cif_structure(file)])
-    if name.endswith(XYZ_SUFFIXES):
-        return lambda file: _read_frames(file, lambda: _xyz_frames(file))
-    if name.startswith(POSCAR_NAMES) or name.endswith((".vasp", ".poscar")):
-        return lambda file: _read_frames(file, lambda: [_poscar(file)])
-    return None
+    return frame_reader(path) is not None or name.endswith((*SUFFIXES, *JSON_SUFFIXES, *DATABASE_SUFFIXES, ".zip"))
 
 
-def _read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
-    """Read a table without labels; a table of something else becomes a rejected file."""
+def _read_file(job: tuple[Path, str], nested: bool = False) -> Found:
+    """Read one file under its id; whatever is wrong with it becomes a rejected one."""
+    path, id = job
+    name = path.name.lower()
     try:
-        found, rejected = read_table(path, labelled=False)
+        if name.endswith(".zip"):
+            if nested:
+                raise Unusable("unknown_format", "it is an archive in an archive")
+            return _read_archive(path, id)
+        if name.endswith(SUFFIXES):
+            return _checked_rows(*read_structure_table(path, None, labelled=False))
+        if name.endswith((*JSON_SUFFIXES, *DATABASE_SUFFIXES)):
+            return _read_rows(path, id)
+        reader = frame_reader(path)
+        if reader is None:
+            return [], [Rejected(id, "unknown_format", "no structure file by its name")]
+        return _crystals(reader(path), id)
+    except Unusable as fault:
+        return [], [fault.of(id)]
     except InputError as error:
-        return [], [Rejected(path.name, "unreadable", str(error))]
+        return [], [Rejected(id, "unreadable", str(error))]
+    except MemoryError:
+        return [], [Rejected(id, "too_large", "there is not enough memory to read it")]
+    except PARSER_FAULTS as error:
+        return [], [unreadable(error).of(id)]
+
+
+def _read_archive(path: Path, id: str) -> Found:
+    """Read a zip archive as the folder that it unpacks to; a damaged, locked or huge one is rejected."""
+    try:
+        with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
+            size = sum(item.file_size for item in archive.infolist())
+            if size > LARGEST_FILE:
+                raise Unusable(
+                    "too_large", f"it unpacks to {size // 2**20} MiB, at most {LARGEST_FILE // 2**20} are read"
+                )
+            archive.extractall(folder)
+            crystals, rejected = _read_folder(Path(folder), nested=True)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
+        raise Unusable("unreadable", f"the archive cannot be unpacked: {error}") from error
+    return (
+        [replace(crystal, id=f"{id}/{crystal.id}") for crystal in crystals],
+        [replace(item, id=f"{id}/{item.id}") for item in rejected],
+    )
+
+
+def _checked_rows(found: Sequence[Crystal], rejected: list[Rejected]) -> Found:
     crystals = []
     for crystal in found:
         try:
@@ -76,20 +153,20 @@ def _read_table(path: Path) -> tuple[list[Crystal], list[Rejected]]:
     return crystals, rejected
 
 
-def _read_frames(path: Path, read: Callable[[], list[Structure | Unusable]]) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of one file, or rejected ones with the parser's error as the reason."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            frames = read()
-    except Unusable as fault:
-        return [], [fault.of(path.name)]
-    except PARSER_FAULTS as error:
-        problem = " ".join(str(error).split()) or "nothing in it can be read"
-        return [], [Rejected(path.name, "unreadable", f"{type(error).__name__}: {problem}")]
+def _read_rows(path: Path, id: str) -> Found:
+    """Read JSON or a database; the one structure of a file without an id in it has the file's."""
+    rows = read_rows(path)
+    if len(rows) == 1 and "id" not in rows[0]:
+        rows = [{**rows[0], "id": id}]
+    return crystals_of_rows(rows, None)
+
+
+def _crystals(frames: Sequence[Frame | Unusable], file: str) -> Found:
     crystals, rejected = [], []
+    names = [frame.name for frame in frames if isinstance(frame, Frame)]
+    named = len(set(names)) == len(frames) and all(names)
     for number, frame in enumerate(frames, start=1):
-        id = path.name if len(frames) == 1 else f"{path.name}#{number}"
+        id = frame.name if named else file if len(frames) == 1 else f"{file}#{number}"
         try:
             crystals.append(_checked(frame, id))
         except Unusable as fault:
@@ -97,60 +174,14 @@ def _read_frames(path: Path, read: Callable[[], list[Structure | Unusable]]) -> 
     return crystals, rejected
 
 
-def _checked(frame: Structure | Unusable, id: str) -> Crystal:
+def _checked(frame: Frame | Unusable, id: str) -> Crystal:
     if isinstance(frame, Unusable):
         raise frame
-    if not len(frame):
+    if not len(frame.structure):
         raise Unusable("no_sites", "the cell is empty")
-    refuse_species(frame)
-    crystal = crystal_from_structure(frame, id)
+    refuse_species(frame.structure)
+    crystal = crystal_from_structure(frame.structure, id)
     refuse_bad_geometry(crystal)
+    for note in frame.notes:
+        logger.warning("%s: %s", id, note)
     return crystal
-
-
-def _poscar(path: Path) -> Structure:
-    poscar = Poscar.from_file(path, check_for_potcar=False)
-    if not poscar.true_names:
-        raise Unusable("unknown_element", "the file names no elements: write their symbols above their counts")
-    return poscar.structure
-
-
-def _xyz_frames(path: Path) -> list[Structure | Unusable]:
-    """Return the frames of an extended XYZ file, with an ``Unusable`` in place of one that is not a crystal."""
-    frames: list[Structure | Unusable] = []
-    text, cut = _whole_frames(path.read_text())
-    try:
-        for atoms in ase.io.iread(StringIO(text), format="extxyz"):
-            periodic = atoms.pbc.all() and atoms.cell.volume > 0
-            fault = Unusable("degenerate_cell", 'the frame has no periodic cell: give Lattice="..." in its second line')
-            frames.append(AseAtomsAdaptor.get_structure(atoms) if periodic else fault)
-    except PARSER_FAULTS as error:  # the frames before a damaged one are intact
-        symbol = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
-        kind = "isotope" if symbol in ISOTOPES else "unreadable"
-        frames.append(Unusable(kind, f"frame {len(frames) + 1}: {type(error).__name__}: {error}"))
-    if not frames + cut:
-        raise Unusable("no_sites", "the file holds no frame")
-    return frames + cut
-
-
-def _whole_frames(text: str) -> tuple[str, list[Unusable]]:
-    """Return the text before the first truncated frame, and the fault of that frame.
-
-    At the end of a file ASE would read on until the stated number of sites is reached.
-    """
-    lines = StringIO(text).readlines()
-    place = number = 0
-    while place < len(lines):
-        try:
-            count = int(lines[place])
-        except ValueError:  # no header: ASE raises an error
-            break
-        number += 1
-        left = max(0, len(lines) - place - 2)
-        if count > left:
-            fault = f"frame {number}: its first line says {count} sites, but {left} lines of sites follow"
-            return "".join(lines[:place]), [Unusable("unreadable", fault)]
-        place += max(0, count) + 2
-        while place < len(lines) and lines[place].lstrip().startswith("VEC"):
-            place += 1
-    return text, []

@@ -1,11 +1,10 @@
 """Crystals from a table with one row per crystal: CSV, gzipped CSV or Parquet."""
 
-import gzip
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from io import StringIO
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ from pymatgen.core import Composition, Element
 from data_prep.crystal import Crystal, wrap
 from data_prep.errors import InputError
 from data_prep.quarantine import ISOTOPES, Rejected, Unusable
+from data_prep.sources.frames import read_text
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+SEPARATORS = (",", ";", "\t")
 ID_COLUMNS = ("mp_id", "material_id", "id")
 CELL_COLUMNS = ("a", "b", "c", "alpha", "beta", "gamma")
 LABEL = "formation_energy_per_atom"
@@ -59,7 +60,11 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
     ``labelled=False`` the column of labels may be missing and the last reason does not apply.
     Raises ``InputError`` for a file that is empty, unreadable or lacks a column.
     """
-    frame = read_frame(path)
+    return table_crystals(read_frame(path), path, labelled)
+
+
+def table_crystals(frame: pd.DataFrame, path: Path, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of the table ``frame`` that was read from ``path``, as ``read_table`` does."""
     id_column = _id_column(frame, path)
     require_columns(frame, (*CELL_COLUMNS, "species", "frac", *([LABEL] if labelled else [])), path)
     crystals: list[Crystal] = []
@@ -79,7 +84,8 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 def read_frame(path: Path) -> pd.DataFrame:
     """Return a table; the cells of a CSV file are plain text, because ``NaN`` is also sodium nitride.
 
-    Raises ``InputError`` if the file is empty, damaged or has no rows.
+    A CSV is separated by commas, semicolons or tabs: what its first line has most of. Raises ``InputError`` if the
+    file is empty, damaged or has no rows.
     """
     try:
         if path.stat().st_size == 0:
@@ -87,13 +93,15 @@ def read_frame(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
         else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            text = read_text(path)
+            separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+            frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:
         raise InputError(f"{path} is empty; give a table with one row per crystal") from None
     except InputError:
         raise
-    except (pd.errors.ParserError, gzip.BadGzipFile, zlib.error, EOFError, OSError, ValueError) as error:
-        problem = " ".join(str(error).split())
+    except (pd.errors.ParserError, OSError, ValueError, Unusable) as error:
+        problem = error.detail if isinstance(error, Unusable) else " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as a table ({problem}); is it complete?") from error
     if frame.empty:
         raise InputError(f"{path} has a header but no rows; give a table with one row per crystal")

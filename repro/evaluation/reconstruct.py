@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.crystal import Crystal, crystal_from_structure, file_name
+from data_prep.crystal import Crystal, file_name
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv, write_text
 from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
-from data_prep.sources.cells import in_cell
-from data_prep.sources.structure_files import read_structures
+from data_prep.sources.cells import in_standard_cell
+from data_prep.sources.structure_files import named, read_structures
 from data_prep.structures.cif import cif_text
 from models.decoding.atoms import Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
@@ -30,20 +30,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def reconstruct_files(path: Path, out: Path | None = None, weights: Path = GENERATOR) -> None:
-    """Encode and decode what ``path`` holds, into CIFs and ``reconstruction.csv`` of ``out``.
+def reconstruct_files(paths: Sequence[Path], out: Path | None = None, weights: Path = GENERATOR) -> None:
+    """Encode and decode what ``paths`` hold, into CIFs and ``reconstruction.csv`` of ``out``.
 
     Raises InputError when nothing of it can be encoded.
     """
-    found, rejected = read_structures(path)
+    found, rejected = read_structures(paths)
     generator = load_generator(weights)
     crystals, refused = encodable(found, generator)
     print_rejected(rejected + refused)
     if not crystals:
         raise InputError(
-            f"{path}: nothing can be encoded, see above; give cubic AB, ABX3 or ABX2 of at most {MAX_BASE_SITES} sites."
+            f"{named(paths)}: nothing can be encoded, see above; "
+            f"give cubic AB, ABX3 or ABX2 of at most {MAX_BASE_SITES} sites."
         )
-    out = out or Path(f"reconstructed-{Path(path).name.split('.')[0]}")
+    out = out or Path(f"reconstructed-{paths[0].name.split('.')[0]}")
     rows = []
     with decoding_pool(len(crystals)) as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
         for part in batches(crystals, BATCH):
@@ -55,18 +56,17 @@ def reconstruct_files(path: Path, out: Path | None = None, weights: Path = GENER
 
 
 def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals that the VAE can encode, as primitive cells (F1) with a formation energy, and the others.
+    """Return the crystals that the VAE can encode, in standard primitive cells (F1) with an energy, and the others.
 
     It was trained for cubic AB, ABX3, ABX2 of at most 40 sites and of the elements seen in training.
     """
-    primitive, kept, rejected = [], [], []
+    standard, kept, rejected = [], [], []
     for crystal in found:
         try:
-            structure, _ = in_cell(crystal.structure(), "primitive")
-            primitive.append(crystal_from_structure(structure, crystal.id, crystal.formation_energy_per_atom))
+            standard.append(in_standard_cell(crystal))
         except Unusable as fault:
             rejected.append(fault.of(crystal.id))
-    crystals, refused = screen(primitive, max_sites=MAX_BASE_SITES, require_label=False, may_be_empty=True)
+    crystals, refused = screen(standard, max_sites=MAX_BASE_SITES, require_label=False, may_be_empty=True)
     rejected += refused
     for crystal in crystals:
         unseen = sorted(set(crystal.numbers.tolist()) - set(generator.elements.tolist()))

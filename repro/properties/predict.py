@@ -14,7 +14,7 @@ from data_prep.files.atomic import write_text
 from data_prep.graphs import Graph, crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
-from data_prep.sources.structure_files import read_structures
+from data_prep.sources.structure_files import named, read_structures
 from repro.network_folders import PROPERTY_NETWORKS
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD, PropertyNetworks
@@ -43,15 +43,15 @@ def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NET
     return table
 
 
-def predict_files(path: Path, out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:
-    """Predict the structures of ``path`` as CSV, to the screen or ``out``; raises InputError if none can be."""
-    crystals, rejected = read_structures(path)
+def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:
+    """Predict the structures of ``paths`` as CSV, to the screen or ``out``; raises InputError if none can be."""
+    crystals, rejected = read_structures(paths)
     drawn, without_graph = with_graphs(crystals)
     refused = rejected + without_graph
     print_rejected(refused)
     if not drawn:
         count = f"all {len(refused)} structures were" if len(refused) > 1 else "its structure was"
-        raise InputError(f"{path}: nothing can be predicted; {count} left out, see above.")
+        raise InputError(f"{named(paths)}: nothing can be predicted; {count} left out, see above.")
     table = properties_table(drawn, load_property_networks(weights))
     for id, warning in zip(table["id"], table["warning"], strict=True):
         if warning:

@@ -14,7 +14,7 @@ from data_prep.crystal import file_name
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
-from data_prep.sources.structure_files import read_structures
+from data_prep.sources.structure_files import named, read_structures
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 TABLE, CIFS = "relaxed.csv", "relaxed"
 
 
-def relax_files(path: Path, out: Path | None, options: CalculationOptions) -> None:
-    """Relax the structures of a file or folder into ``out``, by default beside them; raises InputError if none can be.
+def relax_files(paths: Sequence[Path], out: Path | None, options: CalculationOptions) -> None:
+    """Relax the structures of ``paths`` into ``out``, by default beside the first; raises InputError if none can be.
 
     A structure that cannot be read or relaxed is named on standard error.
     """
-    crystals, rejected = read_structures(path)
+    crystals, rejected = read_structures(paths)
     print_rejected(rejected)
     if not crystals:
-        raise InputError(f"{path}: no structure can be read; see above.")
-    out = out or _beside(path)
+        raise InputError(f"{named(paths)}: no structure can be read; see above.")
+    out = out or _beside(paths[0])
     names = distinct_names([crystal.id for crystal in crystals])
     structures = {name: crystal.structure() for name, crystal in zip(names, crystals, strict=True)}
     found = relax_structures(structures, options.calculator(), out)
     if all(row["status"] != CONVERGED for row in found):
-        raise InputError(f"{path}: nothing could be relaxed; see above.")
+        raise InputError(f"{named(paths)}: nothing could be relaxed; see above.")
 
 
 def _beside(path: Path) -> Path:

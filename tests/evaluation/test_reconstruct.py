@@ -39,6 +39,22 @@ def test_a_crystal_comes_back_and_the_others_are_named(folder, tmp_path, capsys)
 
 
 @pytest.mark.slow
+def test_the_basis_does_not_matter(tmp_path):
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.81), ["Ca", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    skewed = salt.get_primitive_structure().make_supercell([[1, 0, 0], [-1, 1, 0], [1, 0, 1]])
+    salt.to(filename=str(tmp_path / "POSCAR"), fmt="poscar")
+    Structure(skewed.lattice, skewed.species[::-1], skewed.frac_coords[::-1] + 0.43).to(
+        str(tmp_path / "skewed.vasp"), fmt="poscar"
+    )
+    paths = [str(tmp_path / name) for name in ("POSCAR", "skewed.vasp")]
+    assert exit_code(main, ["reconstruct", *paths, "--out", str(tmp_path / "out")]) == 0
+    with open(tmp_path / "out/reconstruction.csv") as file:
+        one, other = csv.DictReader(file)
+    assert (one["id"], other["id"]) == ("POSCAR", "skewed.vasp")
+    assert {name for name in one if one[name] != other[name]} == {"id", "file"}
+
+
+@pytest.mark.slow
 def test_nothing_that_can_be_encoded_is_a_users_mistake(folder, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     for name in ("bad.cif", "zincite.cif"):

@@ -1,9 +1,10 @@
 """Targets of generation: draws, bases, conditions."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from pymatgen.core import Structure
 
 from data_prep.errors import InputError
 from models.latent_sampler import LatentSampler
@@ -21,6 +22,7 @@ from repro.generation.targets import (
 from repro.presets import GenerateParameters
 from repro.training.dataset import Dataset
 from tests.support.made_up_crystals import made_up_crystals
+from tests.support.structure_types import rock_salt
 
 CRYSTALS = made_up_crystals(30)
 EDGES = np.linspace(-2.5, -0.1, 9)
@@ -66,6 +68,8 @@ def test_targets_of_different_settings_have_different_digests():
 def test_a_base_is_found_by_id_and_by_formula_of_lowest_energy():
     assert find_base("made-004", CRYSTALS) is CRYSTALS[4]
     assert find_base(CRYSTALS[7].formula, CRYSTALS).formula == CRYSTALS[7].formula
+    for name in ("NiAl", "Al Ni", "Ni2Al2", "AlNi"):  # however a formula is written
+        assert find_base(name, [replace(CRYSTALS[0], formula="AlNi")]).formula == "AlNi"
 
 
 def test_a_base_is_read_from_a_cif(tmp_path):
@@ -75,6 +79,20 @@ def test_a_base_is_read_from_a_cif(tmp_path):
     path.write_text("nothing")
     with pytest.raises(InputError, match=r"base\.cif cannot be used"):
         find_base(str(path), CRYSTALS)
+
+
+@pytest.mark.parametrize("name", ["base.cif", "POSCAR", "base.vasp"])
+def test_a_base_is_the_same_from_every_cell_and_file(tmp_path, name):
+    salt = rock_salt("Na", "Cl", 5.64)
+    skewed = salt.get_primitive_structure().make_supercell([[1, 0, 0], [-1, 1, 0], [1, 0, 1]])
+    moved = Structure(skewed.lattice, skewed.species, skewed.frac_coords + 0.43)
+    path = tmp_path / name
+    moved.to(str(path), fmt="cif" if name.endswith("cif") else "poscar")
+    base = find_base(str(path), CRYSTALS)
+    np.testing.assert_allclose(base.angles, 60, atol=1e-3)
+    np.testing.assert_allclose(base.lengths, 5.64 / 2**0.5, atol=1e-4)
+    assert base.numbers.tolist() == [11, 17]
+    np.testing.assert_allclose(base.fractional, [[0, 0, 0], [0.5, 0.5, 0.5]], atol=1e-6)
 
 
 def test_an_unknown_base_gets_the_nearest_names():

@@ -198,9 +198,21 @@ def test_one_bad_file_does_not_stop_the_others(structures, weights, networks, tm
     expected = arrays(networks.predict([crystal_graph(PEROVSKITE), crystal_graph(oxide())]))
     np.testing.assert_allclose(values(rows), expected, rtol=1e-3)
     left_out = {line.split(":")[0] for line in printed.err.splitlines()}
-    assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif"}
+    assert left_out == {"aa-broken.cif", "POSCAR-empty", "z-heavy.cif", "notes.txt"}
     assert "z-heavy.cif: left out, no graph" in printed.err and "1..94" in printed.err
-    assert "2 predicted, 3 left out" in printed.out
+    assert "2 predicted, 4 left out" in printed.out
+
+
+def test_several_paths_and_a_folder_of_candidates_are_predicted_under_their_ids(one_network, tmp_path, capsys):
+    for folder in ("generated", "other"):
+        (tmp_path / folder / "cifs").mkdir(parents=True)
+        oxide().to(str(tmp_path / folder / "cifs" / "c-3-MgO.cif"), fmt="cif")
+    (tmp_path / "generated" / "candidates.csv").write_text("rank,id,file\n1,c-3,cifs/c-3-MgO.cif\n")
+    paths = [str(tmp_path / name) for name in ("generated", "other")]
+    assert exit_code(main, ["predict", *paths, "--weights", str(one_network)]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["id"] for row in rows] == ["c-3", "cifs/c-3-MgO.cif"]
+    assert len({row["poisson_ratio"] for row in rows}) == 1
 
 
 def test_only_bad_files_stop_it(weights, tmp_path, capsys):

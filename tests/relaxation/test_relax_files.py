@@ -42,7 +42,7 @@ def test_a_folder_of_which_nothing_can_be_relaxed_is_a_mistake(tmp_path, capsys)
     b2("Cu", "Na", 3.1).to(tmp_path / "in" / "salt.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
     with pytest.raises(InputError, match="in: nothing could be relaxed"):
-        relax_files(tmp_path / "in", tmp_path / "out", with_calculator(calculator))
+        relax_files([tmp_path / "in"], tmp_path / "out", with_calculator(calculator))
     assert "EMT has no Na" in capsys.readouterr().err
     assert (tmp_path / "out" / "relaxed.csv").exists()
 
@@ -53,14 +53,14 @@ def test_without_out_the_results_go_beside_the_folder(tmp_path, monkeypatch, pat
     monkeypatch.chdir(tmp_path / "in")
     b2("Al", "Ni", 2.95).to("x.cif")
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    relax_files(Path(path), None, with_calculator(calculator))
+    relax_files([Path(path)], None, with_calculator(calculator))
     assert (tmp_path / "in-relaxed" / "relaxed" / "x.cif").exists()
 
 
 def test_beside_the_root_there_is_no_folder(monkeypatch):
-    monkeypatch.setattr("repro.relaxation.relax_files.read_structures", lambda path: ([None], []))
+    monkeypatch.setattr("repro.relaxation.relax_files.read_structures", lambda paths: ([None], []))
     with pytest.raises(InputError, match="/x.cif has no folder.*--out"):
-        relax_files(Path("/x.cif"), None, CalculationOptions())
+        relax_files([Path("/x.cif")], None, CalculationOptions())
 
 
 def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
@@ -71,7 +71,7 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     table = "".join(f"{id},{sites}" for id in ("a", "a", "b/c", "b_c"))
     (folder / "table.csv").write_text("id,a,b,c,alpha,beta,gamma,species,frac\n" + table)
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    relax_files(folder, tmp_path / "out", with_calculator(calculator))
+    relax_files([folder], tmp_path / "out", with_calculator(calculator))
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
     assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}

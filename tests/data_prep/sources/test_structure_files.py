@@ -111,11 +111,19 @@ def test_the_frames_of_an_extended_xyz_are_numbered(tmp_path):
     assert rejected[0].detail == "sites 0 and 1 are 0.050 Å apart"
 
 
-@pytest.mark.parametrize("second_line", ["a molecule", CELL.replace("T T T", "T T F")])
-def test_a_frame_without_a_periodic_cell_is_told_what_it_lacks(tmp_path, second_line):
+@pytest.mark.parametrize(
+    ("second_line", "problem"),
+    [
+        ("a molecule", 'the frame has no periodic cell: give Lattice="..." in its second line'),
+        (
+            CELL.replace("T T T", "T T F"),
+            "line 2 says that the cell is not periodic along c (pbc): a slab or a molecule, ",
+        ),
+    ],
+)
+def test_a_frame_that_is_no_crystal_is_told_what_it_lacks(tmp_path, second_line, problem):
     only = refused(tmp_path, "molecule.xyz", XYZ.replace(CELL, second_line))
-    assert only.reason == "degenerate_cell"
-    assert only.detail == 'the frame has no periodic cell: give Lattice="..." in its second line'
+    assert only.reason == "degenerate_cell" and only.detail.startswith(problem)
 
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz", "mine.parquet", "MINE.CSV", "MINE.CSV.GZ", "MINE.PARQUET"])
@@ -196,11 +204,12 @@ def test_bad_files_of_a_folder_do_not_stop_the_others(tmp_path):
     for crystal in crystals:
         assert_caesium_chloride(crystal)
     expected = {name: reason for name, (reason, _) in BAD.items()} | {"binary.cif": "unreadable"}
+    expected |= dict.fromkeys(others, "unknown_format")
     assert {item.id: item.reason for item in rejected} == expected
 
 
 def test_a_path_that_leads_to_no_structure_is_one_sentence(tmp_path):
-    formats = r"give (a file or a folder of )?CIF \(\.cif\), POSCAR .*\.parquet\)\.$"
+    formats = r"give (a file or a folder of )?CIF \(\.cif, \.mcif\), POSCAR .*\.zip of them\.$"
     with pytest.raises(InputError, match=rf"gone\.cif does not exist; {formats}"):
         read_structures(tmp_path / "gone.cif")
     with pytest.raises(InputError, match=rf"notes\.txt is of no known format; {formats}"):
