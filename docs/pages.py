@@ -30,6 +30,7 @@ PAGES = {
         "Speed": "docs/performance.md",
         "Networks": "weights/MODEL_CARD.md",
         "Embedded data": "data_prep/embedded/DATA_CARD.md",
+        "Convex hull": "data_prep/hull/DATA_CARD.md",
     },
     "Change": {"Contributing": "CONTRIBUTING.md", "Changes": "CHANGELOG.md"},
 }

@@ -1,8 +1,6 @@
 """Compute the embedded data set: ``python -m data_prep.embedded [--out FILE] [--limit N]``."""
 
 import argparse
-import gzip
-import io
 import sys
 import time
 from collections.abc import Iterable
@@ -13,13 +11,14 @@ from typing import Any
 from data_prep.embedded import CARD, TABLE
 from data_prep.embedded.chgnet_model import EnergyFunction, energy_function, load_model, relax_element, versions
 from data_prep.embedded.compounds import Compound, enumerate_compounds
-from data_prep.embedded.data_card import check_compounds, checks_table, summary, with_generated
+from data_prep.embedded.data_card import check_compounds, checks_table, summary
 from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.embedded.equation_of_state import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
 from data_prep.embedded.journal import Journal
 from data_prep.embedded.relax_compounds import formation_energy, record, refusal, relax_compounds
 from data_prep.errors import InputError
-from data_prep.files.atomic import csv_text, replacing, write_text
+from data_prep.files.atomic import csv_text, write_gzip
+from data_prep.files.generated_part import write_generated
 
 CHUNK = 32  # compounds that share forward passes, and are lost together if the run is killed
 
@@ -62,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
     if whole:
         checks = check_compounds(energy_function(model), elements)
         generated = summary(rows, reasons, elements, used) + checks_table(checks)
-        write_text(CARD, with_generated(CARD.read_text(encoding="utf-8"), generated))
+        write_generated(CARD, generated)
 
 
 def relax_elements(model: Any, symbols: Iterable[str], journal: Journal) -> dict[str, float]:
@@ -128,11 +127,7 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows as a gzipped CSV whose bytes depend on the rows alone."""
     if not rows:
         raise InputError(f"no structure was kept, so {path} is not written: raise --limit.")
-    packed = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
-        file.write(csv_text(rows).encode("utf-8"))
-    with replacing(path) as temporary:
-        temporary.write_bytes(packed.getvalue())
+    write_gzip(path, csv_text(rows))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from data_prep.embedded.prototypes import PROTOTYPES
 from data_prep.embedded.relax_compounds import formation_energy, relax_compounds
 from data_prep.errors import InputError
 
-BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
-
 
 @dataclass(frozen=True)
 class Known:
@@ -148,11 +146,3 @@ def _ranges(rows: list[dict[str, Any]]) -> str:
 
 def _or_dash(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def with_generated(text: str, generated: str) -> str:
-    """Return ``text`` with the part between the two markers replaced; raises ``InputError`` if one is missing."""
-    begin, end = text.find(BEGIN), text.find(END)
-    if begin < 0 or end < begin:
-        raise InputError(f"DATA_CARD.md lacks the markers {BEGIN} and {END}: put them back.")
-    return f"{text[: begin + len(BEGIN)]}\n{generated}{text[end:]}"

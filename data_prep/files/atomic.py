@@ -1,6 +1,7 @@
 """Write a file completely or not at all."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -60,6 +61,15 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically, as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_gzip(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` atomically as gzipped UTF-8, whose bytes depend on the text alone."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
+        file.write(text.encode("utf-8"))
+    with replacing(path) as temporary:
+        temporary.write_bytes(packed.getvalue())
 
 
 def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:

@@ -12,7 +12,6 @@ from data_prep.embedded import TABLE
 from data_prep.embedded.__main__ import judge, main, relax_all, write_table
 from data_prep.embedded.chgnet_model import energy_function, load_model, relax_element
 from data_prep.embedded.compounds import Compound
-from data_prep.embedded.data_card import BEGIN, END, with_generated
 from data_prep.embedded.elemental_structures import elemental_structure
 from data_prep.embedded.equation_of_state import DEFAULT_SEARCH
 from data_prep.embedded.journal import Journal
@@ -101,12 +100,6 @@ def test_written_bytes_depend_on_the_rows_alone(tmp_path):
     assert (tmp_path / "one.csv.gz").read_bytes() == (tmp_path / "two.csv.gz").read_bytes()
     with gzip.open(tmp_path / "one.csv.gz", "rt") as file:
         assert list(csv.DictReader(file)) == rows
-
-
-def test_card_keeps_what_stands_outside_the_markers():
-    assert with_generated(f"a\n{BEGIN}\nold\n{END}\nb\n", "new\n") == f"a\n{BEGIN}\nnew\n{END}\nb\n"
-    with pytest.raises(InputError, match="markers"):
-        with_generated("a", "b")
 
 
 def test_a_part_must_not_replace_the_whole_table(capsys, monkeypatch):
