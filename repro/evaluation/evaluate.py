@@ -18,7 +18,7 @@ from tqdm import tqdm
 from data_prep.box import box_positions, voxel_edges, voxel_positions
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.files.atomic import write_json
-from data_prep.shards import VoxelStore
+from data_prep.shards import VoxelStore, fingerprint
 from models.decoding import Way
 from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed import components_by_species
@@ -96,7 +96,8 @@ def evaluate(run: Run) -> dict:
     maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
     with decoding_pool(maps) as pool, tqdm(total=len(test), desc="evaluate", unit=" structures") as bar:
         for chunk in batches(test, run.preset.evaluate.batch_size):
-            digest = hashlib.sha256(f"{measured_with} {chunk.tolist()}".encode()).hexdigest()
+            crystals = fingerprint([dataset.crystals[index] for index in chunk], store.grid, run.preset.voxels.radii)
+            digest = hashlib.sha256(f"{measured_with} {crystals}".encode()).hexdigest()
             part = run.folder("evaluate") / PARTS / f"{digest[:16]}.json"
             found = _stored(part)
             if found is None:
