@@ -26,6 +26,7 @@ from data_prep.files.atomic import write_json
 from data_prep.graphs import crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import screen
+from data_prep.source_names import BASES
 from data_prep.sources import read_source
 from data_prep.voxelize import input_maps, voxelize
 from models.decoding.species import AllowedElements, allowed_elements
@@ -99,7 +100,7 @@ class Generator:
         spread: float | None = None,
         formation_energy: float | None = None,
         elements: Sequence[str] = (),
-        source: str = "embedded",
+        source: str = BASES,
     ) -> Iterator[Candidate]:
         """Yield ``count`` samples around a compound as they come: a formula or id of ``source``, or a CIF file.
 

@@ -9,7 +9,7 @@ from data_prep.errors import InputError
 from models.latent_sampler import LatentSampler
 from repro.generation.generator import Generator
 from repro.generation.request import Request
-from repro.generation.targets import around, at_random, find_base, pipeline_targets, requested_targets
+from repro.generation.targets import around, at_random, pipeline_targets, requested_targets
 from repro.presets import GenerateParameters
 from repro.training.dataset import Dataset
 from tests.support.made_up_crystals import made_up_crystals
@@ -45,26 +45,6 @@ def test_targets_of_different_settings_have_different_digests():
     targets += [at_random(1, 9, 0), at_random(2, 9, 0), at_random(1, 9, 1)]
     two, three = np.array([1, 2]), np.array([1, 2, 3])
     assert len({target.digest(allowed) for target in targets for allowed in (two, three)}) == 2 * len(targets)
-
-
-def test_a_base_is_found_by_id_and_by_formula_of_lowest_energy():
-    assert find_base("made-004", CRYSTALS) is CRYSTALS[4]
-    assert find_base(CRYSTALS[7].formula, CRYSTALS).formula == CRYSTALS[7].formula
-
-
-def test_a_base_is_read_from_a_cif(tmp_path):
-    path = tmp_path / "base.cif"
-    path.write_text(CRYSTALS[1].structure().to(fmt="cif"))
-    assert sorted(find_base(str(path), CRYSTALS).numbers) == sorted(CRYSTALS[1].numbers)
-    path.write_text("nothing")
-    with pytest.raises(InputError, match=r"base\.cif cannot be used"):
-        find_base(str(path), CRYSTALS)
-
-
-def test_an_unknown_base_gets_the_nearest_names():
-    wrong = CRYSTALS[0].formula[:-1] + "x"
-    with pytest.raises(InputError, match=CRYSTALS[0].formula):
-        find_base(wrong, CRYSTALS)
 
 
 def made_up_generator(**known) -> Generator:
