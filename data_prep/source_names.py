@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-EMBEDDED, MATERIALS_PROJECT, OPTIMADE = "embedded", "materials-project", "optimade"
+EMBEDDED, BASES, MATERIALS_PROJECT, OPTIMADE = "embedded", "bases", "materials-project", "optimade"
 
 
 def is_optimade(source: str) -> bool:

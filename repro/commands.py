@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.errors import InputError
+from data_prep.source_names import BASES, EMBEDDED
 from repro.announce import announcement
 from repro.backend import start_backend
 from repro.locks import reading
@@ -34,6 +35,7 @@ EPILOG = """presets:
 
 sources:
   embedded            the project's own computed crystals (no key, no network)
+  bases               the Materials Project's crystals that the published generator was trained on (no key, no network)
   materials-project   the Materials Project's API; the key is read from MP_API_KEY
   optimade[:URL]      an OPTIMADE database with formation energies (no key; the Materials Project's without a URL)
   PATH                a table, JSON, an ASE database, or a folder of CIFs with one properties CSV
@@ -74,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 def add_run_options(command: argparse.ArgumentParser) -> None:
     """Add the options that name a run: preset, source, name, shared folder."""
     command.add_argument("--preset", choices=PRESETS, help="sizes and budgets (default: laptop)")
-    command.add_argument("--source", default="embedded", help="where the crystals come from (default: embedded)")
+    command.add_argument("--source", default=EMBEDDED, help="where the crystals come from (default: embedded)")
     command.add_argument("--run", help="name of the folder under runs/ and results/ (default: preset and source)")
     command.add_argument(
         "--shared",
@@ -87,8 +89,9 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
 def run_of(options: argparse.Namespace) -> Run:
     """Return the run that the options name."""
     preset = options.preset or "laptop"
-    name = options.run or default_name(preset, options.source)
-    return Run(PRESETS[preset], options.source, name, options.shared, getattr(options, "scheduler", None))
+    source = options.source or EMBEDDED
+    name = options.run or default_name(preset, source)
+    return Run(PRESETS[preset], source, name, options.shared, getattr(options, "scheduler", None))
 
 
 def _stage_options(command: argparse.ArgumentParser) -> None:
@@ -103,10 +106,11 @@ def _shared_out_options(command: argparse.ArgumentParser) -> None:
 
 def _generate_options(command: argparse.ArgumentParser) -> None:
     _stage_options(command)
+    command.set_defaults(source=None)  # of a run: embedded; of the published networks: what they were trained on
     target = command.add_mutually_exclusive_group()
     target.add_argument(
         "--base",
-        help="sample around this compound: a formula, an id of the data, or a file (CIF, POSCAR, extended XYZ)",
+        help="find crystals around this compound: a formula in any spelling, an id, or a file (CIF, POSCAR, XYZ)",
     )
     target.add_argument("--random", action="store_true", help="sample the whole latent space")
     command.add_argument("--formation-energy", type=float, help="eV/atom; chooses the condition's decile")
@@ -201,7 +205,7 @@ def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
     generation = import_module("repro.generation.generate")
     if not (options.preset or options.run):
         weights, ranking = options.weights or GENERATOR, options.property_weights or PROPERTY_NETWORKS
-        generation.generate_published(request, weights, ranking, options.source, options.out, options.relax)
+        generation.generate_published(request, weights, ranking, options.source or BASES, options.out, options.relax)
         return
     run = run_of(options)
     if options.seed is None:
@@ -228,6 +232,32 @@ def _predict(options: argparse.Namespace) -> None:
     start_backend()
     predict = import_module("repro.properties.predict")
     predict.predict_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS)
+
+
+def _hull_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("paths", type=Path, nargs="+", metavar="FILE", help=_STRUCTURES)
+    command.add_argument("--out", type=Path, help="write all columns to this CSV file instead of the screen")
+    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn)")
+    command.add_argument("--hull", type=Path, help="folder of a hull's table (default: the one of the project)")
+
+
+def _hull(options: argparse.Namespace) -> None:
+    start_backend()
+    stability, hull = import_module("repro.properties.stability"), import_module("data_prep.hull")
+    stability.hull_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS, options.hull or hull.FOLDER)
+
+
+def _calibrate_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn)")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    start_backend()
+    run = run_of(options)
+    with reading([run.folder("graphs")]):
+        identity_of("graphs", run)  # refuses one that is missing or stale
+        import_module("repro.properties.energy_widths").calibrate(run, options.weights or PROPERTY_NETWORKS)
 
 
 def _reconstruct(options: argparse.Namespace) -> None:
@@ -305,6 +335,16 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         "predict eight properties of your own structures, with units, as CSV",
         _files_options("write the CSV to this file instead of the screen"),
         _predict,
+    ),
+    "hull": Command(
+        "how stable crystals are: energy above the convex hull of known compounds, its error, what they decompose into",
+        _hull_options,
+        _hull,
+    ),
+    "calibrate": Command(
+        "measure how far predicted formation energies are off, per family, on the validation crystals of a run",
+        _calibrate_options,
+        _calibrate,
     ),
     "relax": Command(
         "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from data_prep import bases, embedded
 from data_prep.crystal import Crystal
-from data_prep.embedded import TABLE
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, require_some
-from data_prep.source_names import EMBEDDED, MATERIALS_PROJECT, is_optimade
+from data_prep.source_names import BASES, EMBEDDED, MATERIALS_PROJECT, is_optimade
 from data_prep.sources.cells import Cell, require_cell, to_conventional
 from data_prep.sources.cif_folder import read_cif_folder
 from data_prep.sources.materials_project import read_materials_project
@@ -21,13 +21,14 @@ from data_prep.sources.structure_rows import (
 from data_prep.sources.table import SUFFIXES, read_table
 
 ROW_SUFFIXES = (*JSON_SUFFIXES, *DATABASE_SUFFIXES)
+PACKAGED = {EMBEDDED: embedded.TABLE, BASES: bases.TABLE}
 DOWNLOADS = Path("data")  # in the working directory, kept between runs
 
 
 def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of a source and those that cannot be used, both in the source's order.
 
-    ``source`` is ``embedded``, ``materials-project`` or ``optimade[:URL]`` (both downloaded into ``cache``),
+    ``source`` is ``embedded``, ``bases``, ``materials-project`` or ``optimade[:URL]`` (both downloaded into ``cache``),
     or a path: a table (``read_structure_table``), JSON or an ASE database (``read_rows``) or a folder of CIFs
     (``read_cif_folder``). ``cell="primitive"``
     keeps the cells that tables and the Materials Project deposit (F1) and reduces others that are not primitive;
@@ -38,7 +39,7 @@ def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") 
     require_cell(cell)
     if is_optimade(source):
         crystals, rejected = read_optimade(source, Path(cache), cell)
-    elif source not in (EMBEDDED, MATERIALS_PROJECT) and Path(source).is_dir():
+    elif source not in (*PACKAGED, MATERIALS_PROJECT) and Path(source).is_dir():
         crystals, rejected = read_cif_folder(Path(source), cell)
     elif source not in (EMBEDDED, MATERIALS_PROJECT) and Path(source).name.lower().endswith(ROW_SUFFIXES):
         crystals, rejected = crystals_of_rows(read_rows(_existing(source)), cell)
@@ -52,8 +53,8 @@ def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") 
 
 
 def _read_deposited(source: str, cache: Path, cell: Cell) -> tuple[list[Crystal], list[Rejected]]:
-    if source == EMBEDDED:
-        return read_embedded()
+    if source in PACKAGED:
+        return read_embedded(PACKAGED[source])
     if source == MATERIALS_PROJECT:
         return read_materials_project(cache)
     path = _existing(source)
@@ -68,13 +69,13 @@ def _existing(source: str) -> Path:
     if not Path(source).exists():
         raise InputError(
             f"the source {source!r} does not exist; "
-            "give embedded, materials-project, optimade:URL, a table or a folder of CIFs"
+            "give embedded, bases, materials-project, optimade:URL, a table or a folder of CIFs"
         )
     return Path(source)
 
 
-def read_embedded(table: Path = TABLE) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals that come with the program, in the cells of their table (see ``read_table``).
+def read_embedded(table: Path = embedded.TABLE) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of a table that comes with the program, in its cells (see ``read_table``).
 
     Raises ``InputError`` if the installation lacks the table.
     """

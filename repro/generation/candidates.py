@@ -1,6 +1,6 @@
 """A candidate: a generated crystal with its facts and predicted properties; the columns of ``candidates.csv``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -17,6 +17,9 @@ from data_prep.structures.cif import structure_of
 from data_prep.structures.idealise import IdealCrystal, idealise
 from data_prep.structures.validity import CROWDED
 from models.decoding.atoms import Decoded, Undecodable, to_structure
+from repro.properties.networks import Prediction
+from repro.properties.stability import COLUMNS as STABILITY
+from repro.properties.stability import PROBABILITY, stability
 
 if TYPE_CHECKING:
     from repro.generation.generator import Generator
@@ -39,6 +42,7 @@ class Candidate:
     valid: bool = False
     properties: dict[str, float | None] = field(default_factory=dict)
     formation_energy_spread: float | None = None  # eV/atom: standard deviation of several networks
+    stability: dict[str, float | str | bool | None] = field(default_factory=dict)  # as ``properties.stability`` gives
     spacegroup: int | None = None
     n_sites: int | None = None
     n_elements: int | None = None
@@ -72,28 +76,28 @@ class Candidate:
 
     @property
     def rank(self) -> tuple:
-        """Sort key: valid compounds first, then the stoichiometry asked for, then the lowest formation energy.
+        """Sort key: valid compounds first, then the likeliest to be near the hull, then the lowest formation energy.
 
         A crystal of one element comes after the compounds: its formation energy is zero by definition, whatever is
-        predicted. So does one whose atoms are closer than ``CROWDED``: no network has seen such.
+        predicted. So does one whose atoms are closer than ``CROWDED``: no network has seen such. One whose chemical
+        system has no known compound comes after those that can be compared.
         """
         energy, closeness = self.formation_energy_per_atom, 1.0 if self.closeness is None else self.closeness
-        element, other = self.n_elements == 1, not self.same_stoichiometry
-        return not self.valid, element, closeness < CROWDED, other, energy is None, energy or 0.0, self.id
+        element, unlikely = self.n_elements == 1, -float(self.stability.get(PROBABILITY) or 0.0)
+        unsure = (not self.stability.get("hull_covered"), unlikely)
+        return not self.valid, element, closeness < CROWDED, *unsure, energy is None, energy or 0.0, self.id
 
     def to_row(self) -> dict:
         """Return the candidate's row of ``candidates.csv``, numbers as numbers."""
-        row = {name: getattr(self, name) for name in COLUMNS if name not in ("rank", *PROPERTIES)}
-        return row | {name: self.properties.get(name) for name in PROPERTIES}
+        row = {name: getattr(self, name) for name in COLUMNS if name not in ("rank", *PROPERTIES, *STABILITY)}
+        row |= {name: self.properties.get(name) for name in PROPERTIES}
+        return row | {name: self.stability.get(name) for name in STABILITY}
 
 
-COLUMNS = ("rank",) + tuple(
-    name
-    for one in fields(Candidate)
-    if one.name != "cif"
-    for name in (PROPERTIES if one.name == "properties" else (one.name,))
-)
-_KINDS = {one.name: (get_args(one.type) or (one.type,))[0] for one in fields(Candidate)} | {"rank": int}
+_COLUMNS_OF = {"properties": PROPERTIES, "stability": STABILITY, "cif": ()}
+COLUMNS = ("rank", *(name for one in fields(Candidate) for name in _COLUMNS_OF.get(one.name, (one.name,))))
+_KINDS = {one.name: (get_args(one.type) or (one.type,))[0] for one in fields(Candidate)}
+_KINDS |= {"rank": int, "decomposition": str, "hull_covered": bool}
 
 
 def parse_row(row: dict[str, str]) -> dict[str, str | bool | int | float | None]:
@@ -211,9 +215,22 @@ def _with_properties(
         return found
     predicted = generator.properties.predict(graphs)
     spread = predicted[FORMATION_ENERGY].spread if FORMATION_ENERGY in predicted else None
+    stable = _stability([structures[place] for place in owners], predicted, generator)
     for row, place in enumerate(owners):
         values = {name: float(one.values[row]) for name, one in predicted.items()}
         properties = {name: value if np.isfinite(value) else None for name, value in values.items()}
         sure = None if spread is None else float(spread[row])
-        found[place] = replace(found[place], properties=properties, formation_energy_spread=sure)
+        found[place] = replace(found[place], properties=properties, formation_energy_spread=sure, stability=stable[row])
     return found
+
+
+def _stability(
+    structures: Sequence[Structure], predicted: Mapping[str, Prediction], generator: "Generator"
+) -> list[dict]:
+    """Return how near to the convex hull each crystal is, as far as its formation energy is predicted."""
+    if FORMATION_ENERGY not in predicted:
+        return [{} for _ in structures]
+    formulas = [structure.composition.reduced_formula for structure in structures]
+    energies, widths = predicted[FORMATION_ENERGY], generator.energy_widths
+    sure = [None] * len(formulas) if widths is None else widths.of(formulas, energies.spread)
+    return stability(formulas, energies.values, sure, generator.hull)

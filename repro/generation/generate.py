@@ -34,7 +34,7 @@ def generate(run: Run) -> dict:
 def generate_published(
     request: Request, weights: Path, property_weights: Path, source: str, out: Path | None = None, relax: bool = False
 ) -> None:
-    """Sample what a user asks for with published networks; a base is a crystal of ``source`` or a CIF file."""
+    """Sample what a user asks for with published networks; a base is a crystal of ``source`` or a file."""
     crystals = base_crystals(source) if request.base and not is_file(request.base) else []
     generator = load_generator(weights, property_weights)
     targets = requested_targets(generator, request, crystals)
@@ -44,7 +44,7 @@ def generate_published(
 def generate_of_run(
     request: Request, run: Run, property_weights: Path | None, out: Path | None = None, relax: bool = False
 ) -> None:
-    """Sample what a user asks for with the networks of a finished run; a base is one of its crystals or a CIF file."""
+    """Sample what a user asks for with the networks of a finished run; a base is one of its crystals or a file."""
     generator = load_generator(run.folder("generator"), property_weights or run.property_networks)
     targets = requested_targets(generator, request, load_dataset(run).crystals)
     _write_wanted(generator, targets, request, out or run.results / f"generate-{targets[0].name}", relax)

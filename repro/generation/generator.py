@@ -25,8 +25,11 @@ from data_prep.elements import radii_of
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.graphs import crystal_graph
+from data_prep.hull.convex_hull import Hull
+from data_prep.hull.table import load_hull
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import screen
+from data_prep.source_names import BASES
 from data_prep.sources import read_source
 from data_prep.voxelize import input_maps, voxelize
 from models.cell_volume import VolumeRegression
@@ -41,6 +44,7 @@ from repro.generation.funnel import Funnel
 from repro.generation.request import Request
 from repro.generation.targets import Target, in_turn, is_file, requested_targets
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
+from repro.properties.energy_widths import EnergyWidths, load_widths
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
 from repro.training.dataset import batches
@@ -91,6 +95,16 @@ class Generator:
         """The property networks, read when they are first needed."""
         return load_property_networks(self.property_weights)
 
+    @cached_property
+    def energy_widths(self) -> EnergyWidths | None:
+        """How far the predicted formation energies may be off, if that was measured; read when it is first needed."""
+        return load_widths(self.property_weights)
+
+    @cached_property
+    def hull(self) -> Hull:
+        """The convex hull of known compounds, read when it is first needed."""
+        return load_hull()
+
     def condition_of(self, energy: float) -> int:
         """Return the decile of a formation energy in eV/atom, counted from 0."""
         return int(condition_bins(np.array([energy]), self.edges)[0])
@@ -111,9 +125,9 @@ class Generator:
         formation_energy: float | None = None,
         elements: Sequence[str] = (),
         known: bool = False,
-        source: str = "embedded",
+        source: str = BASES,
     ) -> Iterator[Candidate]:
-        """Yield ``count`` distinct new crystals around a compound: a formula or id of ``source``, or a CIF file.
+        """Yield ``count`` distinct new crystals around a compound: a formula or id of ``source``, or a file.
 
         The others are those of ``Request``. They come as they are found, fewer if the search ends. Raises InputError
         naming the argument that asks for nothing, a base that is not there, or an element that the networks have never

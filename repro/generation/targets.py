@@ -1,26 +1,19 @@
 """Where in the latent space new crystals are drawn (Generation; Ab Initio Validation; FINDINGS F18)."""
 
-import difflib
 import hashlib
 import itertools
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pymatgen.core import Composition
 
 from data_prep.crystal import FAMILIES, Crystal
 from data_prep.errors import InputError
-from data_prep.quarantine import Rejected, Unusable
-from data_prep.sources.cells import in_standard_cell
-from data_prep.sources.cif_folder import read_cif
-from data_prep.sources.frame_readers import frame_reader
-from data_prep.structures.standard_cell import has_standard_axes
 from models.latent_sampler import LatentSampler
+from repro.generation.bases import choice, crystals_named, find_base, is_file
 from repro.presets import GenerateParameters, RandomFrom
 from repro.training.dataset import Dataset
 
@@ -132,6 +125,8 @@ def requested_targets(generator: "Generator", request: "Request", source: Sequen
     if request.base is None:
         return _random_targets(generator, request)
     parameters, base = generator.sampling, find_base(request.base, source)
+    if not is_file(request.base) and len(found := crystals_named(request.base, source)) > 1:
+        print(choice(request.base, found))
     energy = base.formation_energy_per_atom if request.formation_energy is None else request.formation_energy
     if not math.isfinite(energy):
         energy = generator.predicted_energies([base])[0]
@@ -169,53 +164,3 @@ def sampler_for(generator: "Generator", random_from: RandomFrom) -> LatentSample
     if generator.latent_sampler is None:
         raise InputError("This generator has no latents of training crystals to sample from: add --random-from normal.")
     return generator.latent_sampler
-
-
-def find_base(name: str, crystals: Sequence[Crystal]) -> Crystal:
-    """Return the crystal that ``name`` means: a structure file, an id, or a formula (the one of lowest energy).
-
-    Raises InputError with the nearest names when there is none.
-    """
-    if is_file(name):
-        return _base_from_file(Path(name))
-    formulas = {name, _reduced(name)}
-    matches = [crystal for crystal in crystals if crystal.id == name or crystal.formula in formulas]
-    if matches:
-        base = min(matches, key=lambda crystal: crystal.formation_energy_per_atom)
-        return base if has_standard_axes(base.lengths, base.angles) else _in_standard_cell(base, name)
-    names = {crystal.formula for crystal in crystals} | {crystal.id for crystal in crystals}
-    nearest = difflib.get_close_matches(name, sorted(names), n=5, cutoff=0.3)
-    raise InputError(
-        f"The base {name!r} is neither a formula nor an id of the crystals of the source nor a structure file; "
-        f"the nearest are {', '.join(nearest) if nearest else 'none'}."
-    )
-
-
-def _reduced(name: str) -> str:
-    """Return a formula as crystals carry it, NiAl as AlNi and "Sr Ti O3" as SrTiO3; another name as it is."""
-    try:
-        return Composition(name.replace(" ", "")).reduced_formula
-    except (ValueError, KeyError):
-        return name
-
-
-def is_file(base: str) -> bool:
-    """Return whether a base is a structure file by its name, not a name to be looked up."""
-    return frame_reader(Path(base)) is not None
-
-
-def _base_from_file(path: Path) -> Crystal:
-    """Read the one structure of a file as its standard primitive cell (F1); it has no formation energy."""
-    if not path.exists():
-        raise InputError(f"The base {path} does not exist.")
-    found = read_cif((path, float("nan"), {}), cell="primitive")
-    if isinstance(found, Rejected):
-        raise InputError(f"The base {path} cannot be used ({found.reason}): {found.detail}.")
-    return _in_standard_cell(found, str(path))
-
-
-def _in_standard_cell(base: Crystal, name: str) -> Crystal:
-    try:
-        return in_standard_cell(base)
-    except Unusable as fault:
-        raise InputError(f"The base {name} cannot be used ({fault.reason}): {fault.detail}.") from fault

@@ -1,6 +1,6 @@
 """Targets of generation: draws, bases, conditions."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from pymatgen.core import Structure
 
 from data_prep.errors import InputError
 from models.latent_sampler import LatentSampler
+from repro.generation.bases import find_base
 from repro.generation.generator import Generator
 from repro.generation.request import Request
 from repro.generation.targets import (
     around,
     at_random,
     beside,
-    find_base,
     in_turn,
     pipeline_targets,
     requested_targets,
@@ -65,22 +65,6 @@ def test_targets_of_different_settings_have_different_digests():
     assert len({target.digest(allowed) for target in targets for allowed in (two, three)}) == 2 * len(targets)
 
 
-def test_a_base_is_found_by_id_and_by_formula_of_lowest_energy():
-    assert find_base("made-004", CRYSTALS) is CRYSTALS[4]
-    assert find_base(CRYSTALS[7].formula, CRYSTALS).formula == CRYSTALS[7].formula
-    for name in ("NiAl", "Al Ni", "Ni2Al2", "AlNi"):  # however a formula is written
-        assert find_base(name, [replace(CRYSTALS[0], formula="AlNi")]).formula == "AlNi"
-
-
-def test_a_base_is_read_from_a_cif(tmp_path):
-    path = tmp_path / "base.cif"
-    path.write_text(CRYSTALS[1].structure().to(fmt="cif"))
-    assert sorted(find_base(str(path), CRYSTALS).numbers) == sorted(CRYSTALS[1].numbers)
-    path.write_text("nothing")
-    with pytest.raises(InputError, match=r"base\.cif cannot be used"):
-        find_base(str(path), CRYSTALS)
-
-
 @pytest.mark.parametrize("name", ["base.cif", "POSCAR", "base.vasp"])
 def test_a_base_is_the_same_from_every_cell_and_file(tmp_path, name):
     salt = rock_salt("Na", "Cl", 5.64)
@@ -93,12 +77,6 @@ def test_a_base_is_the_same_from_every_cell_and_file(tmp_path, name):
     np.testing.assert_allclose(base.lengths, 5.64 / 2**0.5, atol=1e-4)
     assert base.numbers.tolist() == [11, 17]
     np.testing.assert_allclose(base.fractional, [[0, 0, 0], [0.5, 0.5, 0.5]], atol=1e-6)
-
-
-def test_an_unknown_base_gets_the_nearest_names():
-    wrong = CRYSTALS[0].formula[:-1] + "x"
-    with pytest.raises(InputError, match=CRYSTALS[0].formula):
-        find_base(wrong, CRYSTALS)
 
 
 def made_up_generator(**known) -> Generator:
