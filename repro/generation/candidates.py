@@ -76,16 +76,17 @@ class Candidate:
 
     @property
     def rank(self) -> tuple:
-        """Sort key: valid compounds first, then the likeliest to be near the hull, then the lowest formation energy.
+        """Sort key: valid compounds first, of the stoichiometry asked for, then the likeliest to be near the hull.
 
-        A crystal of one element comes after the compounds: its formation energy is zero by definition, whatever is
-        predicted. So does one whose atoms are closer than ``CROWDED``: no network has seen such. One whose chemical
-        system has no known compound comes after those that can be compared.
+        Among equally likely ones the lowest formation energy comes first. A crystal of one element comes after the
+        compounds: its formation energy is zero by definition, whatever is predicted. So does one whose atoms are closer
+        than ``CROWDED``: no network has seen such. One whose chemical system has no known compound comes after those
+        that can be compared.
         """
         energy, closeness = self.formation_energy_per_atom, 1.0 if self.closeness is None else self.closeness
-        element, unlikely = self.n_elements == 1, -float(self.stability.get(PROBABILITY) or 0.0)
-        unsure = (not self.stability.get("hull_covered"), unlikely)
-        return not self.valid, element, closeness < CROWDED, *unsure, energy is None, energy or 0.0, self.id
+        element, other = self.n_elements == 1, not self.same_stoichiometry
+        unsure = not self.stability.get("hull_covered"), -float(self.stability.get(PROBABILITY) or 0.0)
+        return not self.valid, element, closeness < CROWDED, other, *unsure, energy is None, energy or 0.0, self.id
 
     def to_row(self) -> dict:
         """Return the candidate's row of ``candidates.csv``, numbers as numbers."""

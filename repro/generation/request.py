@@ -14,12 +14,12 @@ DRAWS_PER_CANDIDATE, LEAST_DRAWS = 20, 200  # a search for distinct candidates s
 class Request:
     """Crystals that a user asks for; None leaves a choice to the generator.
 
-    ``base`` is a formula, an id of ``source`` or a structure file; without one the whole latent space is sampled. ``count``
-    is how many listed candidates are wanted, ``samples`` how many latents are sampled whatever they give; one of them
-    may be given. ``formation_energy`` (eV/atom) chooses the decile of the condition. ``distance`` is that of the
-    neighbours of a base, from 0 to 1; ``spread`` the standard deviation around a base itself, or a factor of a random
-    latent's distance from the middle. ``elements`` are symbols: atoms are of these only. What is counted is distinct,
-    and of a formula that is not in the data unless ``known`` ones are listed too.
+    ``base`` is a formula, an id of ``source`` or a file; without one the whole latent space is sampled. ``count`` is
+    how many listed candidates are wanted, ``samples`` how many latents are sampled whatever they give; one of them may
+    be given. ``formation_energy`` (eV/atom) chooses the decile of the condition. ``distance`` is that of the neighbours
+    of a base, from 0 to 1; ``spread`` the standard deviation around a base itself, or a factor of a random latent's
+    distance from the middle. ``elements`` are symbols: atoms are of these only. What is counted is distinct, and of a
+    formula that is not in the data unless ``known`` ones are listed too.
     """
 
     base: str | None = None

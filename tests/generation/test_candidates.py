@@ -8,6 +8,7 @@ import pytest
 from data_prep.files.atomic import csv_text
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from repro.generation.candidates import COLUMNS, Candidate, parse_row
+from repro.properties.stability import PROBABILITY
 from tests.support.made_up_crystals import made_up_crystals
 
 
@@ -17,7 +18,13 @@ def candidate(id: str, energy: float | None = None, **facts) -> Candidate:
 
 
 def test_valid_compounds_of_the_base_with_low_energies_come_first():
+    def near_the_hull(probability: float, covered: bool = True) -> dict:
+        return {"stability": {PROBABILITY: probability, "hull_covered": covered}}
+
     wanted = [
+        candidate("likely", -0.5, **near_the_hull(0.9)),
+        candidate("less likely", -3.0, **near_the_hull(0.2)),
+        candidate("of an unknown system", -2.5, **near_the_hull(1.0, covered=False)),
         candidate("lowest", -2.0),
         candidate("higher", -1.0),
         candidate("without energy"),
@@ -38,7 +45,15 @@ def test_a_row_has_every_column_and_comes_back_from_csv_as_it_was():
     (back,) = csv.DictReader(io.StringIO(text))
     found = parse_row(back)
     assert found.pop("rank") == 1 and found.pop("mine") == 0.5  # a column that is no candidate's is a number
-    blanks = {"file": "", "reason": "", "same_stoichiometry": True, "charge_balanced": False, "training_formula": False}
+    blanks = {
+        "file": "",
+        "reason": "",
+        "decomposition": "",
+        "hull_covered": False,
+        "same_stoichiometry": True,
+        "charge_balanced": False,
+        "training_formula": False,
+    }
     assert found == row | blanks  # of texts and flags; a blank number is None
 
 
