@@ -23,7 +23,7 @@ from experiments.tables import markdown, mean_cell, share_cell, write_table
 from repro.run import Run
 
 GROUPS, BINS = 10, 40
-NAMES = {"around": "around a base", "random": "random"}
+NAMES = {"around": "around a base", "neighbours": "neighbours of a base", "random": "random"}
 NOTE = (
     "New: no crystal of the training part has the formula, or matches the structure. Unique: the first of its formula, "
     "or of its structure, among the samples; the share falls with the number of samples, so it has no interval. "
@@ -47,7 +47,11 @@ def compute(generation: Generation) -> dict:
     trained = {name: [reduced(crystal.structure()) for crystal in known[name]] for name in generated & known.keys()}
     new = {row["id"]: is_new(cells[row["id"]], trained.get(row["formula"], ())) for row in generation.valid}
     groups = {}
-    for name, rows in (("around", generation.around), ("random", generation.random)):
+    for name, rows in (
+        ("around", generation.around),
+        ("neighbours", generation.neighbours),
+        ("random", generation.random),
+    ):
         if rows:
             groups[name] = _group(rows, structures, first_of_their_kind(rows, cells), new)
     real = [crystal.structure() for crystal in generation.train]
@@ -150,7 +154,7 @@ CAPTION = (
     "structure that the training part lacks, with 95 % intervals; (b) the most frequent space groups; (c) smallest "
     "distances between sites; (d) densities. The last bars hold whatever lies beyond the axis."
 )
-_COLOURS = {"around": style.BLUE, "random": style.ORANGE, "training": style.BLACK}
+_COLOURS = {"around": style.BLUE, "neighbours": style.GREEN, "random": style.ORANGE, "training": style.BLACK}
 
 
 def text(found: dict) -> str:

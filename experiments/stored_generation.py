@@ -14,10 +14,10 @@ from data_prep.errors import InputError
 from experiments.stored import CANDIDATES
 from repro.training.dataset import Dataset, read_dataset
 
-FLAGS = ("valid", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula")
+FLAGS = ("valid", "hull_covered", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula")
 INTEGERS = ("rank", "condition", "spacegroup", "n_sites", "n_elements")
-TEXTS = ("id", "target", "base", "formula", "file", "reason")
-REQUIRED = ("id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "file")
+TEXTS = ("id", "target", "base", "formula", "sampling", "decomposition", "file", "reason")
+REQUIRED = ("id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "sampling", "file")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,13 @@ class Generation:
 
     @property
     def around(self) -> list[dict]:
-        """The samples around a base compound."""
-        return [row for row in self.rows if row["base"]]
+        """The samples around a base compound, the paper's way."""
+        return [row for row in self.rows if row["base"] and row["sampling"] != "neighbours"]
+
+    @property
+    def neighbours(self) -> list[dict]:
+        """The samples around crystals like a base, of elements near to its own (F46)."""
+        return [row for row in self.rows if row["sampling"] == "neighbours"]
 
     @property
     def random(self) -> list[dict]:
@@ -55,7 +60,8 @@ class Generation:
     @cached_property
     def bases(self) -> dict[str, Crystal]:
         """The crystals by the name that a target around them has."""
-        return {f"{crystal.formula}-{crystal.id}": crystal for crystal in self.dataset.crystals}
+        of_crystal = {f"{crystal.formula}-{crystal.id}": crystal for crystal in self.dataset.crystals}
+        return of_crystal | {f"{name}-neighbours": crystal for name, crystal in of_crystal.items()}
 
     @cached_property
     def by_formula(self) -> dict[str, list[Crystal]]:

@@ -24,7 +24,8 @@ NOTE = (
     "mean over the bases, and in % of the samples drawn. Distances: all sites more than 0.5 Å apart. Formula: the "
     "base's stoichiometry. Not in the training set: by reduced formula. Formation energy: predicted by our CGCNN, "
     "against the base's label. Of equal compositions the one of lowest energy stays. Selected: without actinides, and "
-    f"of each base the {TEXT['closest_kept'].value} closest to it in energy."
+    f"of each base the {TEXT['closest_kept'].value} closest to it in energy. Neighbours: not the paper's samples but "
+    "ours, crystals like the base with elements near to its own."
 )
 _COLUMNS = (
     "id", "base", "family", "formula", FORMATION_ENERGY, "base_energy", "difference", "spacegroup",
@@ -46,7 +47,7 @@ def compute(generation: Generation) -> dict:
     if not generation.around:
         raise InputError(f"{generation.results} has no sample around a base: run the stage 'generate' first.")
     bases, left = [], []
-    for base, rows in _by_base(generation):
+    for base, rows in _by_base(generation, generation.around):
         kept = filtered(rows, base)
         undecodable = sum(not row["formula"] for row in rows)
         counts = {step: len(part) for step, part in kept.items()}
@@ -56,6 +57,10 @@ def compute(generation: Generation) -> dict:
         )
         left += _candidates(kept[STEPS[-1]], base)
     groups = {"all": bases} | {family: [base for base in bases if base["family"] == family] for family in FAMILIES}
+    groups["neighbours"] = [
+        {"counts": {step: len(part) for step, part in filtered(rows, base).items()}}
+        for base, rows in _by_base(generation, generation.neighbours)
+    ]
     return {
         "bases": bases,
         "groups": {name: _group(members) for name, members in groups.items() if members},
@@ -66,10 +71,10 @@ def compute(generation: Generation) -> dict:
     }
 
 
-def _by_base(generation: Generation) -> list[tuple[Crystal, list[dict]]]:
+def _by_base(generation: Generation, samples: Sequence[dict]) -> list[tuple[Crystal, list[dict]]]:
     """Return each base with the samples around it, in the order of their names."""
     targets: dict[str, list[dict]] = {}
-    for row in generation.around:
+    for row in samples:
         targets.setdefault(row["target"], []).append(row)
     unknown = sorted(targets.keys() - generation.bases.keys())
     if unknown:
@@ -104,7 +109,7 @@ def near(row: dict, energy: float) -> bool:
 
 def survivors(generation: Generation) -> set[str]:
     """Return the ids of the samples that pass all six steps."""
-    kept = (filtered(rows, base) for base, rows in _by_base(generation))
+    kept = (filtered(rows, base) for base, rows in _by_base(generation, generation.around))
     return {row["id"] for steps in kept for row in steps[STEPS[-1]]}
 
 

@@ -94,7 +94,7 @@ def _counts(groups: dict[str, dict]) -> tuple[Table, Text]:
     columns: list[str] = []
     cells: list[tuple[str, ...]] = []
     for name, counts in groups.items():
-        if name == "filters":  # how many passed each, of all samples
+        if name in ("filters", "listed"):  # how many passed each, of all samples
             continue
         columns.append(name)
         cells.append(_group_cells(counts))

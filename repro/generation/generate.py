@@ -102,7 +102,8 @@ def summarise(candidates: Sequence[Candidate]) -> dict:
     """Return counts and shares of all samples, of those around bases and of the random ones."""
     groups = {
         "all": candidates,
-        "around a base": [candidate for candidate in candidates if candidate.base],
+        "around a base": [one for one in candidates if one.base and one.sampling != "neighbours"],
+        "neighbours of a base": [one for one in candidates if one.sampling == "neighbours"],
         "random": [candidate for candidate in candidates if not candidate.base],
     }
     return {name: _group(members) for name, members in groups.items() if members}
