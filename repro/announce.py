@@ -7,7 +7,7 @@ TIMES = {
     "smoke": "about 3 minutes on 2 cores",
     "laptop": "15 to 45 minutes on 2 cores",
     "improved": "hours on 2 cores, its VAE alone an hour and a half",
-    "full": "its UNet and VAE 8 minutes on a large GPU, by the clock; not without one",
+    "full": "8 minutes by the clock for its UNet and VAE on a large GPU; refused without one",
     "paper": "hours on a data-centre GPU; weeks without one",
 }
 

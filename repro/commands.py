@@ -30,7 +30,7 @@ EPILOG = """presets:
   smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
   laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
   improved our own networks, hours on 2 cores: a VAE that gives composition and lattice first, deeper CGCNNs
-  full     the paper's UNet at Table 6's size, improved's VAE: 8 minutes on a large GPU
+  full     the paper's UNet at Table 6's size, improved's VAE: 8 minutes of a large GPU for both
   paper    Table 6 exactly: needs a GPU
 
 sources:

@@ -38,8 +38,7 @@ class Clock(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch % EVERY == 0:
-            if keras.backend.backend() == "jax":  # within an epoch JAX trains copies of the variables
-                self.model.jax_state_sync()
+            # On JAX ``self.model`` first brings back what is being trained: the new rate is not lost.
             self.model.optimizer.learning_rate = self.rate(self.steps_before + batch, self.share)
 
     def on_train_batch_end(self, batch, logs=None):

@@ -1,4 +1,4 @@
-"""Training on maps that are drawn on the device: batches hold numbers, sites and lengths, 1 kB instead of 500."""
+"""Training on maps that are drawn on the device: batches hold numbers, sites and lengths, a hundredth of the maps."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,7 +8,7 @@ import numpy as np
 
 from data_prep.box import shift_to_origin
 from data_prep.crystal import Crystal
-from data_prep.elements import MAX_Z
+from data_prep.substitution import composition_shares
 from models.vae import CondDFCVAE
 from repro.training.dataset import Dataset
 from repro.training.device_maps import Crystals, MapDrawing
@@ -81,17 +81,9 @@ class CrystalFeed(keras.utils.PyDataset):
             "flips": np.array(flips),
             "error": (self.noise * rng.random(len(chosen))).astype(np.float32),
             "condition": conditions,
-            "composition": _shares(numbers),
+            "composition": np.stack([composition_shares(row[row > 0]) for row in numbers]),
         }
         return (inputs,)
-
-
-def _shares(numbers: np.ndarray) -> np.ndarray:
-    """Return the share of each species among the sites, (B, 95) float32, of padded numbers (B, S)."""
-    counts = np.zeros((len(numbers), MAX_Z + 1), np.float32)
-    np.add.at(counts, (np.arange(len(numbers))[:, None], numbers), 1.0)
-    counts[:, 0] = 0.0
-    return counts / counts.sum(axis=1, keepdims=True)
 
 
 class DrawnOnDevice(keras.Model):
