@@ -4,7 +4,6 @@ import logging
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -73,22 +72,24 @@ def _with_own_ids(found: Iterable[Crystal], taken: set[str], path: Path) -> list
 def _read_folder(folder: Path, nested: bool = False) -> Found:
     files = visible_files(folder)
     listed = listed_files(files)
-    jobs = [
-        (path, listed.ids.get(path, path.relative_to(folder).as_posix()))
-        for path in files
-        if path not in listed.skipped
-    ]
-    results = on_all_cores(partial(_read_file, nested=nested), jobs, "files")
+    jobs = {path: listed.ids.get(path, _place(path, folder)) for path in files if path not in listed.skipped}
+    single = [job for job in jobs.items() if frame_reader(job[0])]  # others share out their own rows and files
+    read = dict(zip(dict(single), on_all_cores(_read_file, single, "files"), strict=True))
     crystals: list[Crystal] = []
     rejected, taken = list(listed.missing), set()
-    for (path, _), (found, refused) in zip(jobs, results, strict=True):
+    for path, id in jobs.items():
+        found, refused = read[path] if path in read else _read_file((path, id), nested)
         for crystal in found:
             if crystal.id in taken and path in listed.ids:  # relaxed beside the candidates of the same ids
-                crystal = replace(crystal, id=path.relative_to(folder).as_posix())
+                crystal = replace(crystal, id=_place(path, folder))
             taken.add(crystal.id)
             crystals.append(crystal)
         rejected += refused
     return crystals, rejected
+
+
+def _place(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def _is_known(path: Path) -> bool:
