@@ -17,6 +17,7 @@ PAGES = {
         "All pages": "docs/index.md",
         "Generating and reconstructing": "docs/generating.md",
         "Properties": "docs/properties.md",
+        "Stability": "docs/stability.md",
         "Relaxing": "docs/relaxing.md",
         "Data": "docs/data.md",
         "Python": "docs/python-api.md",
@@ -31,6 +32,7 @@ PAGES = {
         "Networks": "weights/MODEL_CARD.md",
         "Embedded data": "data_prep/embedded/DATA_CARD.md",
         "Convex hull": "data_prep/hull/DATA_CARD.md",
+        "Bases": "data_prep/bases/DATA_CARD.md",
     },
     "Change": {"Contributing": "CONTRIBUTING.md", "Changes": "CHANGELOG.md"},
 }

@@ -100,7 +100,10 @@ def _rows_of_the_unet(evaluation: Evaluation) -> list[tuple[str, ...]]:
     values = {
         "UNet, non-zero recall (probability above 0.5)": (f"{FULL.recall} %", unet.get("nonzero_recall")),
         "UNet, non-zero recall (most probable element)": ("–", unet.get("nonzero_recall_argmax")),
-        "UNet, F1 (all classes, weighted)": (f"{TEXT['unet_f1'].value} %", unet.get("f1_weighted")),
+        "UNet, F1 (all classes, weighted; the second head's mask, F43)": (
+            f"{TEXT['unet_f1'].value} %",
+            unet.get("f1_masked"),
+        ),
     }
     blank = ("–",) * (len(evaluation.models) - 1)
     return [(name, printed, percent(value), *blank) for name, (printed, value) in values.items()]
@@ -189,8 +192,9 @@ def by_route(material: Material) -> Section:
         return absent(title, "evaluate")
     note = (
         "A route names the map and where the species come from. True map: the crystal's own density, so that only "
-        "the decoding errs; ours, released: the reconstruction by that VAE. unet: the most probable element of each "
-        "region, the paper's way; fit: one Gaussian per region, and the element whose amplitude and width agree best."
+        "the decoding errs; ours, released: the reconstruction by that VAE. vote: the most probable element of each "
+        "region, the paper's way; fit: one Gaussian per region, and the element whose amplitude and width agree best; "
+        "composition: the known structure type, or the fit, that agrees with the composition which the latent gives."
     )
     routes = material.evaluation.routes
     rows = [(name, *_route_cells(groups["all"])) for name, groups in routes.items() if name != TRUE_SPECIES]

@@ -77,6 +77,7 @@ def samples() -> list[dict]:
 
 def _row(target: str, base: str, condition: int, number: int, sample: dict | None) -> dict:
     row = {"id": f"{target}-{number:05d}", "target": target, "base": base, "condition": condition, "valid": False}
+    row["sampling"] = "noise" if base else "encoded"
     if sample is None:
         return row | {"reason": "no occupied voxels"}
     structure, valid = sample["structure"], sample.get("valid", True)
