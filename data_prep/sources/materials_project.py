@@ -109,23 +109,18 @@ def crystal_of(document: dict[str, Any]) -> Crystal:
     try:
         structure = Structure.from_dict(document["structure"])
         refuse_species(structure)
+        values = {ours: document.get(theirs) for theirs, ours in PROPERTIES.items()}
+        values |= {ours: (document.get(theirs) or {}).get("vrh") for theirs, ours in MODULI.items()}
+        values["spacegroup"] = (document.get("symmetry") or {}).get("number")
         label = document.get("formation_energy_per_atom")
         return crystal_from_structure(
             structure,
             str(document["material_id"]),
             float("nan") if label is None else float(label),
-            document_properties(document),
+            {name: float(value) for name, value in values.items() if value is not None},
         )
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise Unusable("unreadable", f"the document is malformed: {type(error).__name__} {error}") from error
-
-
-def document_properties(document: dict[str, Any]) -> dict[str, float]:
-    """Return the properties of a summary document under our names; blanks are left out."""
-    values = {ours: document.get(theirs) for theirs, ours in PROPERTIES.items()}
-    values |= {ours: (document.get(theirs) or {}).get("vrh") for theirs, ours in MODULI.items()}
-    values["spacegroup"] = (document.get("symmetry") or {}).get("number")
-    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def _read(folder: Path) -> tuple[list[Crystal], list[Rejected]]:
