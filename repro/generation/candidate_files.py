@@ -3,15 +3,18 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import ase.io
 from ase import Atoms
+from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.files.atomic import replacing, write_csv, write_text
 from data_prep.property_labels import PROPERTIES
 from data_prep.structures.cif import structure_of
+from data_prep.workers import on_all_cores
 from repro.generation.candidates import COLUMNS, Candidate
 
 TABLE = "candidates.csv"
@@ -42,15 +45,17 @@ class CandidateFiles:
             row = {n: f"{v:.5g}" if isinstance(v, float) else v for n, v in candidate.to_row().items()}
             rows.append(row | {"rank": place})
         write_csv(self.out / TABLE, rows, COLUMNS)
-        atoms = [_atoms(candidate) for candidate in ranked if candidate.cif]
+        crystals = [candidate for candidate in ranked if candidate.cif]
+        cells = on_all_cores(partial(structure_of, primitive=True), [one.cif for one in crystals], "primitive cells")
+        atoms = [_atoms(candidate, cell) for candidate, cell in zip(crystals, cells, strict=True)]
         if atoms:
             with replacing(self.out / "candidates.extxyz") as temporary:
                 ase.io.write(temporary, atoms, format="extxyz")
 
 
-def _atoms(candidate: Candidate) -> Atoms:
-    """Return the crystal for ASE, its name and predicted properties beside it."""
-    atoms = AseAtomsAdaptor.get_atoms(structure_of(candidate.cif, primitive=True), msonable=False)
+def _atoms(candidate: Candidate, cell: Structure) -> Atoms:
+    """Return the primitive ``cell`` for ASE, the candidate's name and predicted properties beside it."""
+    atoms = AseAtomsAdaptor.get_atoms(cell, msonable=False)
     row = candidate.to_row()
     atoms.info = {name: row[name] for name in ("id", "formula", "spacegroup", *PROPERTIES) if row[name] is not None}
     return atoms
