@@ -212,7 +212,7 @@ DEVIATIONS = (
         "Minutes of one large GPU teach it (F38), where Table 6 takes hours.",
     ),
     Deviation(
-        "Voxels to atoms in preset `full` (F39)",
+        "Voxels to atoms in preset full (F39)",
         "0.8 for an occupied voxel; the rest is not stated",
         "0.8, markers of more than 8 voxels",
         "0.98, markers of more than 4 voxels, centres weighted by the density; the release's reading stands beside it",

@@ -15,7 +15,7 @@ RUN = ("--run", "made-up")  # the options of an experiment on it, in the folder 
 COLUMNS = (
     "id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "bulk_modulus", "spacegroup",
     "n_sites", "a", "b", "c", "angle", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula",
-    "closeness", "file", "reason",
+    "closeness", "sampling", "file", "reason",
 )  # fmt: skip
 PEROVSKITE = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
 
