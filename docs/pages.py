@@ -31,6 +31,7 @@ PAGES = {
         "Speed": "docs/performance.md",
         "Networks": "weights/MODEL_CARD.md",
         "Embedded data": "data_prep/embedded/DATA_CARD.md",
+        "Base compounds": "data_prep/bases/DATA_CARD.md",
         "Convex hull": "data_prep/hull/DATA_CARD.md",
         "Bases": "data_prep/bases/DATA_CARD.md",
     },

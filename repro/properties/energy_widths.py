@@ -25,6 +25,7 @@ from repro.run import Run
 WIDTHS = "energy_widths.json"  # beside the manifest of the networks
 OTHER = "other"  # every crystal of no family
 SHARE, DEVIATIONS = 0.9, 1.6449  # the share of a normal distribution within so many standard deviations
+LEAST_FLOOR = 0.02  # eV/atom, before scaling: networks that agree may be wrong together
 _REMEDY = "measure them with 'python -m repro calibrate'"
 
 
@@ -83,12 +84,17 @@ def fit_width(errors: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
     both are then scaled until 90 % of the errors lie within the 90 % interval.
     """
 
+    def shape(logarithms: np.ndarray) -> tuple[float, float]:
+        floor, factor = np.exp(logarithms)
+        return LEAST_FLOOR + floor, factor if spread.any() else 0.0
+
     def unlikelihood(logarithms: np.ndarray) -> float:
-        width = np.hypot(*np.exp(logarithms)[:, None] * np.stack([np.ones_like(spread), spread]))
+        floor, factor = shape(logarithms)
+        width = np.hypot(floor, factor * spread)
         return float(np.mean(np.log(width) + np.abs(errors) / width))
 
     start = np.log([np.abs(errors).mean(), 1.0])
-    floor, factor = np.exp(minimize(unlikelihood, start, method="Nelder-Mead").x) if spread.any() else (1.0, 0.0)
+    floor, factor = shape(minimize(unlikelihood, start, method="Nelder-Mead").x)
     scale = np.quantile(np.abs(errors) / np.hypot(floor, factor * spread), SHARE) / DEVIATIONS
     return float(floor * scale), float(factor * scale)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.conftest import ROOT
 
 DOCS = tuple(sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")))
-CARDS = ("weights/MODEL_CARD.md", "data_prep/embedded/DATA_CARD.md", "data_prep/hull/DATA_CARD.md")
+CARDS = ("weights/MODEL_CARD.md", *(f"data_prep/{name}/DATA_CARD.md" for name in ("embedded", "bases", "hull")))
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *CARDS, *DOCS)
 BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|\s)(?:\S*/)?python3? -m (repro|experiments)\s+(.+)$")
