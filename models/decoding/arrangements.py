@@ -56,6 +56,11 @@ class Arrangements:
         types = {number: [asdict(one) for one in found] for number, found in self.types.items()}
         return {"arrangements": self.arrangements, "counts": self.counts, "types": types}
 
+    @property
+    def most_elements(self) -> int:
+        """How many elements the known crystals have at most."""
+        return max((len(counts) for known in self.counts.values() for counts in known), default=0)
+
     def numbers_of_sites(self, composition: np.ndarray, lengths: np.ndarray) -> list[int]:
         """Return how many sites a cell may hold, given the shares (95,) of the species and its lengths (3,) in Å.
 

@@ -127,6 +127,8 @@ def decode_by_composition(
         return _decoded(match.numbers, match.cartesian, lengths)
     gaussians = fit_composition(density, lengths, shares, arrangements, parameters.fit, count)
     expected = arrangements.species(shares, len(gaussians.rows))
+    if len(np.unique(expected)) > arrangements.most_elements:
+        return Undecodable("more elements than any known crystal")
     numbers = assign_species(gaussians, expected, elements, parameters.fit)
     return _decoded(numbers, snapped(gaussians.positions, lengths, arrangements), lengths)
 

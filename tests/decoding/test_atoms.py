@@ -164,3 +164,12 @@ def test_a_map_without_a_crystal_is_undecodable_even_with_its_composition():
     assert decode_by_composition(density, 0 * coordinates, *known) == Undecodable("no lattice")
     density[3, 3, 3] = np.nan
     assert decode_by_composition(density, coordinates, *known) == Undecodable("not finite")
+
+
+def test_a_composition_of_more_elements_than_any_known_crystal_is_undecodable():
+    numbers, lengths = np.array([3, 11, 12, 20, 38, 56]), np.full(3, 7.0)
+    sites = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.5, 0, 0], [0, 0.5, 0]])
+    density, _ = voxelize(numbers, sites, lengths, RADII, 32)
+    shares = np.bincount(numbers, minlength=95) / 6
+    found = decode_by_composition(density, coordinate_grid(lengths, 32), shares, ELEMENTS, ARRANGEMENTS, 6)
+    assert found == Undecodable("more elements than any known crystal")
