@@ -208,6 +208,7 @@ FULL = replace(
         drawn_on="device",
         class_weight_cap=10.0,
     ),
+    evaluate=EvaluateParameters(limit=450, path_points=100),  # the UNet takes a second for each on two cores
     watershed=WatershedParameters(threshold=0.98, marker_share=1 / 8192, weighted_centres=True),  # F39, by validation
 )
 

@@ -162,8 +162,8 @@ class Generator:
     def _candidates(self, request: Request, source: Sequence[Crystal]) -> Iterator[Candidate]:
         targets = requested_targets(self, request, source)
         # Other processes would run the user's script again, unless it guards against that.
-        batches = self.sample(targets, self.allowed(request.elements), processes=1)
-        found = Funnel(request.listed, request.count).pour(batches)
+        sampled = self.sample(targets, self.allowed(request.elements), processes=1)
+        found = Funnel(request.listed, request.count).pour(sampled)
         return itertools.chain.from_iterable(passed for _, passed in found)
 
     def sample(
