@@ -44,7 +44,7 @@ def same(one: list[dict], other: list[dict]) -> bool:
 
 def test_samples_around_a_base_are_those_of_the_command(generator, tmp_path):
     candidates = list(generator.around("SrTiO3", count=3, seed=5, spread=0.6))
-    assert [one.id for one in candidates] == [f"SrTiO3-emb-000813-{number:05d}" for number in range(3)]
+    assert [one.id for one in candidates] == [f"SrTiO3-mp-5229-{number:05d}" for number in range(3)]
     asked = ("--base", "SrTiO3", "--count", "3", "--seed", "5", "--spread", "0.6")
     assert same(rows(candidates), rows_of_command(tmp_path, *asked))
     for one in (one for one in candidates if one.valid):

@@ -38,7 +38,17 @@ def test_help_names_every_command_and_what_it_does(capsys):
     with pytest.raises(SystemExit):
         parser().parse_args(["--help"])
     text = capsys.readouterr().out
-    others = {"announce", "import-networks", "reconstruct", "predict", "relax", "publish", "publish-generator"}
+    others = {
+        "announce",
+        "import-networks",
+        "reconstruct",
+        "predict",
+        "relax",
+        "hull",
+        "calibrate",
+        "publish",
+        "publish-generator",
+    }
     assert {*STAGES, *others} == {*COMMANDS}
     for name, command in COMMANDS.items():
         assert name in text
