@@ -101,7 +101,7 @@ def test_presets_and_sources_are_listed():
     assert sorted(presets) == sorted(PRESETS)
     sources = [row[0].split()[0] for row in table_after("## Your own data", readme)[1:]]
     assert sources == ["embedded", "materials-project", "optimade:URL", "PATH.csv,", "FOLDER"]
-    assert len(table_after("| | paper |", readme)) == 7
+    assert len(table_after("| | paper |", readme)) == 9
 
 
 def test_the_readme_is_short():
