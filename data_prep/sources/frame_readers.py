@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_prep.quarantine import Unusable
 from data_prep.sources.cif_structures import cif_frames
-from data_prep.sources.frames import Frame, read_text
+from data_prep.sources.frames import Frame, read_text, the_only
 from data_prep.sources.poscar import read_poscar
 from data_prep.sources.xyz import read_xyz
 
@@ -40,9 +40,4 @@ def only_frame(path: Path) -> Frame:
     reader = frame_reader(path)
     if reader is None:
         raise Unusable("unknown_format", "no structure file by its name")
-    frames = reader(path)
-    if len(frames) > 1:
-        raise Unusable("several_structures", f"the file holds {len(frames)} structures; split it")
-    if isinstance(frames[0], Unusable):
-        raise frames[0]
-    return frames[0]
+    return the_only(reader(path), "the file holds {} structures; split it")

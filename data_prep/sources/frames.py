@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,15 @@ class Frame:
     structure: Structure
     notes: tuple[str, ...] = ()
     name: str = ""
+
+
+def the_only(frames: Sequence[Frame | Unusable], reason: str) -> Frame:
+    """Return the one frame; raises ``Unusable``: its own fault, or for several ``reason`` with their number put in."""
+    if len(frames) > 1:
+        raise Unusable("several_structures", reason.format(len(frames)))
+    if isinstance(frames[0], Unusable):
+        raise frames[0]
+    return frames[0]
 
 
 def unreadable(error: Exception) -> Unusable:

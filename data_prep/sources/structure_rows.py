@@ -15,7 +15,7 @@ from data_prep.errors import InputError
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species, separated
 from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.cif_structures import cif_frames
-from data_prep.sources.frames import PARSER_FAULTS, Frame, read_text, unreadable
+from data_prep.sources.frames import PARSER_FAULTS, Frame, read_text, the_only, unreadable
 from data_prep.sources.materials_project import MODULI
 from data_prep.sources.materials_project import PROPERTIES as SCALARS
 from data_prep.sources.poscar import poscar_structure
@@ -124,12 +124,7 @@ def _frame(row: Row) -> Frame:
         return Frame(Structure.from_dict(json.loads(text)))
     if "_cell_length_a" not in text:
         return Frame(poscar_structure(text))
-    frames = cif_frames(text)
-    if len(frames) > 1:
-        raise Unusable("several_structures", f"the row holds {len(frames)} structures")
-    if isinstance(frames[0], Unusable):
-        raise frames[0]
-    return frames[0]
+    return the_only(cif_frames(text), "the row holds {} structures")
 
 
 def _properties(row: Row) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 
 from data_prep.errors import InputError
+from data_prep.files.checksum import file_sha256
 from models.table6 import UNetParameters
 from repro.network_folders import damaged, parameters_from_json, parameters_to_json, read_manifest, write_manifest
 from repro.training.named_weights import load_named_weights, write_named_weights
@@ -23,12 +24,7 @@ def write_unet(folder: Path, model: keras.Model, parameters: UNetParameters, rad
     """Write a UNet for maps of the table ``radii``, and ``facts`` about its training; return its checksum."""
     write_named_weights(model, folder / WEIGHTS)
     write_manifest(folder, [WEIGHTS], {"unet": parameters_to_json(parameters), "radii": radii, **facts})
-    return checksum_of_unet(folder)
-
-
-def checksum_of_unet(folder: Path) -> str:
-    """Return the checksum of the weights as the folder's manifest has it; raises InputError as ``read_manifest``."""
-    return read_manifest(folder)["sha256"][WEIGHTS]
+    return file_sha256(folder / WEIGHTS)
 
 
 def lazy_unet(folder: Path, checksum: str) -> Callable[[], keras.Model]:
