@@ -31,6 +31,7 @@ EPILOG = """presets:
   laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
   improved our own networks, hours on 2 cores: a VAE that gives composition and lattice first, deeper CGCNNs
   full     the paper's UNet at Table 6's size, improved's VAE: 8 minutes of a large GPU for both
+  dfc      full's UNet as perceptual model of the paper's VAE: an hour and a half on 2 cores after import-networks
   paper    Table 6 exactly: needs a GPU
 
 sources:
@@ -269,12 +270,14 @@ def _reconstruct(options: argparse.Namespace) -> None:
 def _import_options(command: argparse.ArgumentParser) -> None:
     _stage_options(command)
     command.add_argument("folder", type=Path, help="folder of unet.npz, vae_structured.npz and log.json")
+    command.add_argument("--only", choices=("train-unet", "train-vae"), help="the stage of one of both networks")
 
 
 def _import_networks(options: argparse.Namespace) -> None:
     start_backend()
     imported = import_module("repro.training.import_networks")
-    imported.import_networks(run_of(options), options.folder, options.again)
+    stages = (options.only,) if options.only else tuple(imported.NETWORKS)
+    imported.import_networks(run_of(options), options.folder, stages, options.again)
 
 
 def _relax_options(command: argparse.ArgumentParser) -> None:

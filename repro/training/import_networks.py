@@ -37,15 +37,16 @@ class Imported:
 NETWORKS = {"train-unet": Imported("unet.npz", "unet"), "train-vae": Imported("vae_structured.npz", "vae_structured")}
 
 
-def import_networks(run: Run, folder: Path, again: bool = False) -> None:
-    """Finish the run's stages train-unet and train-vae with the networks of ``folder``; ``again`` replaces others.
+def import_networks(run: Run, folder: Path, stages: tuple[str, ...] = tuple(NETWORKS), again: bool = False) -> None:
+    """Finish the run's ``stages`` with the networks of ``folder``; ``again`` replaces others.
 
     The stages data and voxelize must be done. Raises InputError naming a file that is missing, damaged or does not
     fit the preset, and if the log counts other held-out or training crystals than the run has.
     """
     log = read_json(folder / LOG, f"give the folder that holds {LOG} and the networks")
-    for stage, network in NETWORKS.items():
-        run_stage(stage, run, again, partial(_taken_over, stage=stage, network=network, folder=folder, log=log))
+    for stage in stages:
+        make = partial(_taken_over, stage=stage, network=NETWORKS[stage], folder=folder, log=log)
+        run_stage(stage, run, again, make)
 
 
 def _taken_over(run: Run, stage: str, network: Imported, folder: Path, log: Any) -> dict:
