@@ -19,7 +19,9 @@ from data_prep.workers import in_order
 
 RADIUS = 8.0  # Å, F26
 NEIGHBOURS = 12  # F26
-TIE = 1e-4  # Å: larger than the error of coordinates of six decimals
+TIE = 0.02  # Å: larger than the noise of a relaxation, which must not decide which neighbours are taken
+SAME_SURROUNDINGS = 0.002  # of ``_surroundings``: sites that differ by less are taken as equivalent
+DECAY = 1.5  # Å: how fast a neighbour counts less in a site's surroundings
 OVERLAP = 0.01  # Å: closer sites are one site given twice
 MAX_GRAPH_SITES = 50  # F26: larger cells are left out
 TieRule = Literal["species", "as_found"]
@@ -65,12 +67,12 @@ def crystal_graph(
 ) -> Graph:
     """Return the graph of a crystal: for each site its nearest periodic neighbours within ``radius`` Å.
 
-    If more sites lie at one distance (within 0.0001 Å) than there is room for, as in every cubic
-    perovskite, ``ties = "species"`` takes the lower atomic number first, then the lower index: the
-    (element, distance) pairs then depend neither on the order of the sites nor on the choice of
-    cell. ``"as_found"`` keeps the order of the search, as the release does (F26). Missing neighbours
-    are masked. ``id`` names a ``Structure`` (default: its formula). Raises InputError for an impossible
-    cell, for overlapping sites, and for elements beyond Pu.
+    If more sites lie at about the distance of the last one (within 0.02 Å) than there is room for, as in every
+    cubic perovskite, ``ties = "species"`` takes the lower atomic number first, then the site with the weaker
+    surroundings, then the nearer: the graph depends neither on the order of the sites, nor on the choice of cell, nor
+    on the noise of a relaxation. ``"as_found"`` takes the nearest in the order of the search, as the release does
+    (F26). Missing neighbours are masked. ``id`` names a ``Structure`` (default: its formula). Raises InputError for
+    an impossible cell, for overlapping sites, and for elements beyond Pu.
     """
     if ties not in TIE_RULES:
         raise InputError(f"ties is '{ties}', it must be one of {', '.join(TIE_RULES)}.")
@@ -123,13 +125,35 @@ def _nearest(centres, others, images, distances, numbers, n_neighbours, ties):
     """Return the pairs to keep, as indices into the search's arrays, and the rank of each at its centre."""
     order = np.lexsort((distances, centres))  # stable: equal distances keep the order of the search
     if ties == "species":
-        starts_shell = (np.diff(centres[order]) != 0) | (np.diff(distances[order]) > TIE)
-        shell = np.empty(len(order), dtype=np.int64)
-        shell[order] = np.concatenate([[0], np.cumsum(starts_shell)])[: len(order)]
-        order = np.lexsort((*images.T[::-1], others, numbers[others], shell))
+        zone = _zones(centres, distances, order, n_neighbours)
+        group = _surroundings(centres, others, distances, numbers)
+        keys = (*images.T[::-1], others, distances.round(6), group[others], numbers[others])
+        order = np.lexsort((*(np.where(zone == 1, key, 0) for key in keys), zone, centres))
     chosen = order[_rank(centres[order]) < n_neighbours]
     chosen = chosen[np.lexsort((distances[chosen], centres[chosen]))]
     return chosen, _rank(centres[chosen])
+
+
+def _zones(centres, distances, order, n_neighbours):
+    """Return for each pair 0 if it is nearer than the centre's last neighbour, 1 if tied with it, 2 if farther."""
+    last = np.full(centres.max(initial=-1) + 1, np.inf)
+    full = order[_rank(centres[order]) == n_neighbours - 1]
+    last[centres[full]] = distances[full]
+    beyond = distances - last[centres]
+    return np.where(beyond < -TIE, 0, np.where(beyond <= TIE, 1, 2))
+
+
+def _surroundings(centres, others, distances, numbers):
+    """Return a number for each site, the same for sites that see the same atoms at the same distances.
+
+    It grows with the sum of the neighbours' atomic numbers, each weighed by exp(-distance / 1.5 Å).
+    """
+    weights = numbers[others] * np.exp(-distances / DECAY)
+    seen = np.log1p(np.bincount(centres, weights, minlength=len(numbers)))
+    order = np.argsort(seen)
+    group = np.empty(len(numbers), dtype=np.int64)
+    group[order] = np.cumsum(np.diff(seen[order], prepend=seen[order[:1]]) > SAME_SURROUNDINGS)
+    return group
 
 
 def _rank(sorted_values: np.ndarray) -> np.ndarray:
