@@ -1,5 +1,6 @@
 """Crystals as graphs of sites, nearest neighbours and distances (Methods; FINDINGS F26)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Element, Structure
 from tqdm import tqdm
 
 from data_prep.crystal import Crystal
@@ -56,6 +57,12 @@ class Graph:
     def n_missing(self) -> int:
         """Number of neighbours, over all sites, that are missing within the radius."""
         return int(self.mask.size - self.mask.sum())
+
+
+def formula_of(graph: Graph) -> str:
+    """Return the reduced formula of a graph's crystal."""
+    counts = Counter(graph.numbers.tolist())
+    return Composition({Element.from_Z(z): count for z, count in counts.items()}).reduced_formula
 
 
 def crystal_graph(

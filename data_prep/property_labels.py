@@ -36,6 +36,11 @@ class Property:
     needs: tuple[str, ...] = ()
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest physical value."""
+        return max(self.low, 0.0) if self.low > -1e-6 else self.low, self.high
+
+    @property
     def trained_unit(self) -> str:
         """The unit in which the network is trained and scored."""
         if not self.logarithm:

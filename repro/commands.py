@@ -138,7 +138,7 @@ def _generate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--property-weights",
         type=Path,
-        help="folder of property networks, such as weights/cgcnn-improved (default: weights/cgcnn, or the run's own)",
+        help="folder of property networks, such as weights/cgcnn, the paper's (default: weights/cgcnn-improved or a run's)",
     )
     command.add_argument("--relax", action="store_true", help="relax the listed candidates with CHGNet as well")
     wanted = command.add_argument_group("filters", "list only candidates that are valid and ..")
@@ -238,7 +238,7 @@ def _predict(options: argparse.Namespace) -> None:
 def _hull_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("paths", type=Path, nargs="+", metavar="FILE", help=_STRUCTURES)
     command.add_argument("--out", type=Path, help="write all columns to this CSV file instead of the screen")
-    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn)")
+    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn-improved)")
     command.add_argument("--hull", type=Path, help="folder of a hull's table (default: the one of the project)")
 
 
@@ -250,7 +250,7 @@ def _hull(options: argparse.Namespace) -> None:
 
 def _calibrate_options(command: argparse.ArgumentParser) -> None:
     add_run_options(command)
-    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn)")
+    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn-improved)")
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -258,7 +258,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     run = run_of(options)
     with reading([run.folder("graphs")]):
         identity_of("graphs", run)  # refuses one that is missing or stale
-        import_module("repro.properties.energy_widths").calibrate(run, options.weights or PROPERTY_NETWORKS)
+        import_module("repro.properties.calibrate").calibrate(run, options.weights or PROPERTY_NETWORKS)
 
 
 def _reconstruct(options: argparse.Namespace) -> None:
@@ -278,6 +278,18 @@ def _import_networks(options: argparse.Namespace) -> None:
     imported = import_module("repro.training.import_networks")
     stages = (options.only,) if options.only else tuple(imported.NETWORKS)
     imported.import_networks(run_of(options), options.folder, stages, options.again)
+
+
+def _import_properties_options(command: argparse.ArgumentParser) -> None:
+    add_run_options(command)
+    command.add_argument("folder", type=Path, help="folder of property networks, such as weights/cgcnn")
+    command.add_argument("--only", metavar="NAME,..", default="", help="these properties (default: all of the folder)")
+
+
+def _import_properties(options: argparse.Namespace) -> None:
+    start_backend()
+    names = tuple(name.strip() for name in options.only.split(",") if name.strip())
+    import_module("repro.properties.import_properties").import_properties(run_of(options), options.folder, names)
 
 
 def _relax_options(command: argparse.ArgumentParser) -> None:
@@ -329,6 +341,11 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         _import_options,
         _import_networks,
     ),
+    "import-properties": Command(
+        "take trained property networks into a run, which then trains those of the other properties alone",
+        _import_properties_options,
+        _import_properties,
+    ),
     "reconstruct": Command(
         "encode your own crystals and decode them again: CIFs, and the errors of each",
         _files_options("folder of CIFs and reconstruction.csv (default: reconstructed-NAME of the first PATH)"),
@@ -345,7 +362,7 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         _hull,
     ),
     "calibrate": Command(
-        "measure how far predicted formation energies are off, per family, on the validation crystals of a run",
+        "measure how far predictions are off, per property and family, on the validation crystals of a run",
         _calibrate_options,
         _calibrate,
     ),
@@ -365,7 +382,7 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         _publish("repro.evaluation.publish_generator", "publish_generator", "generator"),
     ),
     "publish": Command(
-        "copy a run's property networks into weights/cgcnn, and its Table 1 and Figure 5 beside them",
+        "copy a run's property networks into weights, and its Table 1 and Figure 5 into results/published",
         _publish_options,
         _publish("repro.properties.publish_properties", "publish_properties", "properties"),
     ),

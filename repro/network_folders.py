@@ -20,7 +20,9 @@ from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from repro import stamps
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # those that come with the project
-GENERATOR, PROPERTY_NETWORKS = WEIGHTS / "generator", WEIGHTS / "cgcnn"
+GENERATOR = WEIGHTS / "generator"
+PROPERTY_NETWORKS = WEIGHTS / "cgcnn-improved"  # that predict and rank by default
+PAPERS_PROPERTY_NETWORKS = WEIGHTS / "cgcnn"  # the paper's architecture
 UNET = "unet"  # the folder of a generator's UNet, beside the generator's own
 MANIFEST = "manifest.json"
 

@@ -31,7 +31,8 @@ class Candidate:
     """One sample of a target, decoded or not.
 
     The facts of the crystal are None if the map could not be decoded (then ``reason`` says why). Lengths and distances
-    in Å, angles in degrees; ``properties`` by name in the units of ``PROPERTIES``; ``cif`` of a valid crystal.
+    in Å, angles in degrees; ``properties`` by name in the units of ``PROPERTIES``, with the bounds of their 90 %
+    intervals as ``.._low`` and ``.._high``; ``cif`` of a valid crystal.
     """
 
     id: str
@@ -90,12 +91,13 @@ class Candidate:
 
     def to_row(self) -> dict:
         """Return the candidate's row of ``candidates.csv``, numbers as numbers."""
-        row = {name: getattr(self, name) for name in COLUMNS if name not in ("rank", *PROPERTIES, *STABILITY)}
-        row |= {name: self.properties.get(name) for name in PROPERTIES}
+        row = {name: getattr(self, name) for name in COLUMNS if name not in ("rank", *PREDICTED, *STABILITY)}
+        row |= {name: self.properties.get(name) for name in PREDICTED}
         return row | {name: self.stability.get(name) for name in STABILITY}
 
 
-_COLUMNS_OF = {"properties": PROPERTIES, "stability": STABILITY, "cif": ()}
+PREDICTED = tuple(name + suffix for name in PROPERTIES for suffix in ("", "_low", "_high"))
+_COLUMNS_OF = {"properties": PREDICTED, "stability": STABILITY, "cif": ()}
 COLUMNS = ("rank", *(name for one in fields(Candidate) for name in _COLUMNS_OF.get(one.name, (one.name,))))
 _KINDS = {one.name: (get_args(one.type) or (one.type,))[0] for one in fields(Candidate)}
 _KINDS |= {"rank": int, "decomposition": str, "hull_covered": bool}
@@ -219,6 +221,9 @@ def _with_properties(
     stable = _stability([structures[place] for place in owners], predicted, generator)
     for row, place in enumerate(owners):
         values = {name: float(one.values[row]) for name, one in predicted.items()}
+        for name, one in predicted.items():
+            if one.low is not None:
+                values |= {f"{name}_low": float(one.low[row]), f"{name}_high": float(one.high[row])}
         properties = {name: value if np.isfinite(value) else None for name, value in values.items()}
         sure = None if spread is None else float(spread[row])
         found[place] = replace(found[place], properties=properties, formation_energy_spread=sure, stability=stable[row])
@@ -232,6 +237,6 @@ def _stability(
     if FORMATION_ENERGY not in predicted:
         return [{} for _ in structures]
     formulas = [structure.composition.reduced_formula for structure in structures]
-    energies, widths = predicted[FORMATION_ENERGY], generator.energy_widths
-    sure = [None] * len(formulas) if widths is None else widths.of(formulas, energies.spread)
-    return stability(formulas, energies.values, sure, generator.hull)
+    energies = predicted[FORMATION_ENERGY]
+    widths = [None] * len(formulas) if energies.width is None else energies.width
+    return stability(formulas, energies.values, widths, generator.hull)

@@ -44,7 +44,6 @@ from repro.generation.funnel import Funnel
 from repro.generation.request import Request
 from repro.generation.targets import Target, in_turn, is_file, requested_targets
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
-from repro.properties.energy_widths import EnergyWidths, load_widths
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
 from repro.training.dataset import batches
@@ -94,11 +93,6 @@ class Generator:
     def properties(self) -> PropertyNetworks:
         """The property networks, read when they are first needed."""
         return load_property_networks(self.property_weights)
-
-    @cached_property
-    def energy_widths(self) -> EnergyWidths | None:
-        """How far the predicted formation energies may be off, if that was measured; read when it is first needed."""
-        return load_widths(self.property_weights)
 
     @cached_property
     def hull(self) -> Hull:

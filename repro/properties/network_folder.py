@@ -16,6 +16,7 @@ from repro.network_folders import (
     write_weights,
 )
 from repro.properties.networks import PropertyNetworks, load_network
+from repro.properties.prediction_widths import load_widths
 
 
 def write_property_networks(folder: Path, networks: PropertyNetworks, facts: dict) -> None:
@@ -48,4 +49,4 @@ def load_property_networks(folder: Path = PROPERTY_NETWORKS) -> PropertyNetworks
     networks: dict[str, list[keras.Model]] = {
         name: [load_network(parameters, folder / file) for file in members] for name, members in files.items()
     }
-    return PropertyNetworks(networks, parameters, seen)
+    return PropertyNetworks(networks, parameters, seen, load_widths(folder))

@@ -1,7 +1,7 @@
 """Trained property networks: one or several for a property, and what they predict."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -9,11 +9,13 @@ import numpy as np
 from pymatgen.core import Element
 
 from data_prep.coordination import coordinations
+from data_prep.crystal import family_of
 from data_prep.element_features import element_features
-from data_prep.graphs import Graph, pack_batch
+from data_prep.graphs import Graph, formula_of, pack_batch
 from data_prep.property_labels import BAND_GAP, PROPERTIES
 from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters
+from repro.properties.prediction_widths import DEVIATIONS, PropertyWidths
 from repro.training.fit import load_weights
 
 ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
@@ -24,43 +26,58 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Prediction:
-    """A property of n crystals in its ``unit``: ``values`` (n,) and, from several networks, their ``spread`` (n,)."""
+    """A property of n crystals in its ``unit``, arrays (n,).
+
+    ``spread`` is the standard deviation of several networks, None if there is one. ``low`` and ``high`` bound the 90 %
+    interval and ``width`` is the calibrated standard deviation in the unit that the network learns, a relative error
+    if that is a logarithm; None if the networks were never calibrated.
+    """
 
     values: np.ndarray
-    spread: np.ndarray | None
+    spread: np.ndarray | None = None
+    width: np.ndarray | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class PropertyNetworks:
     """Trained networks by property, and what they were trained on.
 
-    ``coordinations`` gives, by atomic number, the numbers of nearest neighbours seen in training.
+    ``coordinations`` gives, by atomic number, the numbers of nearest neighbours seen in training; ``widths``, by
+    property, how far predictions may be off.
     """
 
     by_property: dict[str, list[keras.Model]]
     parameters: CGCNNParameters
     coordinations: dict[int, list[int]]
+    widths: dict[str, PropertyWidths] = field(default_factory=dict)
 
     def only(self, name: str) -> "PropertyNetworks":
         """Return the networks of one property."""
-        return PropertyNetworks({name: self.by_property[name]}, self.parameters, self.coordinations)
+        return replace(self, by_property={name: self.by_property[name]})
+
+    def as_learned(self, name: str, graphs: Sequence[Graph]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean (n,) of a property's networks in the unit they learn, and their standard deviation (n,)."""
+        each = np.stack([predict(model, graphs) for model in self.by_property[name]])
+        return each.mean(axis=0), each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(len(graphs))
 
     def predict(self, graphs: Sequence[Graph]) -> dict[str, Prediction]:
-        """Return every property's prediction in its ``unit``: the mean of its networks, and their standard deviation.
+        """Return every property's prediction with its 90 % interval.
 
         Without a band gap a crystal has no refractive index and no dielectric constant (F29).
         """
+        families = [family_of(formula_of(graph)) for graph in graphs] if self.widths else []
+        unseen = np.array([bool(self.unseen(graph)) for graph in graphs])
         found = {}
         for name, members in self.by_property.items():
-            each = np.stack([PROPERTIES[name].physical(predict(model, graphs)) for model in members])
-            found[name] = Prediction(each.mean(axis=0), each.std(axis=0, ddof=1) if len(members) > 1 else None)
-        if BAND_GAP in found:
-            values = np.where(found[BAND_GAP].values < ZERO_GAP, 0.0, found[BAND_GAP].values)
-            found[BAND_GAP] = Prediction(values, found[BAND_GAP].spread)
-            for name in NEEDS_GAP:
-                if name in found:
-                    found[name] = Prediction(np.where(values > 0, found[name].values, np.nan), found[name].spread)
-        return found
+            mean, spread = self.as_learned(name, graphs)
+            found[name] = Prediction(PROPERTIES[name].physical(mean), spread if len(members) > 1 else None)
+            if name in self.widths:
+                width = self.widths[name].of(mean, spread, families, unseen)
+                low, high = (_bound(name, mean + sign * DEVIATIONS * width) for sign in (-1, 1))
+                found[name] = replace(found[name], width=width, low=low, high=high)
+        return _without_gap(found)
 
     def unseen(self, graph: Graph) -> str:
         """Return which elements or neighbours of a crystal were not in the training, as a sentence, or ""."""
@@ -72,6 +89,25 @@ class PropertyNetworks:
             elif count not in self.coordinations[z]:
                 parts.append(f"{symbol} with {count} nearest neighbours was never seen in training")
         return "; ".join(dict.fromkeys(parts))
+
+
+def _bound(name: str, learned: np.ndarray) -> np.ndarray:
+    """Return a bound of an interval in the property's unit, within its physical range."""
+    return np.clip(PROPERTIES[name].physical(learned), *PROPERTIES[name].range)
+
+
+def _without_gap(found: dict[str, Prediction]) -> dict[str, Prediction]:
+    """Return predictions in which a gap that is none is 0, and what needs a gap is NaN if there is none (F29)."""
+    if BAND_GAP not in found:
+        return found
+    gap = found[BAND_GAP].values >= ZERO_GAP
+    zeroed = {BAND_GAP: replace(found[BAND_GAP], values=np.where(gap, found[BAND_GAP].values, 0.0))}
+    for name in NEEDS_GAP:
+        if name in found:
+            given = {key: getattr(found[name], key) for key in ("values", "low", "high")}
+            blank = {key: np.where(gap, one, np.nan) for key, one in given.items() if one is not None}
+            zeroed[name] = replace(found[name], **blank)
+    return found | zeroed
 
 
 def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:

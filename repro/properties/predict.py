@@ -88,7 +88,8 @@ def _small(crystal: Crystal) -> Crystal:
 def properties_table(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> pd.DataFrame:
     """Return the predictions of crystals with their graphs: the unit of every property in its column's name.
 
-    ``warning`` names elements and numbers of neighbours that were not in the training.
+    ``.._low`` and ``.._high`` bound 90 % intervals. ``warning`` names elements and numbers of neighbours that were not
+    in the training.
     """
     crystals, graphs = [crystal for crystal, _ in drawn], [graph for _, graph in drawn]
     columns: dict[str, Sequence] = {
@@ -98,6 +99,8 @@ def properties_table(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyN
     for name, prediction in networks.predict(graphs).items():
         unit = f" ({PROPERTIES[name].unit})" if PROPERTIES[name].unit else ""
         columns[name + unit] = prediction.values.astype(np.float64)
+        if prediction.low is not None:
+            columns[f"{name}_low{unit}"], columns[f"{name}_high{unit}"] = prediction.low, prediction.high
         if name == FORMATION_ENERGY and prediction.spread is not None:
             columns[SPREAD + unit] = prediction.spread.astype(np.float64)
     columns["warning"] = [networks.unseen(graph) for graph in graphs]

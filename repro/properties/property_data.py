@@ -1,5 +1,6 @@
 """The stage ``graphs`` and what it leaves: graphs, labels of eight properties, and one split for all of them."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -37,6 +38,12 @@ class PropertyData:
     graphs: list[Graph]
     parts: np.ndarray
     labels: dict[str, np.ndarray]
+
+    @property
+    def split_sha256(self) -> str:
+        """A hash of which crystal is in which part, whatever their order."""
+        lines = sorted(f"{graph.id} {part}" for graph, part in zip(self.graphs, self.parts, strict=True))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def labelled(self, name: str, part: str) -> np.ndarray:
         """Return the indices of a part's crystals that have the property."""

@@ -5,7 +5,14 @@ from pathlib import Path
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import replacing
-from repro.network_folders import PROPERTY_NETWORKS, copy_networks
+from models.beyond_paper import network_name
+from repro.network_folders import (
+    MANIFEST,
+    PAPERS_PROPERTY_NETWORKS,
+    PROPERTY_NETWORKS,
+    copy_networks,
+    read_manifest,
+)
 from repro.properties.evaluate_properties import SUMMARY
 from repro.run import PUBLISHED, Run
 
@@ -16,16 +23,38 @@ CALIBRATION = ("calibration.json", "calibration.png")  # of several networks onl
 def publish_properties(run: Run, to: Path | None = None) -> None:
     """Publish a run's networks and results; raises InputError when one of them has not been made.
 
-    The networks that ``predict`` uses by default are replaced, and their results in ``results/published``;
-    with another folder ``to`` its results go to a folder of that name there.
+    Those of the paper's architecture go to ``weights/cgcnn`` and their results to ``results/published``; others, which
+    ``predict`` uses by default, to ``weights/cgcnn-improved`` or to the folder ``to``, and their results to a folder of
+    that name there.
     """
     rendered = RENDERED + (CALIBRATION if run.preset.cgcnn_training.members > 1 else ())
     missing = [name for name in (SUMMARY, *rendered) if not (run.results / name).exists()]
     if missing:
         raise InputError(f"{run.results / missing[0]} is not there: run make table1 figure5 calibration first.")
-    weights, results = to or PROPERTY_NETWORKS, PUBLISHED / (to.name if to else "")
+    papers = network_name(run.preset.cgcnn) == "cgcnn"
+    weights = to or (PAPERS_PROPERTY_NETWORKS if papers else PROPERTY_NETWORKS)
+    results = PUBLISHED / ("" if papers and not to else weights.name)
+    _refuse_another_split(run.folder("properties"), weights)
     copy_networks(run.folder("properties"), weights)
     for name in rendered:
         with replacing(results / name) as temporary:
             shutil.copyfile(run.results / name, temporary)
     print(f"Networks: {weights}; results: {results}")
+
+
+def _refuse_another_split(ours: Path, published: Path) -> None:
+    """Raise InputError if published networks of the same source were held out from other crystals than ours."""
+    if not (published / MANIFEST).exists():
+        return
+    before, now = read_manifest(published), read_manifest(ours)
+    if before.get("source") != now.get("source"):
+        return
+    for name in ("training_crystals", "split"):
+        was, found = before.get(name), now.get(name)
+        if isinstance(was, dict):
+            found = {key: found.get(key) for key in was}
+        if was != found:
+            raise InputError(
+                f"{ours} has {name} {found}, {published} of the same source has {was}: their errors could not be "
+                f"compared; publish with --to another folder."
+            )

@@ -18,10 +18,10 @@ from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
 from data_prep.sources.structure_files import read_structures
 from repro.network_folders import PROPERTY_NETWORKS
-from repro.properties.energy_widths import DEVIATIONS, load_widths
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD
 from repro.properties.predict import with_graphs
+from repro.properties.prediction_widths import DEVIATIONS
 
 NEAR = 0.1  # eV/atom above the hull: crystals that have been made rarely lie higher
 WIDTH = "formation_energy_width"  # eV/atom: calibrated standard deviation of the prediction
@@ -114,14 +114,14 @@ def hull_files(
 
 def _table(drawn: Sequence[tuple], weights: Path, hull: Hull) -> pd.DataFrame:
     """Return a row for each crystal with its graph: formation energy, its error, and stability, units in the names."""
-    networks, calibrated = load_property_networks(weights), load_widths(weights)
+    networks = load_property_networks(weights)
     if FORMATION_ENERGY not in networks.by_property:
         raise InputError(f"{weights} has no network of the formation energy: give others with --weights.")
     crystals, graphs = [crystal for crystal, _ in drawn], [graph for _, graph in drawn]
     found = networks.only(FORMATION_ENERGY).predict(graphs)[FORMATION_ENERGY]
     formulas, energies = [crystal.formula for crystal in crystals], found.values.astype(np.float64)
-    widths = np.full(len(drawn), np.nan) if calibrated is None else calibrated.of(formulas, found.spread)
-    if calibrated is None:
+    widths = np.full(len(drawn), np.nan) if found.width is None else found.width
+    if found.width is None:
         print(f"{weights} is not calibrated: no interval and no probability (python -m repro calibrate).")
     unit = f" ({PROPERTIES[FORMATION_ENERGY].unit})"
     columns = {"id": [crystal.id for crystal in crystals], "formula": formulas, FORMATION_ENERGY + unit: energies}

@@ -20,6 +20,7 @@ from models.table6 import CGCNNParameters
 from repro import stamps
 from repro.network_folders import network_names
 from repro.presets import PropertyTrainingParameters
+from repro.properties.import_properties import imported
 from repro.properties.network_folder import write_property_networks
 from repro.properties.networks import PropertyNetworks, load_network
 from repro.properties.property_data import PropertyData, load_property_data
@@ -86,6 +87,10 @@ def _train(
     folder: Path,
 ) -> dict:
     """Train one network and return its counts and the validation error of its best epoch."""
+    facts = {"property": task.property, "pretrained": task.pretrained, "seed": task.seed}
+    if taken := imported(folder / task.name):
+        model = load_network(parameters, folder / task.name / BEST)
+        return facts | {"parameters": model.count_params(), "epochs": 0, "seconds": 0, "imported": taken}
     keras.utils.set_random_seed(task.seed)
     model = build_cgcnn(parameters, element_features())
     set_target_scale(model, data.labels[task.property][data.labelled(task.property, "train")])
@@ -102,10 +107,7 @@ def _train(
         epochs = training.transfer_epochs
     history = fit(epochs, folder / task.name)
     best = min(history, key=lambda epoch: epoch["val_loss"])
-    return {
-        "property": task.property,
-        "pretrained": task.pretrained,
-        "seed": task.seed,
+    return facts | {
         "parameters": model.count_params(),
         "epochs": len(history),
         "best_epoch": history.index(best) + 1,
@@ -148,7 +150,7 @@ def gather_properties(run: Run) -> dict:
     facts = {
         "preset": run.preset.name,
         "source": run.source_name,
-        "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed},
+        "split": {"by": run.preset.property_data.split_by, "seed": run.preset.seed, "sha256": data.split_sha256},
         "cgcnn_training": asdict(run.preset.cgcnn_training),
         "training_crystals": len(training),
     }

@@ -62,7 +62,7 @@ def finished(tmp_path_factory):
             assert repro(stage) == 0, stage
         for name in ("table1", "figure5", "calibration"):
             assert experiment(name) == 0
-        patch.setattr(publish_properties, "PROPERTY_NETWORKS", folder / "weights/cgcnn")
+        patch.setattr(publish_properties, "PAPERS_PROPERTY_NETWORKS", folder / "weights/cgcnn")
         assert repro("publish") == 0
         yield folder
 

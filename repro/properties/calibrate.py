@@ -1,0 +1,59 @@
+"""python -m repro calibrate: how far the predictions of published networks are off, on crystals that were held out."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.crystal import family_of
+from data_prep.errors import InputError
+from data_prep.property_labels import PROPERTIES
+from repro.network_folders import read_manifest
+from repro.properties.network_folder import load_property_networks
+from repro.properties.networks import PropertyNetworks
+from repro.properties.prediction_widths import WIDTHS, Predicted, measure_widths, write_widths
+from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
+from repro.run import Run
+
+
+def calibrate(run: Run, weights: Path) -> None:
+    """Measure the widths of the networks in ``weights`` on the run's validation part, and write them beside these.
+
+    Raises InputError if the networks were trained on another source or split: these crystals are then not held out.
+    """
+    manifest, split = read_manifest(weights), {"by": run.preset.property_data.split_by, "seed": run.preset.seed}
+    found = manifest.get("source"), {name: manifest.get("split", {}).get(name) for name in split}
+    if found != (run.source_name, split):
+        raise InputError(
+            f"{weights} was trained on {found[0]} with the split {found[1]}, not on {run.source_name} with {split}: "
+            "its error has to be measured on crystals that were held out."
+        )
+    data, networks = load_property_data(run), load_property_networks(weights)
+    families = np.array([family_of(one.formula) for one in load_property_crystals(run)])
+    unseen = np.array([bool(networks.unseen(graph)) for graph in data.graphs])
+    widths = {}
+    for name in networks.by_property:
+        validation, test = (_predicted(name, networks, data, families, unseen, part) for part in ("validation", "test"))
+        widths[name] = measure_widths(validation, test)
+        for family, one in widths[name].families.items():
+            print(
+                f"{PROPERTIES[name].title}, {family}: {_share(one.coverage)} of {one.test} test crystals within the "
+                f"90 % interval (fitted on {one.validation}), mean error {one.mae or np.nan:.3g} "
+                f"{PROPERTIES[name].trained_unit}",
+                flush=True,
+            )
+        far = widths[name]
+        print(f"  unlike all training crystals: {_share(far.unseen_coverage)} of {far.unseen_test}", flush=True)
+    write_widths(weights, widths, {"source": run.source_name, "split": split})
+    print(weights / WIDTHS)
+
+
+def _predicted(
+    name: str, networks: PropertyNetworks, data: PropertyData, families: np.ndarray, unseen: np.ndarray, part: str
+) -> Predicted:
+    chosen = data.labelled(name, part)
+    values, spread = networks.as_learned(name, [data.graphs[index] for index in chosen])
+    return Predicted(values, spread, values - data.labels[name][chosen], families[chosen], unseen[chosen])
+
+
+def _share(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"

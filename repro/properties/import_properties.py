@@ -1,0 +1,63 @@
+"""python -m repro import-properties: networks of a folder take the place of a run's own training.
+
+A run whose data have new labels of some properties then trains the networks of these alone, from the same
+formation-energy network as before.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.errors import InputError
+from data_prep.files.atomic import replacing, write_json
+from data_prep.files.json_files import read_json
+from repro import stamps
+from repro.locks import making, reading
+from repro.network_folders import network_names, read_manifest
+from repro.properties.network_folder import load_property_networks
+from repro.run import Run
+from repro.stages import STAGES, identity_of
+from repro.training.fit import BEST, forget_training
+
+IMPORTED = "imported.json"  # in a network's training folder
+
+
+def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -> None:
+    """Put the networks of ``properties`` (default: all) in ``weights`` into the run's stage train-cgcnn as trained.
+
+    Raises InputError if they are of another source or split, of other hyperparameters, or are not there.
+    """
+    manifest, networks = read_manifest(weights), load_property_networks(weights)
+    split = {"by": run.preset.property_data.split_by, "seed": run.preset.seed}
+    found = manifest.get("source"), {name: manifest.get("split", {}).get(name) for name in split}
+    if found != (run.source_name, split):
+        raise InputError(
+            f"{weights} was trained on {found[0]} with the split {found[1]}, not on {run.source_name} with {split}: "
+            "networks that saw this run's test crystals are not taken."
+        )
+    if networks.parameters != run.preset.cgcnn:
+        raise InputError(f"{weights} holds other networks than the preset {run.preset.name} trains: choose another.")
+    lacking = [name for name in properties if name not in networks.by_property]
+    if lacking:
+        raise InputError(f"{weights} has no network of {lacking[0]}; it has {', '.join(networks.by_property)}.")
+    folder = run.folder("train-cgcnn")
+    with reading([run.folder("graphs")]), making(folder):
+        stamps.begin(folder, STAGES["train-cgcnn"].config(run), {"graphs": identity_of("graphs", run)})
+        for name in properties or networks.by_property:
+            files = manifest["networks"][name]
+            for one, file in zip(network_names(name, len(files)), files, strict=True):
+                _take_over(weights / file, manifest["sha256"][file], folder / one)
+                print(f"{one}: taken from {weights / file}")
+
+
+def _take_over(path: Path, sha256: str, target: Path) -> None:
+    forget_training(target)
+    with replacing(target / BEST) as temporary:
+        shutil.copyfile(path, temporary)
+    write_json(target / IMPORTED, {"file": path.name, "sha256": sha256})
+
+
+def imported(folder: Path) -> dict | None:
+    """Return where the network of a training folder was taken from, None if it is to be trained there."""
+    path = folder / IMPORTED
+    return read_json(path, f"remove {folder} and train") if path.exists() else None
