@@ -8,6 +8,7 @@ TIMES = {
     "laptop": "15 to 45 minutes on 2 cores",
     "improved": "hours on 2 cores, its VAE alone an hour and a half",
     "full": "8 minutes by the clock for its UNet and VAE on a large GPU; refused without one",
+    "dfc": "an hour on 2 cores for its VAE; its UNet needs a large GPU, or import-networks",
     "paper": "hours on a data-centre GPU; weeks without one",
 }
 

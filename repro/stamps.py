@@ -48,16 +48,15 @@ def read(folder: Path, name: str = DONE) -> dict | None:
 
 def begin(folder: Path, config: dict, inputs: dict[str, str]) -> None:
     """Claim ``folder`` for a configuration; raises InputError when it holds another one's work."""
-    wanted = identity(config, inputs)
     for name in (DONE, STARTED):
         found = read(folder, name)
-        if found and found["identity"] != wanted:
+        if found and not _same(found, config, inputs):
             raise InputError(
                 f"{folder} was made with {_difference(found, config, inputs)}: "
                 "remove that folder to make it anew, or give this run another name with --run NAME."
             )
     if read(folder, STARTED) is None:
-        write_json(folder / STARTED, {"identity": wanted, "config": config, "inputs": inputs})
+        write_json(folder / STARTED, {"identity": identity(config, inputs), "config": config, "inputs": inputs})
 
 
 def withdraw(folder: Path, config: dict, inputs: dict[str, str]) -> None:
@@ -66,7 +65,7 @@ def withdraw(folder: Path, config: dict, inputs: dict[str, str]) -> None:
     Else a training begun with other settings would be resumed, and its result stamped with these.
     """
     found = [read(folder, name) for name in (DONE, STARTED)]
-    if any(stamp and stamp["identity"] != identity(config, inputs) for stamp in found):
+    if any(stamp and not _same(stamp, config, inputs) for stamp in found):
         for item in folder.iterdir():
             if item.is_dir() and not item.is_symlink():
                 shutil.rmtree(item)
@@ -90,6 +89,18 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, c
             "versions": versions(),
         },
     )
+
+
+def _same(found: dict, config: dict, inputs: dict[str, str]) -> bool:
+    """Return whether a stored stamp is of this configuration and these inputs.
+
+    What is off (0, False, none) counts as what an earlier version did not know: a new hyperparameter that is off by
+    default leaves earlier runs valid.
+    """
+    stored, wanted = found["config"], json.loads(json.dumps(config))
+    names = stored.keys() | wanted.keys()
+    same = all((stored.get(name) or None) == (wanted.get(name) or None) for name in names)
+    return same and found["inputs"] == inputs
 
 
 def _difference(found: dict, config: dict, inputs: dict[str, str]) -> str:

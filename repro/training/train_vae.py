@@ -19,7 +19,7 @@ from repro.training.device_maps import MapDrawing
 from repro.training.drawn_on_device import VAEOnDevice, crystal_feed
 from repro.training.feeds import Exchange, SampleOrder, VAEFeed
 from repro.training.fit import BEST, load_weights
-from repro.training.perceptual_scale import perceptual_scale, scaled_features
+from repro.training.perceptual_scale import of_first, perceptual_scale, scaled_features
 from repro.training.train_maps import fit_on_maps
 from repro.training.train_unet import trained_unet
 
@@ -41,6 +41,8 @@ def train_vae(run: Run) -> dict:
             if training.perceptual_scale == "mean_square":
                 scale = perceptual_scale(folder, features, store.maps(some))
                 features = scaled_features(features, scale)
+            if training.perceptual_samples:
+                features = of_first(training.perceptual_samples, features)
         model = build_vae(parameters, store.grid, features, run.preset.seed)
     if training.start_from_statistics:
         start_from_statistics(model.decoder, store.maps(some))

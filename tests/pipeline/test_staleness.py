@@ -141,3 +141,15 @@ def test_a_run_of_an_earlier_version_lacks_the_stages_that_gather_its_networks(f
         (run.folder(stage) / "done.json").unlink()
         with pytest.raises(InputError, match=f"run the stage '{stage}' first"):
             run_stage(reader, run)
+
+
+def test_a_hyperparameter_that_is_new_and_off_leaves_earlier_runs_valid(finished):
+    run = finished(LAPTOP)
+    path = run.folder("train-vae") / "done.json"
+    stamp = json.loads(path.read_text())
+    del stamp["config"]["perceptual_samples"]
+    write_json(path, stamp | {"identity": "of an earlier version"})
+    assert identity_of("train-vae", run) == "of an earlier version"
+    on = replace(LAPTOP, vae_training=replace(LAPTOP.vae_training, perceptual_samples=2))
+    with pytest.raises(InputError, match="perceptual_samples = None instead of 2"):
+        identity_of("train-vae", replace(run, preset=on))
