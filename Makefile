@@ -28,7 +28,7 @@ EXPERIMENTS = table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 
 STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn properties evaluate-properties evaluate \
 	generate publish publish-generator
 
-.PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest docs \
+.PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest verify docs \
 	$(STAGES) tables figures $(EXPERIMENTS) released bench embedded-data surrogate clean
 
 help:  ## this list
@@ -96,6 +96,9 @@ newest: .venv-tools/ready  ## the fast tests on the newest versions of all packa
 		$$({ $(call asked,options,install_requires); $(call asked,options.extras_require,test); } | sed 's/[<>=].*//')
 	.venv-tools/bin/uv pip list --python .venv-newest/bin/python
 	.venv-newest/bin/python -m pytest -n 2 --dist loadfile -m "not slow and not nightly"
+
+verify: setup  ## the headline numbers measured again from the published weights (under 5 min on 2 cores; QUICK=1: a minute)
+	@$(PY) -m repro verify $(if $(QUICK),--quick)
 
 docs: .venv-tools/ready  ## the pages and docstrings as a site, links checked: build/docs/index.html
 	.venv-tools/bin/uv pip install --quiet --python .venv-tools/bin/python $$($(call asked,options.extras_require,docs))

@@ -6,8 +6,10 @@ stage's identity: the hash of its configuration and of the identities of the sta
 
 import hashlib
 import json
+import os
 import platform
 import shutil
+import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +26,33 @@ PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "scikit-image", "pymatgen")
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Return the versions of Python and of ``packages``."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def commit() -> str | None:
+    """Return the commit of the program, or None if it does not run from a clone."""
+    root = Path(__file__).resolve().parents[1]
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def machine() -> dict[str, str | int | None]:
+    """Return the cores that this process may use, and the name of the GPU that it sees, if any."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cores": cores, "gpu": _answer("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")}
+
+
+def _answer(*command: str) -> str | None:
+    """Return the first line that a program prints, or None if it is not there or fails."""
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found[0] if found else None
 
 
 def identity(config: dict, inputs: dict[str, str]) -> str:
@@ -87,6 +116,8 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, c
             "seconds": round(seconds, 1),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": versions(),
+            "commit": commit(),
+            "machine": machine(),
         },
     )
 

@@ -9,6 +9,7 @@ from models.decoding import Way
 from repro.evaluation.results import OURS, PAPERS_WATERSHED, SUMMARY, TRUE_MAP, route
 from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest, unet_beside
 from repro.run import PUBLISHED, Run
+from repro.training.training_record import write_record
 
 FACTS = ("preset", "source", "split", "training")  # of the manifest
 _COMPARED = ("emd", "delta_n", "species_right", "exact_fraction")
@@ -43,6 +44,8 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
     target = to or GENERATOR
     copy_networks(unet_beside(networks), unet_beside(target))
     copy_networks(networks, target)
+    write_record(target, run, {"train-vae": ""})
+    write_record(unet_beside(target), run, {"train-unet": ""})
     results = PUBLISHED / (to.name if to else "")
     write_json(results / "evaluation.json", numbers)
     print(f"Networks: {target} and {unet_beside(target)}; numbers: {results / 'evaluation.json'}")

@@ -15,6 +15,7 @@ from repro.network_folders import (
 )
 from repro.properties.evaluate_properties import SUMMARY
 from repro.run import PUBLISHED, Run
+from repro.training.training_record import write_record
 
 RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.png")
 CALIBRATION = ("calibration.json", "calibration.png")  # of several networks only
@@ -36,6 +37,7 @@ def publish_properties(run: Run, to: Path | None = None) -> None:
     results = PUBLISHED / ("" if papers and not to else weights.name)
     _refuse_another_split(run.folder("properties"), weights)
     copy_networks(run.folder("properties"), weights)
+    write_record(weights, run, {"train-cgcnn": "*/"})
     for name in rendered:
         with replacing(results / name) as temporary:
             shutil.copyfile(run.results / name, temporary)

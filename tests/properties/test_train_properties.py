@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
 from models.cgcnn import graph_layers
+from repro.__main__ import main
 from repro.network_folders import read_manifest
 from repro.presets import SMOKE
 from repro.properties import publish_properties
@@ -19,6 +22,7 @@ from repro.properties.networks import load_network, predict
 from repro.properties.property_data import load_property_data
 from repro.properties.train_properties import plan, trained_networks
 from repro.training.fit import BEST
+from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import RUN, experiment, repro, table_row
 
@@ -177,7 +181,7 @@ def test_the_networks_are_gathered_with_what_they_saw(finished, networks):
     for name, members in networks.items():
         for ours, theirs in zip(members, gathered.by_property[name], strict=True):
             np.testing.assert_array_equal(predict(theirs, data.graphs), predict(ours, data.graphs))
-    assert facts["split"] == {"by": "formula", "seed": 0} and facts["preset"] == "smoke"
+    assert facts["split"] == {"by": "formula", "seed": 0, "sha256": data.split_sha256} and facts["preset"] == "smoke"
     assert facts["training_crystals"] == 46 and facts["source"] == "crystals.csv"
     assert facts["cgcnn_training"]["epochs"] == 3
     assert gathered.parameters == SMOKE.cgcnn
@@ -190,10 +194,60 @@ def test_the_networks_are_gathered_with_what_they_saw(finished, networks):
 def test_published_networks_are_a_copy_with_the_rendered_results_beside_them(finished):
     ours, published = RUN.folder("properties"), finished / "weights/cgcnn"
     files = {*read_manifest(ours)["sha256"], "manifest.json"}
-    assert {path.name for path in published.iterdir()} == files
+    assert {path.name for path in published.iterdir()} == files | {"training.json", "history.csv"}
     assert len(files) == 7 and all((published / name).read_bytes() == (ours / name).read_bytes() for name in files)
     for name in publish_properties.RENDERED + publish_properties.CALIBRATION:
         assert Path("results/published", name).read_bytes() == (RUN.results / name).read_bytes()
+
+
+def test_the_record_of_the_training_is_published_with_the_networks(finished):
+    record = read_json(finished / "weights/cgcnn/training.json")["train-cgcnn"]
+    assert record["seed"] == 0 and record["machine"]["cores"] >= 1 and record["preset"] == "smoke"
+    assert 0 < record["kwh_estimate"] < 0.1 and record["versions"]["keras"]
+    assert record["counts"] == read_json(RUN.folder("train-cgcnn") / "done.json")["counts"]
+    with open(finished / "weights/cgcnn/history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows if row["network"] == "band_gap"] == ["1", "2", "3"]
+    assert {row["network"] for row in rows} == {*ENERGY, *TRANSFERRED}
+    assert all(float(row["val_loss"]) > 0 for row in rows)
+
+
+def test_networks_of_another_split_do_not_replace_published_ones(finished, capsys):
+    path = finished / "weights/cgcnn/manifest.json"
+    kept = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(kept) | {"split": {"by": "formula", "seed": 0, "sha256": "another"}}))
+        assert repro("publish") == 2
+        assert "of the same source has {'by': 'formula', 'seed': 0, 'sha256': 'another'}" in capsys.readouterr().err
+    finally:
+        path.write_text(kept)
+
+
+def test_a_run_takes_published_networks_and_trains_the_others(finished, monkeypatch, capsys):
+    published, graphs = finished / "weights/cgcnn", RUN.folder("graphs")
+    again = replace(RUN, name="again")
+    shutil.copytree(graphs, again.folder("graphs"))
+    options = ["--preset", "smoke", "--source", "crystals.csv", "--run", "again", "--shared", "nowhere"]
+    energies = "formation_energy_per_atom,bulk_modulus"
+    assert exit_code(main, ["import-properties", str(published), "--only", energies, *options]) == 0
+    assert "formation_energy_per_atom-2: taken from" in capsys.readouterr().out
+    assert exit_code(main, ["train-cgcnn", *options]) == 0
+    counts = read_json(again.folder("train-cgcnn") / "done.json")["counts"]["networks"]
+    assert {name for name, one in counts.items() if "imported" in one} == {*ENERGY, "bulk_modulus"}
+    assert counts["band_gap"]["epochs"] == 3 and counts["bulk_modulus"]["seconds"] == 0
+    ours, theirs = trained_networks(again), trained_networks(RUN)
+    data = load_property_data(RUN)
+    for name in ("formation_energy_per_atom", "bulk_modulus", "band_gap"):  # the last one trained as before
+        np.testing.assert_allclose(
+            predict(ours[name][0], data.graphs), predict(theirs[name][0], data.graphs), rtol=1e-4
+        )
+    for given, said in (
+        (["--only", "poisson_ratio"], "has no network of poisson_ratio"),
+        (["--preset", "improved"], "holds other networks than the preset improved"),
+        (["--source", "embedded"], "was trained on crystals.csv"),
+    ):
+        assert exit_code(main, ["import-properties", str(published), *options, *given]) == 2
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
