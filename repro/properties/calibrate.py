@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.crystal import family_of
 from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
+from data_prep.quarantine import screen
 from repro.network_folders import read_manifest
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
-from repro.properties.prediction_widths import WIDTHS, Predicted, measure_widths, write_widths
+from repro.properties.prediction_widths import OTHER, WIDTHS, Predicted, measure_widths, write_widths
 from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
 from repro.run import Run
 
@@ -28,7 +28,10 @@ def calibrate(run: Run, weights: Path) -> None:
             "its error has to be measured on crystals that were held out."
         )
     data, networks = load_property_data(run), load_property_networks(weights)
-    families = np.array([family_of(one.formula) for one in load_property_crystals(run)])
+    crystals = load_property_crystals(run)
+    # A family's width is that of its cubic crystals, which are harder than others of these formulas.
+    cubic = {one.id: one.family for one in screen(crystals, require_label=False)[0]}
+    families = np.array([cubic.get(one.id, OTHER) for one in crystals])
     unseen = np.array([bool(networks.unseen(graph)) for graph in data.graphs])
     widths = {}
     for name in networks.by_property:
