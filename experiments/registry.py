@@ -86,6 +86,12 @@ def _known(command: argparse.ArgumentParser) -> None:
     add_calculation_options(command, d2=False)  # the literature's PBE is without
 
 
+def _benchmark(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, help="folder of Matbench's files, matbench_*.json.gz")
+    command.add_argument("--task", nargs="+", default=(), metavar="NAME", help="which of them (default: all there)")
+    command.add_argument("--folds", type=int, default=5, help="how many of the five folds (default: 5)")
+
+
 _REPORT, _PUBLISH_REPORT = "experiments.reporting.report", "experiments.reporting.publish_report"
 _LATENT = ("data", "voxelize", "generator")
 _GENERATED = ("data", "generate")
@@ -152,6 +158,12 @@ EXPERIMENTS = {
             add_options=_known,
             arguments=lambda options: {"calculator": calculator_of(options), "crystals": options.crystals},
             failed=lambda found: not all(row.get("agrees") for row in found["crystals"]),
+        ),
+        Experiment(
+            "matbench",
+            "five tasks of Matbench v0.1 on its own folds, from files that you have",
+            add_options=_benchmark,
+            arguments=lambda options: {"data": options.data, "tasks": options.task, "folds": options.folds},
         ),
         Experiment("report", "report.html and report.md of what has been measured", module=_REPORT),
         Experiment(

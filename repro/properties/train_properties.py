@@ -74,12 +74,12 @@ def train_cgcnn(run: Run) -> dict:
     for number, task in enumerate(tasks, start=1):
         labelled = len(data.labelled(task.property, "train"))
         print(f"network {number} of {len(tasks)}: {task.name}, {labelled} training crystals", flush=True)
-        networks[task.name] = _train(task, data, parameters, training, folder)
+        networks[task.name] = train_network(task, data, parameters, training, folder)
     first = networks[tasks[0].name]
     return {"parameters": first["parameters"], "epochs": first["epochs"], "networks": networks, "not trained": left_out}
 
 
-def _train(
+def train_network(
     task: Task,
     data: PropertyData,
     parameters: CGCNNParameters,
