@@ -46,9 +46,6 @@ def predict(structures: Sequence[Structure], weights: Path | None = None) -> pd.
     ``weights`` is a folder of property networks (default: those that come with the project). A structure that is
     None or has no graph gets no numbers and a warning.
     """
-    from repro.backend import start_backend
-
-    start_backend()
     from repro.network_folders import PROPERTY_NETWORKS
     from repro.properties.predict import predict as predicted
 

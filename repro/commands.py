@@ -230,7 +230,6 @@ def _files_options(what: str) -> Callable[[argparse.ArgumentParser], None]:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    start_backend()
     predict = import_module("repro.properties.predict")
     predict.predict_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS)
 
@@ -243,7 +242,6 @@ def _hull_options(command: argparse.ArgumentParser) -> None:
 
 
 def _hull(options: argparse.Namespace) -> None:
-    start_backend()
     stability, hull = import_module("repro.properties.stability"), import_module("data_prep.hull")
     stability.hull_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS, options.hull or hull.FOLDER)
 
@@ -254,7 +252,6 @@ def _calibrate_options(command: argparse.ArgumentParser) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    start_backend()
     run = run_of(options)
     with reading([run.folder("graphs")]):
         identity_of("graphs", run)  # refuses one that is missing or stale

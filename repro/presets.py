@@ -217,9 +217,7 @@ DFC = replace(
     FULL,
     name="dfc",
     vae=replace(PAPER.vae, learning_rate=2e-3, batch_size=8, norm_momentum=0.95),
-    vae_training=replace(
-        LAPTOP.vae_training, steps_per_epoch=100, validation_limit=40, warmup_steps=50, minutes=100
-    ),
+    vae_training=replace(LAPTOP.vae_training, steps_per_epoch=100, validation_limit=40, warmup_steps=50, minutes=100),
     generate=replace(PAPER.generate, networks="published"),
 )
 

@@ -1,25 +1,24 @@
 """Trained property networks: one or several for a property, and what they predict."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-import keras
 import numpy as np
 from pymatgen.core import Element
+from threadpoolctl import threadpool_limits
 
 from data_prep.coordination import coordinations
-from data_prep.element_features import element_features
 from data_prep.graphs import Graph, pack_batch
 from data_prep.property_labels import BAND_GAP, PROPERTIES
-from models.cgcnn import build_cgcnn
+from models.forward.cgcnn import CrystalGraphNetwork, distinct_bonds
 from models.table6 import CGCNNParameters
-from repro.training.fit import load_weights
 
 ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
 NEEDS_GAP = ("refractive_index", "dielectric_constant")  # NaN if the band gap is zero (Methods; F29)
 SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
-BATCH = 256
+BATCH = 64  # crystals at once: their bonds stay in the cache
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class PropertyNetworks:
     ``coordinations`` gives, by atomic number, the numbers of nearest neighbours seen in training.
     """
 
-    by_property: dict[str, list[keras.Model]]
+    by_property: dict[str, list[CrystalGraphNetwork]]
     parameters: CGCNNParameters
     coordinations: dict[int, list[int]]
 
@@ -51,8 +50,9 @@ class PropertyNetworks:
         Without a band gap a crystal has no refractive index and no dielectric constant (F29).
         """
         found = {}
+        learned = iter(predict([one for members in self.by_property.values() for one in members], graphs))
         for name, members in self.by_property.items():
-            each = np.stack([PROPERTIES[name].physical(predict(model, graphs)) for model in members])
+            each = np.stack([PROPERTIES[name].physical(next(learned)) for _ in members])
             found[name] = Prediction(each.mean(axis=0), each.std(axis=0, ddof=1) if len(members) > 1 else None)
         if BAND_GAP in found:
             values = np.where(found[BAND_GAP].values < ZERO_GAP, 0.0, found[BAND_GAP].values)
@@ -74,17 +74,18 @@ class PropertyNetworks:
         return "; ".join(dict.fromkeys(parts))
 
 
-def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:
-    """Return the network whose weights are in ``path``; raises InputError when they are missing or do not fit."""
-    model = build_cgcnn(parameters, element_features())
-    load_weights(model, path)
-    return model
+def predict(networks: Sequence[CrystalGraphNetwork], graphs: Sequence[Graph]) -> np.ndarray:
+    """Return the values (k, n) of k networks of one size for n crystals, as the networks learn them.
 
+    Many crystals are shared out over the cores, a core a batch: small matrices are slower on several.
+    """
+    p = networks[0].parameters
 
-def predict(model: keras.Model, graphs: Sequence[Graph], batch_size: int = BATCH) -> np.ndarray:
-    """Return the network's values (n,) as it learns them."""
-    values = []
-    for start in range(0, len(graphs), batch_size):
-        answers = model(pack_batch(graphs[start : start + batch_size]), training=False)
-        values.append(keras.ops.convert_to_numpy(answers)[:, 0])
-    return np.concatenate(values)
+    def of_batch(start: int) -> list[np.ndarray]:
+        batch = pack_batch(graphs[start : start + BATCH], multiple=1)
+        bonds = distinct_bonds(batch, p.radius, p.gaussian_step)
+        return [network(bonds) for network in networks]
+
+    starts = range(0, len(graphs), BATCH)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as threads:
+        return np.concatenate(list(threads.map(of_batch, starts)), axis=1)

@@ -13,7 +13,6 @@ from repro.generation.generator import Generator
 from repro.generation.generator_folder import load_generator
 from repro.generation.targets import Target, at_random, beside, in_turn
 from repro.properties.network_folder import write_property_networks
-from repro.properties.networks import PropertyNetworks
 from tests.support.made_up_generator import IMPROVED, made_up_dataset, write
 
 TINY = CGCNNParameters(atom_features=4, hidden=4)
@@ -25,7 +24,7 @@ def generator(tmp_path_factory) -> Generator:
     folder = tmp_path_factory.mktemp("made-up")
     write(folder / "generator", IMPROVED)
     ratio = {"poisson_ratio": [build_cgcnn(TINY, element_features())]}
-    write_property_networks(folder / "properties", PropertyNetworks(ratio, TINY, {}), {})
+    write_property_networks(folder / "properties", ratio, TINY, {}, {})
     return load_generator(folder / "generator", folder / "properties")
 
 
