@@ -202,7 +202,6 @@ def _symbols(elements: str | None) -> tuple[str, ...]:
 
 def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
     """Sample what is asked for, with the published networks or, if the options name a run, with its own."""
-    start_backend()
     generation = import_module("repro.generation.generate")
     if not (options.preset or options.run):
         weights, ranking = options.weights or GENERATOR, options.property_weights or PROPERTY_NETWORKS
@@ -259,7 +258,6 @@ def _calibrate(options: argparse.Namespace) -> None:
 
 
 def _reconstruct(options: argparse.Namespace) -> None:
-    start_backend()
     reconstruct = import_module("repro.evaluation.reconstruct")
     reconstruct.reconstruct_files(options.paths, options.out, options.weights or GENERATOR)
 

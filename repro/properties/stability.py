@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pymatgen.core import Composition, Structure
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_text
@@ -75,7 +75,7 @@ def _row(point: HullPoint, energy: float | None, width: float | None) -> dict[st
     row["e_above_hull"] = above = energy - point.energy
     if width is not None:
         row["e_above_hull_low"], row["e_above_hull_high"] = above - DEVIATIONS * width, above + DEVIATIONS * width
-        row[PROBABILITY] = float(norm.cdf((NEAR - above) / width)) if width else float(above <= NEAR)
+        row[PROBABILITY] = float(ndtr((NEAR - above) / width)) if width else float(above <= NEAR)
     return row
 
 
