@@ -178,11 +178,12 @@ def _described(
         known_formula=formula in generator.known.all,
         training_formula=formula in generator.known.train,
         cif=crystal.cif,
-        cell=_cell(structure) if crystal.cif else None,
+        cell=cell_of(structure) if crystal.cif else None,
     )
 
 
-def _cell(structure: Structure) -> dict[str, list]:
+def cell_of(structure: Structure) -> dict[str, list]:
+    """Return a structure as a candidate's ``cell``: plain data, for its part of an unfinished command."""
     return {
         "lattice": structure.lattice.matrix.tolist(),
         "numbers": list(structure.atomic_numbers),
