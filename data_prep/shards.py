@@ -22,7 +22,6 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import remove_unfinished, replacing, write_json
 from data_prep.files.checksum import file_sha256
 from data_prep.files.npz import NPZ_FAULTS
-from data_prep.voxelize import input_maps, voxelize
 from data_prep.workers import in_order
 
 MANIFEST = "manifest.json"
@@ -45,6 +44,8 @@ def write_shard(path: Path, crystals: Sequence[Crystal], grid: int, radii: Radiu
 
     float16 keeps a density to 4.9e-4 relative; its range (65,504) is far above any atom's peak.
     """
+    from data_prep.voxelize import voxelize  # with numba, which who only predicts does not need
+
     shape = (len(crystals), grid, grid, grid)
     density, species = (np.empty(shape, dtype=_MAPS[name]) for name in ("density", "species"))
     widths = radii_of(radii)
@@ -147,6 +148,8 @@ class VoxelStore:
 
     def maps(self, indices: Sequence[int]) -> np.ndarray:
         """Return the networks' input (B, G, G, G, 4) float32 of several crystals (F8)."""
+        from data_prep.voxelize import input_maps
+
         return np.stack([input_maps(self.density(index), self.lengths[index]) for index in indices])
 
     def _read(self, name: str, index: int) -> np.ndarray:

@@ -10,22 +10,23 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
-import pymatgen.analysis.compatibility as compatibility
-from monty.serialization import loadfn
 from pymatgen.core import Composition, Structure
-from pymatgen.entries.computed_entries import ComputedStructureEntry
-from pymatgen.io.vasp.sets import MPRelaxSet
 
-_LEGACY = Path(compatibility.__file__).parent / "MPCompatibility.yaml"  # the corrections of 2011, kept by pymatgen
 # PBE energies of the molecules' atoms, eV/atom (Materials Project; as in matbench-discovery, energy.py)
 _MOLECULES = {"N": -8.3365, "F": -1.9115, "Cl": -1.8485, "H": -3.3927}
 
 
 @lru_cache(maxsize=1)
 def _corrections():
-    anion = compatibility.AnionCorrection(str(_LEGACY), correct_peroxide=True)
-    hubbard = compatibility.UCorrection(str(_LEGACY), MPRelaxSet, "Advanced")
-    fitted = loadfn(_LEGACY)["Advanced"]["CompoundEnergies"]
+    # These modules take two seconds to import, and only labels need them.
+    import pymatgen.analysis.compatibility as compatibility
+    from monty.serialization import loadfn
+    from pymatgen.io.vasp.sets import MPRelaxSet
+
+    legacy = Path(compatibility.__file__).parent / "MPCompatibility.yaml"  # the corrections of 2011, kept by pymatgen
+    anion = compatibility.AnionCorrection(str(legacy), correct_peroxide=True)
+    hubbard = compatibility.UCorrection(str(legacy), MPRelaxSet, "Advanced")
+    fitted = loadfn(legacy)["Advanced"]["CompoundEnergies"]
     shifts = {element: fitted[f"{element}2"] - energy for element, energy in _MOLECULES.items()}
     return anion, hubbard, hubbard.u_settings, shifts
 
@@ -36,6 +37,8 @@ def without_corrections(structure: Structure, derived: float) -> float:
     ``derived`` is its formation energy plus the PBE energies of its elements, in eV/atom
     (``energy_per_atom_derived`` of our tables).
     """
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
+
     anion, hubbard, settings, shifts = _corrections()
     entry = ComputedStructureEntry(structure, 0.0, parameters=_parameters(structure.composition, settings))
     with warnings.catch_warnings():  # pymatgen warns about every sulfide, and about corrections without a deviation

@@ -5,11 +5,14 @@ a second and needs no further package, while Dask on one machine would need a sc
 """
 
 import os
+import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
@@ -26,6 +29,7 @@ _LOST = (
     "the same command goes on from what is finished."
 )
 
+State = TypeVar("State")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -49,18 +53,44 @@ def in_order(
     if scheduler is None and min(workers, len(tasks)) < 2:
         yield from map(function, tasks)
         return
-    waiting = deque()
     with _executor(min(workers, len(tasks)), scheduler) as (pool, places):
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(function, task))
-                if len(waiting) > AHEAD * places:
-                    yield waiting.popleft().result()
-            while waiting:
+        yield from _submitted(pool, function, tasks, AHEAD * places)
+
+
+def in_order_with(
+    state: State, function: Callable[[State, Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[Result]:
+    """Yield ``function(state, task)`` of every task, in their order.
+
+    The ``state``, which may be large, is given to each of ``workers`` processes once, with one thread of linear
+    algebra; only two tasks per worker wait, so that few are in vain if the caller has had enough. One worker is this
+    process. Raises InputError if a worker dies.
+    """
+    if workers < 2:
+        yield from (function(state, task) for task in tasks)
+        return
+    with local_pool(workers, threads=1, state=state) as pool:
+        yield from _submitted(pool, partial(_with_state, function), tasks, 2 * workers)
+
+
+def _submitted(
+    pool: Executor, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int
+) -> Iterator[Result]:
+    waiting = deque()
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(function, task))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _with_state(function: Callable[[State, Task], Result], task: Task) -> Result:
+    return function(_state[0], task)
 
 
 def on_all_cores(function: Callable[[Task], Result], items: Sequence[Task], description: str) -> list[Result]:
@@ -105,25 +135,39 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
 
 
 @contextmanager
-def local_pool(workers: int, threads: int | None = None) -> Iterator[ProcessPoolExecutor]:
+def local_pool(workers: int, threads: int | None = None, state: object = None) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of ``process_pool``; raises InputError if one of its workers dies."""
     try:
-        with process_pool(workers, threads) as pool:
+        with process_pool(workers, threads, state) as pool:
             yield pool
     except BrokenExecutor as error:
         raise InputError(_LOST) from error
 
 
-def process_pool(workers: int, threads: int | None = None) -> ProcessPoolExecutor:
+def process_pool(workers: int, threads: int | None = None, state: object = None) -> ProcessPoolExecutor:
     """Return a pool of processes of this machine that end with this one, however it ends.
 
-    They are spawned, not forked: a fork of a process that runs TensorFlow can hang. A worker whose parent was
-    killed would wait for the next task for ever. ``threads`` limits the linear algebra of each worker.
+    A worker whose parent was killed would wait for the next task for ever. ``threads`` limits the linear algebra of
+    each worker; ``state`` is what ``in_order_with`` gives them.
     """
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker, initargs=(threads,))
+    context = get_context("fork" if _can_fork() else "spawn")
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(threads, state))
 
 
-def _start_worker(threads: int | None) -> None:
+def _can_fork() -> bool:
+    """Return whether workers may start as copies of this process, at once, instead of importing everything anew.
+
+    A copy of a process that runs a training framework can hang, and so can any on other systems than Linux.
+    """
+    return sys.platform == "linux" and not {"tensorflow", "jax", "torch"} & set(sys.modules)
+
+
+_state: list[object] = [None]  # of a worker
+
+
+def _start_worker(threads: int | None, state: object) -> None:
+    _state[0] = state
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a copy has inherited what this process does at it
     if threads:
         import scipy.linalg  # noqa: F401  (its libraries must be loaded to be limited)
         from threadpoolctl import threadpool_limits

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,12 @@ from data_prep.errors import InputError
 from data_prep.graphs import Graph, try_graphs
 from data_prep.property_labels import PROPERTIES
 from experiments.tables import markdown, write_table
-from repro.properties.networks import load_network, predict
+from models.forward.cgcnn import CrystalGraphNetwork
+from repro.properties.networks import predict
 from repro.properties.property_data import PropertyData
 from repro.properties.train_properties import Task, train_network
 from repro.run import Run
+from repro.stored_weights import read_network
 from repro.training.fit import BEST
 
 FOLDS, FOLD_SEED = 5, 18012019  # of Matbench v0.1
@@ -132,8 +135,8 @@ def _of_fold(
         run.preset.cgcnn_training,
         folder,
     )
-    model = load_network(run.preset.cgcnn, folder / task.name / BEST)
-    return predict(model, [graphs[row] for row in test])
+    network = read_network(folder / task.name / BEST, partial(CrystalGraphNetwork, run.preset.cgcnn))
+    return predict([network], [graphs[row] for row in test])[0]
 
 
 def render(table: dict, path: Path) -> list[Path]:

@@ -31,8 +31,11 @@ def compute(run: Run) -> Stored:
     trained VAE; the released one takes part if its weights are there.
     """
     start_backend()
-    from models.released.vae_weights import load_released_vae  # these import Keras, which only a new computation needs
-    from repro.decoding.latents import Autoencoder
+    from models.released.vae_weights import (  # these import Keras, which only a new computation needs
+        RELEASED_VAE,
+        load_released_vae,
+    )
+    from repro.decoding.latents import trained_autoencoder
     from repro.generation.generator_folder import load_generator
 
     dataset, store = load_dataset(run), load_store(run)
@@ -41,7 +44,7 @@ def compute(run: Run) -> Stored:
     true = store.maps(chosen)
     autoencoders = {"ours": load_generator(run.folder("generator")).autoencoder}
     if run.released_vae and store.grid == 32:
-        autoencoders["released"] = Autoencoder(*load_released_vae(run.released_vae))
+        autoencoders["released"] = trained_autoencoder(*load_released_vae(run.released_vae), RELEASED_VAE)
     middle = {"true": true[:, :, :, store.grid // 2, 0]}
     for name, autoencoder in autoencoders.items():
         numbers = [crystal.numbers for crystal in crystals]

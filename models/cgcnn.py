@@ -17,10 +17,9 @@ import numpy as np
 from keras import layers, ops
 
 from models.beyond_paper import ImprovedCGCNNParameters
-from models.table6 import CGCNNParameters
+from models.table6 import CGCNN_EPSILON, CGCNNParameters
 
 MOMENTUM = 0.98  # slower than Xie and Grossman's 0.9: the statistics of some fifty batches
-EPSILON = 1e-5  # Xie and Grossman's
 MAX_STRETCH, MAX_SHIFT = 3.0, 5.0  # of the renormalisation, as in Ioffe's experiments
 
 
@@ -83,12 +82,12 @@ class MaskedNormalization(layers.Layer):
 
     def call(self, inputs, real, training=False):
         """Return the normalised inputs (..., channels); ``real`` (...) marks the real entries."""
-        usual = ops.sqrt(self.moving_variance + EPSILON)
+        usual = ops.sqrt(self.moving_variance + CGCNN_EPSILON)
         if not (training and self.trainable):
             scale = self.gamma / usual
             return inputs * scale + (self.beta - self.moving_mean * scale)
         mean, variance = _moments(inputs, real)
-        deviation = ops.sqrt(variance + EPSILON)
+        deviation = ops.sqrt(variance + CGCNN_EPSILON)
         stretch = ops.stop_gradient(ops.clip(deviation / usual, 1 / MAX_STRETCH, MAX_STRETCH))
         shift = ops.stop_gradient(ops.clip((mean - self.moving_mean) / usual, -MAX_SHIFT, MAX_SHIFT))
         for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -16,11 +16,11 @@ from keras import layers, ops
 
 from data_prep.box import BOX
 from data_prep.elements import MAX_Z
-from models.table6 import VAEParameters
+from models.beyond_paper import SHARE_SCALE
+from models.table6 import VAE_EPSILON, VAEParameters
 from models.vae import CondDFCVAE, decoder_features, encoder_features
 
 SPECIES = MAX_Z + 1  # F7
-SHARE_SCALE = 4.0  # shares of a half and a quarter become 2 and 1, which are learned far faster
 START_LENGTH = 4.5  # Å, output of the lattice head before the training
 
 
@@ -73,7 +73,7 @@ def build_improved_decoder(parameters: VAEParameters, grid: int = 32) -> keras.M
     everything = layers.Concatenate(name="z_and_heads")([given, composition, lengths])  # (B, 364)
     x = decoder_features(everything, parameters, grid)  # (B, 32, 32, 32, 16)
     x = layers.Conv3D(1, 3, padding="same", name="decoder_conv_out")(x)
-    x = layers.BatchNormalization(momentum=parameters.norm_momentum, epsilon=1e-3, name="decoder_norm_out")(x)
+    x = layers.BatchNormalization(momentum=parameters.norm_momentum, epsilon=VAE_EPSILON, name="decoder_norm_out")(x)
     density = layers.ReLU(name="decoder_relu_out")(x)  # (B, 32, 32, 32, 1)
     maps = layers.Concatenate(name="maps")([density, CoordinateChannels(grid, name="coordinates")(lengths)])
     return keras.Model({"z": z, "condition": condition}, {"maps": maps, "composition": composition}, name="decoder")

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+LEAK = 0.3  # of the VAE's LeakyReLU: Keras' default of 2020 (F12)
+VAE_EPSILON = 1e-3  # of its batch normalisation: Keras 2's default (F13)
+CGCNN_EPSILON = 1e-5  # of the CGCNN's batch normalisation: Xie and Grossman's
+
 
 @dataclass(frozen=True)
 class VAEParameters:

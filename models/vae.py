@@ -10,14 +10,12 @@ import numpy as np
 from keras import layers, ops
 
 from models.precision import convolutional
-from models.table6 import VAEParameters
-
-LEAK = 0.3  # Keras' LeakyReLU default of 2020 (F12)
+from models.table6 import LEAK, VAE_EPSILON, VAEParameters
 
 
 def _batch_norm(parameters: VAEParameters, name: str) -> layers.Layer:
     """Batch normalisation with the epsilon of Keras 2 (F13)."""
-    return layers.BatchNormalization(momentum=parameters.norm_momentum, epsilon=1e-3, name=name)
+    return layers.BatchNormalization(momentum=parameters.norm_momentum, epsilon=VAE_EPSILON, name=name)
 
 
 def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:

@@ -31,9 +31,6 @@ def load_generator(folder: Path | None = None, property_weights: Path | None = N
     ``property_weights`` is a folder of property networks (default: those that come with the project). Raises
     ``data_prep.errors.InputError`` naming a file that is missing or damaged.
     """
-    from repro.backend import start_backend
-
-    start_backend()
     from repro.generation.generator_folder import load_generator as load
     from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
 
@@ -46,9 +43,6 @@ def predict(structures: Sequence[Structure], weights: Path | None = None) -> pd.
     ``weights`` is a folder of property networks (default: those that come with the project). A structure that is
     None or has no graph gets no numbers and a warning.
     """
-    from repro.backend import start_backend
-
-    start_backend()
     from repro.network_folders import PROPERTY_NETWORKS
     from repro.properties.predict import predict as predicted
 

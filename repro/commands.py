@@ -203,7 +203,6 @@ def _symbols(elements: str | None) -> tuple[str, ...]:
 
 def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
     """Sample what is asked for, with the published networks or, if the options name a run, with its own."""
-    start_backend()
     generation = import_module("repro.generation.generate")
     if not (options.preset or options.run):
         weights, ranking = options.weights or GENERATOR, options.property_weights or PROPERTY_NETWORKS
@@ -231,7 +230,6 @@ def _files_options(what: str) -> Callable[[argparse.ArgumentParser], None]:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    start_backend()
     predict = import_module("repro.properties.predict")
     predict.predict_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS)
 
@@ -244,7 +242,6 @@ def _hull_options(command: argparse.ArgumentParser) -> None:
 
 
 def _hull(options: argparse.Namespace) -> None:
-    start_backend()
     stability, hull = import_module("repro.properties.stability"), import_module("data_prep.hull")
     stability.hull_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS, options.hull or hull.FOLDER)
 
@@ -255,7 +252,6 @@ def _calibrate_options(command: argparse.ArgumentParser) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    start_backend()
     run = run_of(options)
     with reading([run.folder("graphs")]):
         identity_of("graphs", run)  # refuses one that is missing or stale
@@ -263,7 +259,6 @@ def _calibrate(options: argparse.Namespace) -> None:
 
 
 def _reconstruct(options: argparse.Namespace) -> None:
-    start_backend()
     reconstruct = import_module("repro.evaluation.reconstruct")
     reconstruct.reconstruct_files(options.paths, options.out, options.weights or GENERATOR)
 

@@ -3,9 +3,9 @@
 import logging
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
@@ -15,6 +15,9 @@ from data_prep.sources.frame_readers import frame_reader, only_frame, plain_name
 from data_prep.sources.frames import PARSER_FAULTS, unreadable, visible_files
 from data_prep.sources.table import LABEL, number, properties, read_frame, require_columns
 from data_prep.workers import on_all_cores
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREFERRED = ("properties.csv", "properties.csv.gz", "id_prop.csv")
 FILE_COLUMNS = ("file", "filename", "name", "id")
@@ -113,7 +116,7 @@ def _properties(path: Path, known: set[str]) -> tuple[dict[str, tuple[float, dic
     return rows, rejected
 
 
-def _with_header(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _with_header(frame: "pd.DataFrame", path: Path) -> "pd.DataFrame":
     """Return a table without a header, whose first row was taken for one, with the names of its two columns."""
     names = [str(name) for name in frame.columns]
     if len(names) < 2 or set(FILE_COLUMNS) & set(names):
@@ -122,6 +125,8 @@ def _with_header(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         float(names[1])
     except ValueError:
         return frame
+    import pandas as pd
+
     logger.warning("%s has no header: its second column is taken for %s (eV/atom)", path.name, LABEL)
     rows = [names[:2], *frame.iloc[:, :2].to_numpy().tolist()]
     return pd.DataFrame(rows, columns=[FILE_COLUMNS[0], LABEL])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 from pymatgen.core.structure import StructureError
-from pymatgen.io.vasp.inputs import BadPoscarWarning
 
 from data_prep.quarantine import Unusable
 
@@ -28,7 +27,7 @@ PARSER_FAULTS = (
     OSError,
     SyntaxError,  # for a symbol that pymatgen takes for a Python literal
     StructureError,
-    BadPoscarWarning,  # raised, in spite of its name
+    UserWarning,  # pymatgen's BadPoscarWarning, which is raised in spite of its name
 )
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Element, Structure
-from pymatgen.io.vasp import Poscar
 
 from data_prep.quarantine import MOST_SITES_READ, Unusable
 from data_prep.sources.frames import Frame, read_text
@@ -39,6 +38,8 @@ def poscar_structure(text: str) -> Structure:
     _refuse_more(after, first + count + 1, count)
     scale, vectors = _scaled(lines[1], lines[2:5])
     whole = [title or "?", scale, *vectors, lines[5], lines[6], *lines[7:first], *sites]
+    from pymatgen.io.vasp.inputs import Poscar  # half a second to import
+
     return Poscar.from_str("\n".join(whole) + "\n").structure
 
 

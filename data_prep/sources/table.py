@@ -7,16 +7,18 @@ from functools import lru_cache
 from io import StringIO
 from math import gcd
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from pymatgen.core import Composition, Element
 
 from data_prep.crystal import Crystal, wrap
 from data_prep.errors import InputError
 from data_prep.quarantine import ISOTOPES, Rejected, Unusable
 from data_prep.sources.frames import read_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 SEPARATORS = (",", ";", "\t")
@@ -63,7 +65,7 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
     return table_crystals(read_frame(path), path, labelled)
 
 
-def table_crystals(frame: pd.DataFrame, path: Path, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
+def table_crystals(frame: "pd.DataFrame", path: Path, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of the table ``frame`` that was read from ``path``, as ``read_table`` does."""
     id_column = _id_column(frame, path)
     require_columns(frame, (*CELL_COLUMNS, "species", "frac", *([LABEL] if labelled else [])), path)
@@ -81,12 +83,14 @@ def table_crystals(frame: pd.DataFrame, path: Path, labelled: bool) -> tuple[lis
     return crystals, rejected
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: Path) -> "pd.DataFrame":
     """Return a table; the cells of a CSV file are plain text, because ``NaN`` is also sodium nitride.
 
     A CSV is separated by commas, semicolons or tabs: what its first line has most of. Raises ``InputError`` if the
     file is empty, damaged or has no rows.
     """
+    import pandas as pd  # half a second: other files need none
+
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a table with one row per crystal")
@@ -108,7 +112,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     return frame
 
 
-def require_columns(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
+def require_columns(frame: "pd.DataFrame", columns: Iterable[str], path: Path) -> None:
     """Raise ``InputError`` naming the columns that ``path`` lacks."""
     missing = [column for column in columns if column not in frame.columns]
     if missing:
@@ -121,6 +125,8 @@ def number(row: dict[str, Any], column: str) -> float:
 
     Raises ``Unusable`` for anything else that is not a number.
     """
+    import pandas as pd
+
     value = row[column]
     if isinstance(value, str):
         text = value.strip()
@@ -137,14 +143,14 @@ def properties(row: dict[str, Any]) -> dict[str, float]:
     return {column: value for column, value in values.items() if not np.isnan(value)}
 
 
-def _id_column(frame: pd.DataFrame, path: Path) -> str:
+def _id_column(frame: "pd.DataFrame", path: Path) -> str:
     for column in ID_COLUMNS:
         if column in frame.columns:
             return column
     raise InputError(f"{path} lacks an id column; add one named {', '.join(ID_COLUMNS[:2])} or {ID_COLUMNS[2]}")
 
 
-def _rows(frame: pd.DataFrame, id_column: str) -> Iterable[dict[str, Any]]:
+def _rows(frame: "pd.DataFrame", id_column: str) -> Iterable[dict[str, Any]]:
     used = [id_column, *CELL_COLUMNS, "species", "frac", LABEL, "formula", "ef_source", *PROPERTY_COLUMNS]
     names = [column for column in used if column in frame.columns]
     columns = [frame[column].tolist() for column in names]
@@ -178,6 +184,8 @@ def _text(value: Any) -> str:
         return value.strip()
     if isinstance(value, (list, dict, np.ndarray)):
         raise Unusable("unreadable", f"a cell holds the list {value!r} in place of text".replace("\n", " "))
+    import pandas as pd
+
     # A CSV line that is too short, or a null in Parquet, gives None or NaN instead of text.
     return "" if value is None or value is pd.NA or value != value else str(value)
 

@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
-import ase.io
-from pymatgen.io.ase import AseAtomsAdaptor
-
 from data_prep.quarantine import ISOTOPES, MOST_SITES_READ, Unusable
 from data_prep.sources.frames import PARSER_FAULTS, Frame, read_text
 
@@ -55,6 +52,9 @@ def _frame(lines: list[str], count: int, line: int) -> Frame | Unusable:
         return Unusable("no_sites", f"line {line} says {count} sites: the cell is empty")
     if count > MOST_SITES_READ:
         return Unusable("too_many_sites", f"{count} sites, at most {MOST_SITES_READ} are read")
+    import ase.io  # with pymatgen's adaptor a second to import
+    from pymatgen.io.ase import AseAtomsAdaptor
+
     try:
         atoms = ase.io.read(StringIO("\n".join(lines) + "\n"), format="extxyz")
         if not atoms.cell.volume > 0:

@@ -4,6 +4,7 @@ A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and �
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -11,7 +12,7 @@ from scipy.optimize import minimize
 from skimage.feature import peak_local_max
 
 from data_prep.box import GAUSSIAN_INTEGRAL
-from models.decoding.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, density_of, gradient, normal_matrix, voxel_axes
+from models.decoding.gaussians import LN_AMPLITUDE, LN_WIDTH, POSITION, Factors, density_of, voxel_axes
 
 _PRIOR_ROUNDS = 6
 _MIN_PRIOR = 1e-12  # keeps the matrix of two atoms in one place positive definite
@@ -191,7 +192,7 @@ def _missing_atoms(residual, axes, parameters) -> np.ndarray:
 
 def _least_important(rows: np.ndarray, axes: list[np.ndarray]) -> int:
     """The atom whose removal raises the residual least if the others adapt (to second order)."""
-    matrix = normal_matrix(rows, axes)
+    matrix = Factors.of(rows, axes).normal_matrix()
     ridge = 1e-9 * np.trace(matrix) / len(matrix)  # two atoms in one place make the matrix singular
     variance = np.diag(np.linalg.inv(matrix + ridge * np.eye(len(matrix))))
     return int(variance[LN_AMPLITUDE::5].argmax())
@@ -233,15 +234,19 @@ def _minimise(density, axes, rows, start, weight, parameters) -> np.ndarray:
     spread = np.array([parameters.amplitude_spread, parameters.width_spread, *[parameters.position_spread] * 3])
     pull = np.tile(weight / spread**2, len(rows))
 
+    @lru_cache(maxsize=4)  # the matrix is asked for where the value was
+    def factors(flat: bytes) -> Factors:
+        return Factors.of(np.frombuffer(flat).reshape(-1, 5), axes)
+
     def value_and_gradient(flat):
-        current = flat.reshape(-1, 5)
-        error = density_of(current, axes) - density
+        current = factors(flat.tobytes())
+        error = current.density() - density
         away = flat - start.ravel()
         value = 0.5 * scale * np.sum(error**2) + 0.5 * np.sum(pull * away**2)
-        return value, scale * gradient(error, current, axes) + pull * away
+        return value, scale * current.gradient(error) + pull * away
 
     def gauss_newton(flat):
-        return scale * normal_matrix(flat.reshape(-1, 5), axes) + np.diag(pull)
+        return scale * factors(flat.tobytes()).normal_matrix() + np.diag(pull)
 
     options = {"gtol": 1e-8, "maxiter": parameters.iterations, "initial_trust_radius": 0.3, "max_trust_radius": 2.0}
     fit = minimize(value_and_gradient, rows.ravel(), jac=True, hess=gauss_newton, method="dogleg", options=options)

@@ -7,6 +7,9 @@ voxels have to be selected.
 A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from data_prep.box import voxel_positions
@@ -34,44 +37,60 @@ def voxel_axes(grid: int, edges: np.ndarray) -> list[np.ndarray]:
     return [centres[:, axis] for axis in range(3)]
 
 
+@dataclass(frozen=True)
+class Factors:
+    """The one-dimensional factors of Gaussians ``rows`` (n, 5) along the ``axes``, computed once for all that is asked.
+
+    ``along`` (3, 3, n, G) by axis: the factor e of each Gaussian and its two derivatives.
+    """
+
+    rows: np.ndarray
+    along: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray, axes: list[np.ndarray]) -> "Factors":
+        """Return those at the voxel centres ``axes``, three (G,) in Å."""
+        width = np.exp(rows[:, LN_WIDTH, None])
+        offset = (np.stack(axes)[:, None] - rows[:, POSITION].T[:, :, None]) / width  # (3, n, G)
+        square = offset**2
+        value = np.exp(-0.5 * square)
+        return cls(rows, np.stack([value, value * offset / width, value * square], axis=1))
+
+    @cached_property
+    def products(self) -> list[np.ndarray]:
+        """Per axis, the factors of the seven derivative products of every Gaussian, (n * 7, G)."""
+        g = self.along.shape[-1]
+        return [self.along[axis][_FACTORS[axis]].swapaxes(0, 1).reshape(-1, g) for axis in range(3)]
+
+    def density(self) -> np.ndarray:
+        """Return the density (G, G, G) in electrons/Å^3."""
+        x, y, z = self.along[:, 0]
+        planes = (y[:, :, None] * z[:, None, :]).reshape(len(self.rows), -1)
+        return ((np.exp(self.rows[:, :1]) * x).T @ planes).reshape([self.along.shape[-1]] * 3)
+
+    def gradient(self, error: np.ndarray) -> np.ndarray:
+        """Return the derivative of half the sum of squared errors with respect to the flattened rows, (5 n,).
+
+        ``error`` (G, G, G) is ``density()`` minus the density that is fitted.
+        """
+        (x, y, z), g, n = self.along, len(error), len(self.rows)
+        along_z = (error.reshape(-1, g) @ z.reshape(-1, g).T).reshape(g, g, 3, n).transpose(3, 2, 0, 1)
+        along_yz = along_z @ y.transpose(1, 2, 0)[:, None]  # (n, 3 of z, G, 3 of y)
+        every = x.transpose(1, 0, 2)[:, None] @ along_yz  # (n, 3 of z, 3 of x, 3 of y)
+        products = every[:, _FACTORS[2], _FACTORS[0], _FACTORS[1]]
+        return (np.exp(self.rows[:, :1]) * (products @ _FOLD.T)).ravel()
+
+    def normal_matrix(self) -> np.ndarray:
+        """Return the Gauss-Newton matrix J^T J of the fit, (5 n, 5 n): inner products factor over the axes."""
+        x, y, z = self.products
+        n = len(self.rows)
+        overlaps = (x @ x.T) * (y @ y.T) * (z @ z.T)  # (7 n, 7 n)
+        folded = _FOLD @ overlaps.reshape(n, 7, 7 * n)
+        folded = (folded.reshape(5 * n, n, 7) @ _FOLD.T).reshape(5 * n, 5 * n)
+        amplitude = np.repeat(np.exp(self.rows[:, LN_AMPLITUDE]), 5)
+        return amplitude[:, None] * folded * amplitude
+
+
 def density_of(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
     """Return the density (G, G, G) of Gaussians (n, 5) at the voxel centres ``axes``, three (G,) in Å."""
-    x, y, z = (_factors(rows, axes, axis)[0] for axis in range(3))
-    planes = (y[:, :, None] * z[:, None, :]).reshape(len(rows), -1)
-    return ((np.exp(rows[:, :1]) * x).T @ planes).reshape([len(axis) for axis in axes])
-
-
-def _factors(rows: np.ndarray, axes: list[np.ndarray], axis: int) -> np.ndarray:
-    """The factor e of each Gaussian along one axis and its two derivatives, (3, n, G)."""
-    width = np.exp(rows[:, LN_WIDTH, None])
-    offset = (axes[axis][None] - rows[:, 2 + axis, None]) / width
-    value = np.exp(-0.5 * offset**2)
-    return np.stack([value, value * offset / width, value * offset**2])
-
-
-def _products(rows: np.ndarray, axes: list[np.ndarray]) -> list[np.ndarray]:
-    """Per axis, the factors of the seven derivative products of every Gaussian, (n * 7, G)."""
-    return [_factors(rows, axes, axis)[_FACTORS[axis]].swapaxes(0, 1).reshape(-1, len(axes[axis])) for axis in range(3)]
-
-
-def gradient(error: np.ndarray, rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Return the derivative of half the sum of squared errors with respect to the flattened rows, (5 n,).
-
-    ``error`` (G, G, G) is ``density_of(rows)`` minus the density; ``rows`` (n, 5).
-    """
-    x, y, z = _products(rows, axes)
-    along_z = (error.reshape(-1, error.shape[2]) @ z.T).reshape(*error.shape[:2], -1)
-    along_yz = np.einsum("xyk,ky->kx", along_z, y)
-    products = np.sum(along_yz * x, axis=1).reshape(len(rows), 7)
-    return (np.exp(rows[:, :1]) * (products @ _FOLD.T)).ravel()
-
-
-def normal_matrix(rows: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Return the Gauss-Newton matrix J^T J of the fit, (5 n, 5 n): inner products factor over the axes."""
-    x, y, z = _products(rows, axes)
-    n = len(rows)
-    overlaps = (x @ x.T) * (y @ y.T) * (z @ z.T)  # (7 n, 7 n)
-    folded = _FOLD @ overlaps.reshape(n, 7, 7 * n)
-    folded = (folded.reshape(5 * n, n, 7) @ _FOLD.T).reshape(5 * n, 5 * n)
-    amplitude = np.repeat(np.exp(rows[:, LN_AMPLITUDE]), 5)
-    return amplitude[:, None] * folded * amplitude
+    return Factors.of(rows, axes).density()

@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
-from os import devnull
-from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -16,39 +13,29 @@ from data_prep.structures.idealise import idealise
 from data_prep.structures.validity import is_valid
 from models.decoding import Way
 from models.decoding.atoms import Decoded, Undecodable, to_structure
-from repro.bench.timing import Row, Timing, row, time_in_turn
+from repro.bench.timing import Row, row, time_in_turn
 from repro.decoding.latents import LatentMaps
 from repro.generation.candidates import describe
-from repro.generation.generate import generate_published
 from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
-from repro.generation.request import Request
 from repro.generation.targets import at_random, in_turn
-from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
 
 PART = "a new crystal, published networks"
 CONDITION = 4  # the fifth decile
 COUNT = 60  # latent vectors
-# Samples of a short and of a long command: both are decoded by a pool, so that the difference leaves every start out.
-WHOLE = (2 * BATCH, 14 * BATCH)
 REPEATS = 3
 
 
-def generation_rows(folder: Path) -> Iterator[Row]:
-    """Time each step of ``generate`` by itself on one thread of linear algebra, then the whole command."""
-    generator = load_generator()
+def generation_rows() -> Iterator[Row]:
+    """Time each step of ``generate`` by itself on one thread of linear algebra."""
     with threadpool_limits(1, "blas"):
-        yield from _steps(generator, COUNT)
-    timings = [_time_whole(folder, count) for count in WHOLE]
-    count, wall = WHOLE[1] - WHOLE[0], timings[1].wall - timings[0].wall
-    whole = Timing(max(wall, 1e-9), None, 1)  # the CPU time of the pool's processes is not counted
-    yield row(PART, "the whole command with its pool", whole, count, "candidate", f"{count / whole.wall:.0f} a second")
+        yield from _steps(load_generator(), COUNT)
 
 
 def _steps(generator: Generator, count: int) -> Iterator[Row]:
     autoencoder, decoder = generator.autoencoder, generator.decoder
     target = at_random(CONDITION, count, 0)
-    samples, middle = in_turn([target]), np.zeros(autoencoder.decoder.input["z"].shape[-1])
+    samples, middle = in_turn([target]), np.zeros(autoencoder.decoder.latent)
     z = np.stack([target.latent(number, middle) for number in range(count)])
     condition = one_hot(np.full(count, CONDITION), generator.n_conditions)
     pieces = [slice(start, start + BATCH) for start in range(0, count, BATCH)]
@@ -74,7 +61,7 @@ def _steps(generator: Generator, count: int) -> Iterator[Row]:
             "validity, symmetry, charges, CIF": lambda: [idealise(structure) for structure in raw],
             "graph": lambda: [crystal_graph(structure) for structure in whole],
             "CGCNN, eight properties, ensemble of five": partial(generator.properties.predict, graphs),
-            "all from atoms to CIF and properties": lambda: describe(samples, outcomes, generator, pool),
+            "all from atoms to CIF and properties": lambda: describe(samples, outcomes, generator),
         }
         for name, timing in time_in_turn(steps, REPEATS).items():
             yield row(PART, name, timing, count, "candidate")
@@ -86,11 +73,3 @@ def _steps(generator: Generator, count: int) -> Iterator[Row]:
 
 def _structure(generator: Generator, decoded: Decoded):
     return to_structure(decoded, np.full(3, generator.angle_rule.choose(decoded.numbers, decoded.lengths)[0]))
-
-
-def _time_whole(folder: Path, count: int) -> Timing:
-    """Time the generation of ``count`` random samples with all that the command writes, quietly."""
-    out = folder / f"generated-{count}"
-    generate = partial(generate_published, Request(samples=count), GENERATOR, PROPERTY_NETWORKS, "embedded", out)
-    with open(devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
-        return time_in_turn({"whole": generate}, repeats=1, warm_up=0)["whole"]

@@ -35,6 +35,7 @@ from repro.bench.slower_ways import (
     separable_maps,
     write_released_files,
 )
+from repro.bench.time_commands import command_rows
 from repro.bench.time_generation import generation_rows
 from repro.bench.timing import Amount, Row, row, time_in_turn
 from repro.presets import IMPROVED, LAPTOP
@@ -59,7 +60,8 @@ def measure_all(crystals: list[Crystal], folder: Path, scale: int = 0) -> tuple[
         "training steps": partial(training_rows, crystals, store, peak),
         "voxels to atoms": partial(decode_rows, store),
         "graphs and CGCNN": partial(graph_rows, crystals, peak),
-        "new crystals": partial(generation_rows, folder),
+        "new crystals": generation_rows,
+        "commands": partial(command_rows, crystals, folder),
     }
     if scale:
         parts[f"{scale:,} structures"] = partial(scale_rows, scale, folder / "scale", GRID)

@@ -103,8 +103,12 @@ class Decoder:
         parts = zip(found.maps, species, occupied, composition, counts, strict=True)
         return [MapToDecode(*part) for part in parts]
 
-    def decode(self, pool: Executor, prepared: Sequence[MapToDecode], way: Way) -> Iterator[Decoded | Undecodable]:
-        """Yield in order the atoms of each prepared map, or the reason why it has none; ``pool`` does the work.
+    def decode(
+        self, pool: Executor | None, prepared: Sequence[MapToDecode], way: Way
+    ) -> Iterator[Decoded | Undecodable]:
+        """Yield in order the atoms of each prepared map, or the reason why it has none.
+
+        ``pool`` does the work, or this process if it is None.
 
         Raises ValueError if the way is unknown, or if a map lacks what the way needs.
         """
@@ -114,7 +118,7 @@ class Decoder:
             raise ValueError(f"The way {way!r} needs each map's {NEEDS[way]}: give it, or choose another way.")
         parameters = DecodeParameters(watershed=self.watershed)
         decode = partial(_decode, way=way, elements=self.elements, known=self.arrangements, parameters=parameters)
-        return pool.map(decode, prepared, chunksize=2)
+        return map(decode, prepared) if pool is None else pool.map(decode, prepared, chunksize=2)
 
     def atoms(self, pool: Executor, found: "LatentMaps", way: Way) -> list[Decoded | Undecodable]:
         """Return the atoms of maps by one way; the UNet runs only if the way needs it."""

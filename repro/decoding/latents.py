@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from data_prep.crystal import Crystal
 from data_prep.substitution import composition_shares
 from models.decoding.lattice import lattice_least_squares, lattice_minmax
-from models.vae import kl_divergence
+from models.forward.vae import Decoder, Encoder
+from models.table6 import VAEParameters
+from repro.stored_weights import weights_of
+
+if TYPE_CHECKING:
+    import keras
 
 COMPOSITION_SAMPLES = 64  # from each posterior
 
@@ -47,7 +52,8 @@ class Reconstruction:
     @property
     def divergence(self) -> np.ndarray:
         """Kullback-Leibler divergence from N(0, 1), (B,) in nats (F14)."""
-        return keras.ops.convert_to_numpy(kl_divergence(self.z_mean, self.z_log_var))
+        mean, log_var = self.z_mean, self.z_log_var
+        return -0.5 * np.sum(1 + log_var - np.square(mean) - np.exp(log_var), axis=-1)
 
     @property
     def fitted_lengths(self) -> np.ndarray:
@@ -85,8 +91,8 @@ class Reconstruction:
 class Autoencoder:
     """A trained encoder and decoder: the paper's, the released ones, or the improved ones."""
 
-    encoder: keras.Model
-    decoder: keras.Model
+    encoder: Encoder
+    decoder: Decoder
 
     def encode(
         self, maps: np.ndarray, condition: np.ndarray, numbers: Sequence[np.ndarray]
@@ -95,17 +101,14 @@ class Autoencoder:
 
         ``numbers`` are the atomic numbers (n,) of each crystal, for an encoder that also receives the composition.
         """
-        inputs = {"maps": maps, "condition": condition}
-        if "composition" in self.encoder.input:
-            inputs["composition"] = np.stack([composition_shares(of_crystal) for of_crystal in numbers])
-        z_mean, z_log_var = self.encoder.predict_on_batch(inputs)
-        return np.asarray(z_mean), np.asarray(z_log_var)
+        composition = None
+        if self.encoder.reads_composition:
+            composition = np.stack([composition_shares(of_crystal) for of_crystal in numbers])
+        return self.encoder(maps, condition, composition)
 
     def decode(self, z: np.ndarray, condition: np.ndarray) -> LatentMaps:
         """Return the maps of latent vectors (B, L) under conditions (B, K)."""
-        decoded = self.decoder.predict_on_batch({"z": z, "condition": condition})
-        composition = decoded.get("composition")
-        return LatentMaps(np.asarray(decoded["maps"]), None if composition is None else np.asarray(composition), z)
+        return LatentMaps(*self.decoder(z, condition), z)
 
     def reconstruct(self, true: np.ndarray, condition: np.ndarray, numbers: Sequence[np.ndarray]) -> Reconstruction:
         """Encode and decode maps (B, G, G, G, 4) of crystals with ``numbers`` under conditions (B, K)."""
@@ -122,10 +125,16 @@ class Autoencoder:
         In training the composition head never receives a latent without noise: for the mean alone it gives the
         commonest species too large a share.
         """
-        head = keras.Model(self.decoder.input, self.decoder.get_layer("composition").output)
         z = sample_posteriors(z_mean, z_log_var, COMPOSITION_SAMPLES, seed=0)
-        shares = head({"z": z, "condition": np.tile(condition, (COMPOSITION_SAMPLES, 1))}, training=False)
-        return keras.ops.convert_to_numpy(shares).reshape(COMPOSITION_SAMPLES, len(z_mean), -1).mean(axis=0)
+        shares = self.decoder.composition(z, np.tile(condition, (COMPOSITION_SAMPLES, 1)))
+        return shares.reshape(COMPOSITION_SAMPLES, len(z_mean), -1).mean(axis=0)
+
+
+def trained_autoencoder(
+    encoder: "keras.Model", decoder: "keras.Model", parameters: VAEParameters, grid: int = 32
+) -> Autoencoder:
+    """Return the autoencoder of Keras' models."""
+    return Autoencoder(Encoder(parameters, grid, weights_of(encoder)), Decoder(parameters, grid, weights_of(decoder)))
 
 
 def sample_posteriors(z_mean: np.ndarray, z_log_var: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -3,19 +3,15 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-
-import ase.io
-from ase import Atoms
-from pymatgen.core import Structure
-from pymatgen.io.ase import AseAtomsAdaptor
+from typing import TYPE_CHECKING
 
 from data_prep.files.atomic import replacing, write_csv, write_text
 from data_prep.property_labels import PROPERTIES
-from data_prep.structures.cif import structure_of
-from data_prep.workers import on_all_cores
 from repro.generation.candidates import COLUMNS, Candidate
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 TABLE = "candidates.csv"
 
@@ -45,17 +41,18 @@ class CandidateFiles:
             row = {n: f"{v:.5g}" if isinstance(v, float) else v for n, v in candidate.to_row().items()}
             rows.append(row | {"rank": place})
         write_csv(self.out / TABLE, rows, COLUMNS)
-        crystals = [candidate for candidate in ranked if candidate.cif]
-        cells = on_all_cores(partial(structure_of, primitive=True), [one.cif for one in crystals], "primitive cells")
-        atoms = [_atoms(candidate, cell) for candidate, cell in zip(crystals, cells, strict=True)]
+        atoms = [_atoms(candidate) for candidate in ranked if candidate.cell]
         if atoms:
+            import ase.io  # takes as long as ten candidates
+
             with replacing(self.out / "candidates.extxyz") as temporary:
                 ase.io.write(temporary, atoms, format="extxyz")
 
 
-def _atoms(candidate: Candidate, cell: Structure) -> Atoms:
-    """Return the primitive ``cell`` for ASE, the candidate's name and predicted properties beside it."""
-    atoms = AseAtomsAdaptor.get_atoms(cell, msonable=False)
-    row = candidate.to_row()
-    atoms.info = {name: row[name] for name in ("id", "formula", "spacegroup", *PROPERTIES) if row[name] is not None}
-    return atoms
+def _atoms(candidate: Candidate) -> "Atoms":
+    """Return the candidate's primitive cell for ASE, its name and predicted properties beside it."""
+    from ase import Atoms
+
+    cell, row = candidate.cell, candidate.to_row()
+    named = {name: row[name] for name in ("id", "formula", "spacegroup", *PROPERTIES) if row[name] is not None}
+    return Atoms(cell["numbers"], cell=cell["lattice"], scaled_positions=cell["fractional"], pbc=True, info=named)

@@ -1,7 +1,6 @@
 """A candidate: a generated crystal with its facts and predicted properties; the columns of ``candidates.csv``."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
@@ -15,6 +14,7 @@ from data_prep.graphs import crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.structures.cif import structure_of
 from data_prep.structures.idealise import IdealCrystal, idealise
+from data_prep.structures.matching import reduced
 from data_prep.structures.validity import CROWDED
 from models.decoding.atoms import Decoded, Undecodable, to_structure
 from repro.properties.networks import Prediction
@@ -64,6 +64,7 @@ class Candidate:
     file: str | None = None
     reason: str | None = None
     cif: str | None = None
+    cell: dict[str, list] | None = None  # the primitive one: ``lattice`` (3, 3) in Å, ``numbers``, ``fractional``
 
     @property
     def formation_energy_per_atom(self) -> float | None:
@@ -74,6 +75,11 @@ class Candidate:
     def structure(self) -> Structure | None:
         """The crystal as its CIF has it; None if it is not valid."""
         return structure_of(self.cif) if self.cif else None
+
+    @cached_property
+    def reduced(self) -> Structure:
+        """The cell by which a valid crystal is compared with others."""
+        return reduced(self.structure)
 
     @property
     def rank(self) -> tuple:
@@ -97,7 +103,7 @@ class Candidate:
 
 
 PREDICTED = tuple(name + suffix for name in PROPERTIES for suffix in ("", "_low", "_high"))
-_COLUMNS_OF = {"properties": PREDICTED, "stability": STABILITY, "cif": ()}
+_COLUMNS_OF = {"properties": PREDICTED, "stability": STABILITY, "cif": (), "cell": ()}
 COLUMNS = ("rank", *(name for one in fields(Candidate) for name in _COLUMNS_OF.get(one.name, (one.name,))))
 _KINDS = {one.name: (get_args(one.type) or (one.type,))[0] for one in fields(Candidate)}
 _KINDS |= {"rank": int, "decomposition": str, "hull_covered": bool}
@@ -124,9 +130,8 @@ def describe(
     samples: Sequence[tuple["Target", int]],
     outcomes: Sequence[Decoded | Undecodable],
     generator: "Generator",
-    pool: Executor,
 ) -> list[Candidate]:
-    """Return a candidate for each sample, a target and a number, and its ``outcome``; ``pool`` does the work."""
+    """Return a candidate for each sample, a target and a number, and its ``outcome``."""
     decoded = [
         (target, outcome)
         for (target, _), outcome in zip(samples, outcomes, strict=True)
@@ -134,7 +139,7 @@ def describe(
     ]
     angles = [_angles(target.base, outcome, generator) for target, outcome in decoded]
     raw = [_in_its_cell(outcome, found, generator) for (_, outcome), (found, _) in zip(decoded, angles, strict=True)]
-    ideal = zip(pool.map(idealise, raw, chunksize=2), (probability for _, probability in angles), strict=True)
+    ideal = zip(map(idealise, raw), (probability for _, probability in angles), strict=True)
     candidates, structures = [], []
     for (target, number), outcome in zip(samples, outcomes, strict=True):
         base = target.base.formula if target.base else ""
@@ -175,7 +180,17 @@ def _described(
         known_formula=formula in generator.known.all,
         training_formula=formula in generator.known.train,
         cif=crystal.cif,
+        cell=cell_of(structure) if crystal.cif else None,
     )
+
+
+def cell_of(structure: Structure) -> dict[str, list]:
+    """Return a structure as a candidate's ``cell``: plain data, for its part of an unfinished command."""
+    return {
+        "lattice": structure.lattice.matrix.tolist(),
+        "numbers": list(structure.atomic_numbers),
+        "fractional": structure.frac_coords.tolist(),
+    }
 
 
 def _in_its_cell(decoded: Decoded, angles: np.ndarray, generator: "Generator") -> Structure:

@@ -4,9 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
-from pymatgen.core import Structure
-
-from data_prep.structures.matching import reduced, reduced_match
+from data_prep.structures.matching import reduced_match
 from repro.generation.candidates import Candidate
 
 
@@ -41,14 +39,14 @@ class Filters:
 class Uniqueness:
     """Remembers crystals; one was seen before if its formula is the same and StructureMatcher finds a match."""
 
-    seen: dict[str, list[Structure]] = field(default_factory=lambda: defaultdict(list))
+    seen: dict[str, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
 
     def is_new(self, candidate: Candidate) -> bool:
         """Return whether the candidate's crystal is unlike all before it, and remember it."""
-        structure, before = reduced(candidate.structure), self.seen[candidate.formula]
-        if any(reduced_match(structure, other) for other in before):
+        before = self.seen[candidate.formula]
+        if any(reduced_match(candidate.reduced, other.reduced) for other in before):
             return False
-        before.append(structure)
+        before.append(candidate)
         return True
 
 

@@ -21,7 +21,7 @@ from repro.decoding.knowledge import (
     fit_latent_sampler,
     fit_site_counts,
 )
-from repro.decoding.latents import Autoencoder
+from repro.decoding.latents import Autoencoder, trained_autoencoder
 from repro.generation.generator_folder import Learned, write_generator
 from repro.run import Run
 from repro.training.dataset import Dataset, load_dataset, load_store
@@ -38,7 +38,9 @@ def gather_generator(run: Run) -> dict:
     rule = fit_angle_rule(dataset.train)
     sampler, counts = None, None
     if isinstance(run.preset.vae, ImprovedVAEParameters):
-        sampler, counts = _fit_readouts(run, Autoencoder(vae.encoder, vae.decoder), dataset)
+        sampler, counts = _fit_readouts(
+            run, trained_autoencoder(vae.encoder, vae.decoder, run.preset.vae, run.preset.voxels.grid), dataset
+        )
     decoder = Decoder(
         unet=partial(trained_unet, run),
         elements=allowed_elements(radii_of(run.preset.voxels.radii), dataset.elements),

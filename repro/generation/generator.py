@@ -8,9 +8,11 @@ for candidate in generator.around("SrTiO3", count=20):
 import hashlib
 import itertools
 import json
+import os
 from collections import abc
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,25 +33,28 @@ from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import screen
 from data_prep.source_names import BASES
 from data_prep.sources import read_source
-from data_prep.voxelize import input_maps, voxelize
+from data_prep.workers import in_order_with
 from models.cell_volume import VolumeRegression
 from models.decoding.species import AllowedElements, allowed_elements
 from models.element_roles import ElementRoles
 from models.latent_sampler import LatentSampler
-from repro.decoding.decoder import Decoder, decoding_pool
-from repro.decoding.latents import Autoencoder
+from repro.decoding.decoder import WORTH_SHARING, Decoder, MapToDecode
+from repro.decoding.latents import Autoencoder, LatentMaps
 from repro.generation.candidates import Candidate, describe
 from repro.generation.chemical_neighbours import Neighbourhood
 from repro.generation.funnel import Funnel
 from repro.generation.request import Request
 from repro.generation.targets import Target, in_turn, is_file, requested_targets
+from repro.network_folders import identity_of_networks
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
 from repro.training.dataset import batches
 
-BATCH = 20
+BATCH = 10  # samples: a core lists the first of them within a second
 Batches = abc.Generator[list[Candidate], None, None]  # this module has a Generator of its own
+Samples = Sequence[tuple[Target, int]]  # a target and a number each
+Task = tuple[Samples, list[MapToDecode] | None, list[Candidate] | None]
 MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
 
 
@@ -65,14 +70,15 @@ class KnownFormulas:
 class Generator:
     """The trained networks and what they need to know of the data.
 
-    ``property_weights`` is the folder of the networks that rank the candidates; ``edges`` (9,) in eV/atom are the
-    deciles of the condition; ``elements`` (k,) the atomic numbers of the training part; ``sampling`` how much is
-    sampled and how, if nothing else is asked for; ``roles`` those of the elements in the training part; ``volumes``
-    those that fit the atoms of a cell, if cells get them.
+    ``identity`` is a hash of the folder that it was read from; ``property_weights`` is the folder of the networks that
+    rank the candidates; ``edges`` (9,) in eV/atom are the deciles of the condition; ``elements`` (k,) the atomic
+    numbers of the training part; ``sampling`` how much is sampled and how, if nothing else is asked for; ``roles``
+    those of the elements in the training part; ``volumes`` those that fit the atoms of a cell, if cells get them.
     """
 
     autoencoder: Autoencoder
     decoder: Decoder
+    identity: str
     property_weights: Path
     voxels: VoxelParameters
     sampling: GenerateParameters
@@ -174,6 +180,10 @@ class Generator:
         ``processes`` share the work as there are cores, or as many as given. Raises InputError at the call, not at the
         first batch, when the property networks cannot be read.
         """
+        # What all processes need is read once, in this one; they may be copies of it only if it runs no UNet.
+        _ = self.properties, self.energy_widths, self.hull
+        if self.sampling.way != "composition":
+            self.decoder.unet()
         return self._batches(targets, allowed, parts, self.fingerprint(), progress, processes)
 
     def _batches(
@@ -185,22 +195,20 @@ class Generator:
         progress: bool,
         processes: int | None,
     ) -> Batches:
-        decoder = self.decoder.among(allowed)
-        centres = {target.name: self._centre(target) for target in targets}
-        total = sum(target.count for target in targets)
-        bar = tqdm(total=total, desc="generate", unit=" samples", disable=not progress)
-        with decoding_pool(total, processes) as pool, bar:
-            for samples in batches(in_turn(targets), BATCH):
-                part = parts / f"{_digest(samples, allowed)}-{made_by}.json" if parts else None
-                found = _stored(part) if part else None
-                if found is None:
-                    z = self._latents(samples, centres, allowed)
-                    maps = self.autoencoder.decode(z, self._one_hot([target.condition for target, _ in samples]))
-                    found = describe(samples, decoder.atoms(pool, maps, self.sampling.way), self, pool)
-                    if part:
-                        write_json(part, [asdict(candidate) for candidate in found])
-                bar.update(len(found))
-                yield found
+        sampling = Sampling(self, self.decoder.among(allowed), {one.name: self._centre(one) for one in targets})
+        pieces = list(batches(in_turn(targets), BATCH))
+        places = [parts / f"{_digest(samples, allowed)}-{made_by}.json" if parts else None for samples in pieces]
+        stored = [_stored(part) if part else None for part in places]
+        tasks = (sampling.task(*piece) for piece in zip(pieces, stored, strict=True))
+        total = sum(map(len, pieces))
+        workers = processes or (os.cpu_count() or 1 if total >= WORTH_SHARING else 1)
+        found = in_order_with(sampling.without_unet(), Sampling.candidates, tasks, workers)
+        with closing(found), tqdm(total=total, desc="generate", unit=" samples", disable=not progress) as bar:
+            for part, kept, candidates in zip(places, stored, found, strict=True):
+                if part and kept is None:
+                    write_json(part, [asdict(candidate) for candidate in candidates])
+                bar.update(len(candidates))
+                yield candidates
 
     def _latents(
         self, samples: Sequence[tuple[Target, int]], centres: dict[str, np.ndarray], allowed: AllowedElements
@@ -245,6 +253,8 @@ class Generator:
 
     def maps_of(self, crystals: Sequence[Crystal]) -> np.ndarray:
         """Return the networks' input (B, G, G, G, 4) of crystals."""
+        from data_prep.voxelize import input_maps, voxelize  # numba: random samples need none
+
         radii, grid = radii_of(self.voxels.radii), self.voxels.grid
         densities = [voxelize(one.numbers, one.fractional, one.lengths, radii, grid)[0] for one in crystals]
         return np.stack([input_maps(density, one.lengths) for density, one in zip(densities, crystals, strict=True)])
@@ -266,23 +276,59 @@ class Generator:
 
     def fingerprint(self) -> str:
         """Return a short hash of the weights behind a candidate: partial results of other networks are not used."""
-        networks = [model for members in self.properties.by_property.values() for model in members]
-        digest = hashlib.sha256(self.sampling.way.encode())
-        segmenting = [] if self.sampling.way == "composition" else [self.decoder.unet()]
-        for model in (self.autoencoder.encoder, self.autoencoder.decoder, *segmenting, *networks):
-            for array in model.get_weights():
-                digest.update(array.tobytes())
-        return digest.hexdigest()[:12]
+        parts = self.identity, identity_of_networks(self.property_weights), self.sampling.way
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
     def _centre(self, target: Target) -> np.ndarray:
         """Return the middle of a cloud of latents (L,): the encoded base, or 0."""
         if target.base is None:
-            return np.zeros(self.autoencoder.encoder.outputs[0].shape[-1], dtype=np.float32)
+            return np.zeros(self.autoencoder.decoder.latent, dtype=np.float32)
         maps, numbers = self.maps_of([target.base]), [target.base.numbers]
         return self.autoencoder.encode(maps, self._one_hot([target.condition]), numbers)[0][0]
 
     def _one_hot(self, conditions: Sequence[int]) -> np.ndarray:
         return one_hot(np.asarray(conditions), self.n_conditions)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What turns samples into candidates.
+
+    The ``generator``, its ``decoder`` into the elements that are allowed, and the middle (L,) of each target's latents.
+    """
+
+    generator: Generator
+    decoder: Decoder
+    centres: dict[str, np.ndarray]
+
+    def without_unet(self) -> "Sampling":
+        """Return the same for other processes, which have no UNet: each would start a training framework."""
+        decoder = replace(self.decoder, unet=_no_unet)
+        return replace(self, generator=replace(self.generator, decoder=decoder), decoder=decoder)
+
+    def task(self, samples: Samples, found: list[Candidate] | None) -> Task:
+        """Return what another process needs for samples: their segmented maps, if the UNet has to run before."""
+        if found is not None or self.generator.sampling.way == "composition":
+            return samples, None, found
+        maps = self._maps(samples)
+        return samples, self.decoder.prepare(maps, self.decoder.segment(maps.maps)), None
+
+    def candidates(self, task: Task) -> list[Candidate]:
+        """Return the candidates of samples, unless they are found already."""
+        samples, prepared, found = task
+        if found is not None:
+            return found
+        prepared = self.decoder.prepare(self._maps(samples)) if prepared is None else prepared
+        outcomes = list(self.decoder.decode(None, prepared, self.generator.sampling.way))
+        return describe(samples, outcomes, self.generator)
+
+    def _maps(self, samples: Samples) -> LatentMaps:
+        z = self.generator._latents(samples, self.centres, self.decoder.elements)
+        return self.generator.autoencoder.decode(z, self.generator._one_hot([one.condition for one, _ in samples]))
+
+
+def _no_unet() -> None:
+    raise RuntimeError("The UNet runs in the first process only.")
 
 
 def base_crystals(source: str) -> list[Crystal]:

@@ -4,8 +4,9 @@ Its UNet lies in the folder ``unet`` beside it, and the manifest has its checksu
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from models.decoding.arrangements import Arrangements
 from models.decoding.species import allowed_elements
 from models.decoding.watershed_parameters import WatershedParameters
 from models.element_roles import ElementRoles, count_roles
+from models.forward.vae import Decoder as MapDecoder
+from models.forward.vae import Encoder
 from models.latent_sampler import LatentSampler
 from models.site_count_classifier import SiteCountClassifier
-from models.vae import CondDFCVAE
 from repro.decoding.decoder import Decoder
 from repro.decoding.latents import Autoencoder
 from repro.decoding.unet_folder import lazy_unet, write_unet
@@ -30,6 +32,7 @@ from repro.network_folders import (
     GENERATOR,
     PROPERTY_NETWORKS,
     damaged,
+    identity_of_networks,
     parameters_from_json,
     parameters_to_json,
     read_manifest,
@@ -38,9 +41,11 @@ from repro.network_folders import (
     write_weights,
 )
 from repro.presets import GenerateParameters, Preset, VoxelParameters
+from repro.stored_weights import read_network
 from repro.training.dataset import Dataset
-from repro.training.fit import load_weights
-from repro.training.train_vae import build_vae
+
+if TYPE_CHECKING:
+    from models.vae import CondDFCVAE
 
 VAE, FORMULAS = "vae.weights.h5", "formulas.npz"
 SITE_COUNTS, LATENTS, VOLUMES = "site_counts.npz", "encoded.npz", "volumes.npz"
@@ -55,7 +60,7 @@ class Learned:
     The VAE, the decoder of maps, the rule of the angles; the sampler of latents and the volumes of cells if any.
     """
 
-    vae: CondDFCVAE
+    vae: "CondDFCVAE"
     decoder: Decoder
     angle_rule: AngleRule
     latent_sampler: LatentSampler | None = None
@@ -120,12 +125,15 @@ def _from_manifest(folder: Path, manifest: dict, property_weights: Path) -> Gene
         load_arrays(kind, folder / name, vae_parameters.latent) if name in manifest["sha256"] else None
         for kind, name in ((SiteCountClassifier, SITE_COUNTS), (LatentSampler, LATENTS))
     )
-    vae = build_vae(vae_parameters, voxels.grid)
-    load_weights(vae, folder / VAE)
+    encoder, decoder = (
+        read_network(folder / VAE, partial(kind, vae_parameters, voxels.grid), part)
+        for kind, part in ((Encoder, "encoder"), (MapDecoder, "decoder"))
+    )
     unet = lazy_unet(unet_beside(folder), manifest["unet"])
     return Generator(
-        autoencoder=Autoencoder(vae.encoder, vae.decoder),
+        autoencoder=Autoencoder(encoder, decoder),
         decoder=Decoder(unet, allowed_elements(radii_of(voxels.radii), elements), arrangements, counts, watershed),
+        identity=identity_of_networks(folder),
         property_weights=property_weights,
         voxels=voxels,
         sampling=sampling,

@@ -29,7 +29,7 @@ def evaluate_properties(run: Run) -> dict:
     for name, members in networks.by_property.items():
         test = data.labelled(name, "test")
         graphs, true = [data.graphs[index] for index in test], data.labels[name][test]
-        each[name] = np.stack([predict(model, graphs) for model in members])
+        each[name] = predict(members, graphs)
         rows.append(property_row(name, data, true, each[name]))
         arrays |= {f"{name}_true": true, f"{name}_predicted": each[name][0]}
         _print_row(rows[-1])

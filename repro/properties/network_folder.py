@@ -1,10 +1,13 @@
 """The folder of a set of property networks: ``runs/RUN/properties``, ``weights/cgcnn`` (see ``network_folders``)."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from data_prep.property_labels import PROPERTIES
+from models.forward.cgcnn import CrystalGraphNetwork
+from models.table6 import CGCNNParameters
 from repro.network_folders import (
     PROPERTY_NETWORKS,
     damaged,
@@ -15,21 +18,31 @@ from repro.network_folders import (
     write_manifest,
     write_weights,
 )
-from repro.properties.networks import PropertyNetworks, load_network
+from repro.properties.networks import PropertyNetworks
 from repro.properties.prediction_widths import load_widths
+from repro.stored_weights import read_network
+
+if TYPE_CHECKING:
+    import keras
 
 
-def write_property_networks(folder: Path, networks: PropertyNetworks, facts: dict) -> None:
-    """Write the networks' weights and their manifest; ``facts`` for it: what they were trained on."""
+def write_property_networks(
+    folder: Path,
+    models: Mapping[str, Sequence["keras.Model"]],
+    parameters: CGCNNParameters,
+    coordinations: Mapping[int, Sequence[int]],
+    facts: dict,
+) -> None:
+    """Write the weights of trained models by property, and their manifest; ``facts``: what they were trained on."""
     files: dict[str, list[str]] = {}
-    for name, members in networks.by_property.items():
+    for name, members in models.items():
         files[name] = [f"{one}.weights.h5" for one in network_names(name, len(members))]
         for model, file in zip(members, files[name], strict=True):
             write_weights(model, folder / file)
     manifest = {
-        "cgcnn": parameters_to_json(networks.parameters),
+        "cgcnn": parameters_to_json(parameters),
         "networks": files,
-        "coordinations": networks.coordinations,
+        "coordinations": coordinations,
     }
     write_manifest(folder, [file for members in files.values() for file in members], manifest | facts)
 
@@ -46,7 +59,6 @@ def load_property_networks(folder: Path = PROPERTY_NETWORKS) -> PropertyNetworks
             raise KeyError("networks")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged(folder, error) from error
-    networks: dict[str, list[keras.Model]] = {
-        name: [load_network(parameters, folder / file) for file in members] for name, members in files.items()
-    }
+    build = partial(CrystalGraphNetwork, parameters)
+    networks = {name: [read_network(folder / file, build) for file in members] for name, members in files.items()}
     return PropertyNetworks(networks, parameters, seen, load_widths(folder))

@@ -1,27 +1,26 @@
 """Trained property networks: one or several for a property, and what they predict."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import keras
 import numpy as np
 from pymatgen.core import Element
+from threadpoolctl import threadpool_limits
 
 from data_prep.coordination import coordinations
 from data_prep.crystal import family_of
-from data_prep.element_features import element_features
 from data_prep.graphs import Graph, formula_of, pack_batch
 from data_prep.property_labels import BAND_GAP, PROPERTIES
-from models.cgcnn import build_cgcnn
+from models.forward.cgcnn import CrystalGraphNetwork, distinct_bonds
 from models.table6 import CGCNNParameters
 from repro.properties.prediction_widths import DEVIATIONS, PropertyWidths
-from repro.training.fit import load_weights
 
 ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
 NEEDS_GAP = ("refractive_index", "dielectric_constant")  # NaN if the band gap is zero (Methods; F29)
 SPREAD = "formation_energy_spread"  # eV/atom: standard deviation of the networks for formation energy
-BATCH = 256
+BATCH = 64  # crystals at once: their bonds stay in the cache
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class PropertyNetworks:
     property, how far predictions may be off.
     """
 
-    by_property: dict[str, list[keras.Model]]
+    by_property: dict[str, list[CrystalGraphNetwork]]
     parameters: CGCNNParameters
     coordinations: dict[int, list[int]]
     widths: dict[str, PropertyWidths] = field(default_factory=dict)
@@ -59,8 +58,7 @@ class PropertyNetworks:
 
     def as_learned(self, name: str, graphs: Sequence[Graph]) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean (n,) of a property's networks in the unit they learn, and their standard deviation (n,)."""
-        each = np.stack([predict(model, graphs) for model in self.by_property[name]])
-        return each.mean(axis=0), each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(len(graphs))
+        return _over_members(predict(self.by_property[name], graphs))
 
     def predict(self, graphs: Sequence[Graph]) -> dict[str, Prediction]:
         """Return every property's prediction with its 90 % interval.
@@ -70,8 +68,9 @@ class PropertyNetworks:
         families = [family_of(formula_of(graph)) for graph in graphs] if self.widths else []
         unseen = np.array([bool(self.unseen(graph)) for graph in graphs])
         found = {}
+        learned = iter(predict([one for members in self.by_property.values() for one in members], graphs))
         for name, members in self.by_property.items():
-            mean, spread = self.as_learned(name, graphs)
+            mean, spread = _over_members([next(learned) for _ in members])
             found[name] = Prediction(PROPERTIES[name].physical(mean), spread if len(members) > 1 else None)
             if name in self.widths:
                 width = self.widths[name].of(mean, spread, families, unseen)
@@ -110,17 +109,23 @@ def _without_gap(found: dict[str, Prediction]) -> dict[str, Prediction]:
     return found | zeroed
 
 
-def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:
-    """Return the network whose weights are in ``path``; raises InputError when they are missing or do not fit."""
-    model = build_cgcnn(parameters, element_features())
-    load_weights(model, path)
-    return model
+def _over_members(each: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean (n,) of several networks' values and their standard deviation (n,), 0 for a single network."""
+    return np.mean(each, axis=0), np.std(each, axis=0, ddof=1) if len(each) > 1 else np.zeros(len(each[0]))
 
 
-def predict(model: keras.Model, graphs: Sequence[Graph], batch_size: int = BATCH) -> np.ndarray:
-    """Return the network's values (n,) as it learns them."""
-    values = []
-    for start in range(0, len(graphs), batch_size):
-        answers = model(pack_batch(graphs[start : start + batch_size]), training=False)
-        values.append(keras.ops.convert_to_numpy(answers)[:, 0])
-    return np.concatenate(values)
+def predict(networks: Sequence[CrystalGraphNetwork], graphs: Sequence[Graph]) -> np.ndarray:
+    """Return the values (k, n) of k networks of one size for n crystals, as the networks learn them.
+
+    Many crystals are shared out over the cores, a core a batch: small matrices are slower on several.
+    """
+    p = networks[0].parameters
+
+    def of_batch(start: int) -> list[np.ndarray]:
+        batch = pack_batch(graphs[start : start + BATCH], multiple=1)
+        bonds = distinct_bonds(batch, p.radius, p.gaussian_step)
+        return [network(bonds) for network in networks]
+
+    starts = range(0, len(graphs), BATCH)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as threads:
+        return np.concatenate(list(threads.map(of_batch, starts)), axis=1)

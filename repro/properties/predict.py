@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from pymatgen.core import Structure
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.files.atomic import write_text
+from data_prep.files.atomic import csv_text, write_text
 from data_prep.graphs import Graph, crystal_graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
@@ -19,22 +19,27 @@ from repro.network_folders import PROPERTY_NETWORKS
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD, PropertyNetworks
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MAX_SITES = 50  # F26: what the networks were trained on
 SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other
 
 
-def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NETWORKS) -> pd.DataFrame:
+def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NETWORKS) -> "pd.DataFrame":
     """Return the predicted properties of structures, a row each in their order, units in the columns' names.
 
     A structure that is None (a candidate that is not valid) or has no graph has no numbers (NaN), and ``warning``
     says why. Raises InputError if that is so of all of them.
     """
+    import pandas as pd  # half a second: the command line needs none
+
     crystals = [crystal_from_structure(one, str(row)) for row, one in enumerate(structures) if one is not None]
     drawn, refused = with_graphs(crystals)
     if not drawn:
         reason = refused[0].detail if refused else "there is no structure; give those of valid candidates"
         raise InputError(f"Nothing can be predicted: {reason}.")
-    table = properties_table(drawn, load_property_networks(weights))
+    table = pd.DataFrame(property_columns(drawn, load_property_networks(weights)))
     table.index = table.pop("id").astype(int)
     table = table.reindex(range(len(structures))).rename_axis(index=None)
     reasons = {int(one.id): one.detail for one in refused}
@@ -52,11 +57,12 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
     if not drawn:
         count = f"all {len(refused)} structures were" if len(refused) > 1 else "its structure was"
         raise InputError(f"{named(paths)}: nothing can be predicted; {count} left out, see above.")
-    table = properties_table(drawn, load_property_networks(weights))
-    for id, warning in zip(table["id"], table["warning"], strict=True):
+    columns = property_columns(drawn, load_property_networks(weights))
+    for id, warning in zip(columns["id"], columns["warning"], strict=True):
         if warning:
             print(f"{id}: {warning}", file=sys.stderr)
-    text = table.to_csv(index=False, float_format="%.4g", na_rep="nan", lineterminator="\n")
+    rows = [dict(zip(columns, map(_written, row), strict=True)) for row in zip(*columns.values(), strict=True)]
+    text = csv_text(rows)
     if out is None:
         print(text, end="")
         return
@@ -85,7 +91,11 @@ def _small(crystal: Crystal) -> Crystal:
     return primitive
 
 
-def properties_table(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> pd.DataFrame:
+def _written(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def property_columns(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> dict[str, Sequence]:
     """Return the predictions of crystals with their graphs: the unit of every property in its column's name.
 
     ``.._low`` and ``.._high`` bound 90 % intervals. ``warning`` names elements and numbers of neighbours that were not
@@ -104,4 +114,4 @@ def properties_table(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyN
         if name == FORMATION_ENERGY and prediction.spread is not None:
             columns[SPREAD + unit] = prediction.spread.astype(np.float64)
     columns["warning"] = [networks.unseen(graph) for graph in graphs]
-    return pd.DataFrame(columns)
+    return columns

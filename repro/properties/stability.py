@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from pymatgen.core import Composition, Structure
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_text
@@ -22,6 +22,9 @@ from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD
 from repro.properties.predict import with_graphs
 from repro.properties.prediction_widths import DEVIATIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NEAR = 0.1  # eV/atom above the hull: crystals that have been made rarely lie higher
 WIDTH = "formation_energy_width"  # eV/atom: calibrated standard deviation of the prediction
@@ -72,7 +75,7 @@ def _row(point: HullPoint, energy: float | None, width: float | None) -> dict[st
     row["e_above_hull"] = above = energy - point.energy
     if width is not None:
         row["e_above_hull_low"], row["e_above_hull_high"] = above - DEVIATIONS * width, above + DEVIATIONS * width
-        row[PROBABILITY] = float(norm.cdf((NEAR - above) / width)) if width else float(above <= NEAR)
+        row[PROBABILITY] = float(ndtr((NEAR - above) / width)) if width else float(above <= NEAR)
     return row
 
 
@@ -112,8 +115,10 @@ def hull_files(
     print(f"{len(drawn)} crystals, {len(refused)} left out; {out}")
 
 
-def _table(drawn: Sequence[tuple], weights: Path, hull: Hull) -> pd.DataFrame:
+def _table(drawn: Sequence[tuple], weights: Path, hull: Hull) -> "pd.DataFrame":
     """Return a row for each crystal with its graph: formation energy, its error, and stability, units in the names."""
+    import pandas as pd
+
     networks = load_property_networks(weights)
     if FORMATION_ENERGY not in networks.by_property:
         raise InputError(f"{weights} has no network of the formation energy: give others with --weights.")
@@ -135,7 +140,7 @@ def _table(drawn: Sequence[tuple], weights: Path, hull: Hull) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _screen(table: pd.DataFrame) -> str:
+def _screen(table: "pd.DataFrame") -> str:
     """Return the table for a reader: what matters, and a sentence on what the bounds are."""
     short = table.drop(columns=[name for name in table if name.startswith((SPREAD, WIDTH)) or name == "warning"])
     text = short.rename(columns=lambda name: name.removesuffix(" (eV/atom)")).to_string(

@@ -22,7 +22,6 @@ from repro.network_folders import network_names
 from repro.presets import PropertyTrainingParameters
 from repro.properties.import_properties import imported
 from repro.properties.network_folder import write_property_networks
-from repro.properties.networks import PropertyNetworks, load_network
 from repro.properties.property_data import PropertyData, load_property_data
 from repro.run import Run
 from repro.training.feeds import GraphFeed, shuffled_batches
@@ -142,6 +141,13 @@ def _fit(
     )
 
 
+def load_network(parameters: CGCNNParameters, path: Path) -> keras.Model:
+    """Return the network whose weights are in ``path``; raises InputError when they are missing or do not fit."""
+    model = build_cgcnn(parameters, element_features())
+    load_weights(model, path)
+    return model
+
+
 def gather_properties(run: Run) -> dict:
     """Write the trained networks, in the order of their training and at their best epochs, with what they saw."""
     data, networks = load_property_data(run), trained_networks(run)
@@ -154,7 +160,7 @@ def gather_properties(run: Run) -> dict:
         "cgcnn_training": asdict(run.preset.cgcnn_training),
         "training_crystals": len(training),
     }
-    write_property_networks(run.folder("properties"), PropertyNetworks(networks, run.preset.cgcnn, seen), facts)
+    write_property_networks(run.folder("properties"), networks, run.preset.cgcnn, seen, facts)
     return {"networks": {name: len(members) for name, members in networks.items()}}
 
 

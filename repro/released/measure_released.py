@@ -17,9 +17,9 @@ from data_prep.quarantine import screen
 from data_prep.source_names import EMBEDDED
 from data_prep.sources import read_source
 from models.released.cgcnn_weights import released_cgcnn
-from models.released.vae_weights import load_released_unet, load_released_vae
+from models.released.vae_weights import RELEASED_VAE, load_released_unet, load_released_vae
 from repro import stamps
-from repro.decoding.latents import Autoencoder
+from repro.decoding.latents import Autoencoder, trained_autoencoder
 from repro.released.reference_outputs import TOLERANCE, compare_cgcnn, compare_vae
 from repro.released.released_errors import (
     choose_per_family,
@@ -45,7 +45,7 @@ class Sample:
 
 def measure(files: ReleasedFiles, sample: Sample) -> dict:
     """Return the content of ``metrics.json`` for the files that were found; raises InputError if one is damaged."""
-    autoencoder = Autoencoder(*load_released_vae(files.vae))
+    autoencoder = trained_autoencoder(*load_released_vae(files.vae), RELEASED_VAE)
     cgcnn = {name: released_cgcnn(path, files.atom_init) for name, path in files.cgcnn.items()}
     unet = load_released_unet(files.unet) if files.unet else None
     cubic, general = _crystals(files.cubic, "cubic"), _crystals(files.general, "general")

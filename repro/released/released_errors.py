@@ -26,8 +26,7 @@ def reconstruct_crystals(autoencoder: Autoencoder, crystals: Sequence[Crystal], 
     """Voxelise, encode and decode crystals with the conditions ``bins`` (B,), without sampling."""
     densities = [voxelize(c.numbers, c.fractional, c.lengths, ionic_radii(), GRID)[0] for c in crystals]
     true = np.stack([input_maps(density, c.lengths) for density, c in zip(densities, crystals, strict=True)])
-    n_conditions = autoencoder.encoder.input["condition"].shape[-1]
-    condition = one_hot(np.asarray(bins), n_conditions)
+    condition = one_hot(np.asarray(bins), RELEASED_VAE.conditions)
     return autoencoder.reconstruct(true, condition, [crystal.numbers for crystal in crystals])
 
 

@@ -20,7 +20,7 @@ from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 from models.unet import build_unet
 from models.vae import build_decoder, build_encoder
 from repro.bench import __main__ as bench
-from repro.bench import time_generation, time_legs
+from repro.bench import time_commands, time_generation, time_legs
 from repro.bench.bench_table import as_json, earlier_rows, table
 from repro.bench.flop import forward_flop, graph_flop, training_flop
 from repro.bench.made_crystals import made_crystals, sized_crystals
@@ -174,7 +174,10 @@ def small(monkeypatch):
     monkeypatch.setattr(time_legs, "LAPTOP", replace(SMOKE, vae=vae, unet=unet))
     monkeypatch.setattr(time_legs, "GRID", 16)
     monkeypatch.setattr(time_legs, "TRAINING_REPEATS", 1)
-    monkeypatch.setattr(time_legs, "generation_rows", lambda folder: [Row("a new crystal", "step", 1.0, 1.0, "one", 1)])
+    monkeypatch.setattr(
+        time_legs, "command_rows", lambda crystals, folder: [Row("commands", "one", 1.0, 1.0, "one", 1)]
+    )
+    monkeypatch.setattr(time_legs, "generation_rows", lambda: [Row("a new crystal", "step", 1.0, 1.0, "one", 1)])
     monkeypatch.setattr(bench, "GRID", 16)
     monkeypatch.setattr(bench, "made_crystals", lambda count: made_crystals(6))
     eager = tf.config.functions_run_eagerly()
@@ -193,10 +196,11 @@ def test_the_command_prints_and_writes_every_row(small, tmp_path, capsys):
     parts = Counter(line["part"].split(",")[0] for line in written["rows"])
     expected = {
         "voxels at 16^3": 12, "files": 3, "training step": 5, "voxels to atoms": 2, "CGCNN": 5, "a new crystal": 1,
+        "commands": 1,
     }  # fmt: skip
     assert parts == expected
     amounts = Counter(line["part"] for line in written["amounts"])
-    assert amounts == {"files": 2, "memory of this process, at its peak": 6}
+    assert amounts == {"files": 2, "memory of this process, at its peak": 7}
     assert all(line["value"] > 0 for line in written["amounts"])
     shown = capsys.readouterr().out
     assert all(line["what"] in shown for line in written["rows"])
@@ -206,11 +210,17 @@ def test_the_command_prints_and_writes_every_row(small, tmp_path, capsys):
 @pytest.mark.nightly
 def test_every_step_of_a_new_crystal_is_timed(monkeypatch, tmp_path):
     monkeypatch.setattr(time_generation, "COUNT", 4)
-    monkeypatch.setattr(time_generation, "WHOLE", (10, 20))
-    rows = list(time_generation.generation_rows(tmp_path))
-    assert len(rows) == 10 and all(one.wall_ms > 0 for one in rows)
-    assert [one.what for one in rows if one.cpu_ms is None] == ["the whole command with its pool"]
-    assert (tmp_path / "generated-20/candidates.csv").exists()
+    rows = list(time_generation.generation_rows())
+    assert len(rows) == 9 and all(one.wall_ms > 0 and one.cpu_ms > 0 for one in rows)
+
+
+@pytest.mark.nightly
+def test_the_commands_are_timed_from_their_start(monkeypatch, tmp_path):
+    monkeypatch.setattr(time_commands, "COUNT", 3)
+    rows = list(time_commands.command_rows(made_crystals(2), tmp_path))
+    assert [row.unit for row in rows if isinstance(row, Amount)] == ["MiB"]
+    assert len(rows) == 10 and all(row.wall_ms > 0 for row in rows if isinstance(row, Row))
+    assert len(list((tmp_path / "generated-base/cifs").iterdir())) == 3
 
 
 @pytest.mark.parametrize(

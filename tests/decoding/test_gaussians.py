@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.decoding.gaussian_fit import Gaussians
-from models.decoding.gaussians import density_of, gradient, normal_matrix, voxel_axes
+from models.decoding.gaussians import Factors, density_of, voxel_axes
 from models.decoding.species import allowed_elements
 from tests.support.crystal_maps import RADII, density_and_sites
 from tests.support.made_up_crystals import made_up_crystals
@@ -25,8 +25,8 @@ def test_derivatives_agree_with_finite_differences(seed):
     steps = 1e-5 * np.eye(rows.size)
     jacobian = np.stack([((moved(step) - moved(-step)) / 2e-5).ravel() for step in steps], axis=1)
     error = density_of(rows, axes) - density
-    assert np.allclose(gradient(error, rows, axes), jacobian.T @ error.ravel(), atol=1e-6)
-    assert np.allclose(normal_matrix(rows, axes), jacobian.T @ jacobian, atol=1e-6)
+    assert np.allclose(Factors.of(rows, axes).gradient(error), jacobian.T @ error.ravel(), atol=1e-6)
+    assert np.allclose(Factors.of(rows, axes).normal_matrix(), jacobian.T @ jacobian, atol=1e-6)
 
 
 def test_the_sum_of_gaussians_is_the_density_of_a_crystal():

@@ -5,10 +5,11 @@ import json
 from dataclasses import replace
 
 import ase.io
+import pytest
 from pymatgen.core import Structure
 
 from data_prep.property_labels import FORMATION_ENERGY
-from repro.generation.candidates import Candidate
+from repro.generation.candidates import Candidate, cell_of
 from repro.generation.funnel import Filters, Funnel
 from repro.generation.generate import summarise, write_candidates
 from tests.support.made_up_crystals import made_up_crystals
@@ -26,10 +27,11 @@ class MadeUpGenerator:
 
 def candidate(number: int, energy: float | None = -1.0, **facts) -> Candidate:
     crystal = made_up_crystals(3)[number % 3]
-    usual = {"same_stoichiometry": True, "charge_balanced": True, "known_formula": False, "n_elements": 3}
+    structure = crystal.structure()
+    usual = {"cif": structure.to(fmt="cif"), "cell": cell_of(structure)}
+    usual |= {"same_stoichiometry": True, "charge_balanced": True, "known_formula": False, "n_elements": 3}
     properties = {FORMATION_ENERGY: energy}
-    cif = crystal.structure().to(fmt="cif")
-    return Candidate(f"made-{number:05d}", "made", "", 0, crystal.formula, True, properties, cif=cif, **usual | facts)
+    return Candidate(f"made-{number:05d}", "made", "", 0, crystal.formula, True, properties, **usual | facts)
 
 
 def failed(number: int, **facts) -> Candidate:
@@ -97,6 +99,9 @@ def test_without_filters_every_sample_is_listed_the_failures_last(tmp_path):
     assert rows[1][FORMATION_ENERGY] == "-0.12346" and rows[2]["reason"] == "no occupied voxels"
     frames = ase.io.read(tmp_path / "candidates.extxyz", index=":")
     assert [frame.info["id"] for frame in frames] == ["made-00002", "made-00001"]
+    written = Structure.from_file(tmp_path / rows[0]["file"])  # in the same cell, here
+    assert frames[0].cell.volume == pytest.approx(written.volume, rel=1e-5) and frames[0].pbc.all()
+    assert frames[0].get_chemical_formula() == written.to_ase_atoms().get_chemical_formula()
     assert frames[0].info[FORMATION_ENERGY] == -2.0 and "bulk_modulus" not in frames[0].info
     for row in rows[:2]:
         assert Structure.from_file(tmp_path / row["file"]).composition.reduced_formula == row["formula"]

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -15,23 +16,27 @@ from models.cgcnn import build_cgcnn
 from models.table6 import CGCNNParameters
 from repro.network_folders import read_manifest
 from repro.properties.network_folder import load_property_networks, write_property_networks
-from repro.properties.networks import PropertyNetworks, predict
+from repro.properties.networks import predict
 from tests.support.made_up_crystals import made_up_crystals
+from tests.support.property_networks import predicting
 
 PAPER = CGCNNParameters(atom_features=4, hidden=4)
 IMPROVED = ImprovedCGCNNParameters(atom_features=4, hidden=4, learned_elements=True, readout="attention")
 
 
-def made_up(parameters: CGCNNParameters) -> PropertyNetworks:
+SEEN = {8: [4, 6]}
+
+
+def made_up(parameters: CGCNNParameters) -> dict[str, list[keras.Model]]:
     """Return three networks that were never trained, two of formation energy."""
     models = [build_cgcnn(parameters, element_features()) for _ in range(3)]
-    return PropertyNetworks({"formation_energy_per_atom": models[:2], "band_gap": models[2:]}, parameters, {8: [4, 6]})
+    return {"formation_energy_per_atom": models[:2], "band_gap": models[2:]}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("networks")
-    write_property_networks(path, made_up(PAPER), {"source": "made up"})
+    write_property_networks(path, made_up(PAPER), PAPER, SEEN, {"source": "made up"})
     return path
 
 
@@ -44,20 +49,19 @@ def copy(folder, tmp_path):
 
 @pytest.mark.parametrize(("parameters", "name"), [(PAPER, "cgcnn"), (IMPROVED, "improved_cgcnn")])
 def test_what_is_written_comes_back(tmp_path, parameters, name):
-    networks = made_up(parameters)
-    write_property_networks(tmp_path, networks, {"source": "made up"})
+    models = made_up(parameters)
+    write_property_networks(tmp_path, models, parameters, SEEN, {"source": "made up"})
     found, manifest = load_property_networks(tmp_path), read_manifest(tmp_path)
     assert manifest["cgcnn"]["network"] == name and manifest["source"] == "made up"
-    assert (found.parameters, found.coordinations) == (parameters, networks.coordinations)
+    assert (found.parameters, found.coordinations) == (parameters, SEEN)
     assert list(found.by_property) == ["formation_energy_per_atom", "band_gap"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "formation_energy_per_atom-1.weights.h5", "formation_energy_per_atom-2.weights.h5", "band_gap.weights.h5",
         "manifest.json",
     }  # fmt: skip
     graphs = [crystal_graph(crystal) for crystal in made_up_crystals(3)]
-    for property, members in networks.by_property.items():
-        for ours, theirs in zip(members, found.by_property[property], strict=True):
-            np.testing.assert_array_equal(predict(theirs, graphs), predict(ours, graphs))
+    for property, members in predicting(models, parameters).by_property.items():
+        np.testing.assert_array_equal(predict(found.by_property[property], graphs), predict(members, graphs))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from repro.properties.networks import ZERO_GAP, PropertyNetworks, predict
 from repro.properties.predict import with_graphs
 from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
+from tests.support.property_networks import predicting
 from tests.support.structure_types import perovskite, rock_salt
 
 pytestmark = pytest.mark.slow
@@ -57,26 +58,30 @@ def network(name: str, seed: int) -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def networks() -> PropertyNetworks:
+def models() -> dict[str, list[keras.Model]]:
     """Untrained networks in the unit of every property, two of formation energy; a perovskite and oxides were seen."""
     counts = {name: 2 if name.startswith("form") else 1 for name in LABELS}
-    models = {name: [network(name, seed) for seed in range(count)] for name, count in counts.items()}
-    return PropertyNetworks(models, TINY, SEEN)
+    return {name: [network(name, seed) for seed in range(count)] for name, count in counts.items()}
 
 
 @pytest.fixture(scope="module")
-def weights(networks, tmp_path_factory) -> Path:
+def networks(models) -> PropertyNetworks:
+    return predicting(models, TINY, SEEN)
+
+
+@pytest.fixture(scope="module")
+def weights(models, tmp_path_factory) -> Path:
     """Those networks, in a folder as though trained on a perovskite and three oxides."""
     folder = tmp_path_factory.mktemp("weights") / "cgcnn"
-    write_property_networks(folder, networks, {"source": "made up"})
+    write_property_networks(folder, models, TINY, SEEN, {"source": "made up"})
     return folder
 
 
 @pytest.fixture(scope="module")
-def one_network(networks, tmp_path_factory) -> Path:
+def one_network(models, tmp_path_factory) -> Path:
     """As ``weights``, the Poisson ratio's alone: read in a tenth of the time."""
     folder = tmp_path_factory.mktemp("weights") / "one"
-    write_property_networks(folder, networks.only("poisson_ratio"), {})
+    write_property_networks(folder, {"poisson_ratio": models["poisson_ratio"]}, TINY, SEEN, {})
     return folder
 
 
@@ -113,14 +118,14 @@ def test_the_csv_has_units_and_physical_values(structures, weights, networks, tm
     assert tuple(rows[0]) == HEADINGS
     assert [row["formula"] for row in rows] == ["SrFeO3", "MgO"]
     graphs = [crystal_graph(structure) for structure in (PEROVSKITE, oxide())]
-    each = np.stack([predict(model, graphs) for model in networks.by_property["formation_energy_per_atom"]])
+    each = predict(networks.by_property["formation_energy_per_atom"], graphs)
     np.testing.assert_allclose([float(row[ENERGY]) for row in rows], each.mean(axis=0), rtol=1e-3)
     np.testing.assert_allclose([float(row[SPREAD]) for row in rows], each.std(axis=0, ddof=1), rtol=1e-3)
     for name in ("bulk_modulus", "shear_modulus", "dielectric_constant"):  # learned as natural logarithms
         unit = " (GPa)" if PROPERTIES[name].unit else ""
         found = np.array([float(row[name + unit]) for row in rows])
         assert (found > 0).all()
-        np.testing.assert_allclose(np.log(found), predict(networks.by_property[name][0], graphs), atol=1e-3)
+        np.testing.assert_allclose(np.log(found), predict(networks.by_property[name], graphs)[0], atol=1e-3)
     assert exit_code(main, ["predict", str(structures), "--weights", str(weights)]) == 0
     assert capsys.readouterr().out == (tmp_path / "out.csv").read_text()  # the same table on the screen
 
@@ -153,9 +158,11 @@ def test_without_a_band_gap_there_is_no_refractive_index(networks):
     graphs = [crystal_graph(crystal) for crystal in made_up_crystals(8)]
     gap = network("band_gap", 0)
     scale = gap.get_layer("target_scale")
-    scale.mean.assign(float(scale.mean) + ZERO_GAP - np.median(predict(gap, graphs)))  # for four of the eight
-    raw = predict(gap, graphs)
-    found = replace(networks, by_property=networks.by_property | {"band_gap": [gap]}).predict(graphs)
+    of_gap = predicting({"band_gap": [gap]}, TINY).by_property
+    scale.mean.assign(float(scale.mean) + ZERO_GAP - np.median(predict(of_gap["band_gap"], graphs)))  # of the eight
+    of_gap = predicting({"band_gap": [gap]}, TINY).by_property
+    (raw,) = predict(of_gap["band_gap"], graphs)
+    found = replace(networks, by_property=networks.by_property | of_gap).predict(graphs)
     metal = raw < ZERO_GAP
     assert metal.sum() == 4
     np.testing.assert_array_equal(found["band_gap"].values, np.where(metal, 0, raw))

@@ -15,7 +15,6 @@ from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.__main__ import main
 from repro.properties.network_folder import write_property_networks
-from repro.properties.networks import PropertyNetworks
 from repro.properties.stability import COLUMNS, stability
 from tests.support.exit_code import exit_code
 from tests.support.structure_types import perovskite, rock_salt
@@ -69,7 +68,7 @@ def weights(tmp_path_factory) -> Path:
     """Two untrained networks of the formation energy, never calibrated."""
     folder = tmp_path_factory.mktemp("weights") / "cgcnn"
     networks = {"formation_energy_per_atom": [network(0), network(1)]}
-    write_property_networks(folder, PropertyNetworks(networks, TINY, {}), {"source": "made up"})
+    write_property_networks(folder, networks, TINY, {}, {"source": "made up"})
     return folder
 
 

@@ -18,13 +18,14 @@ from repro.network_folders import read_manifest
 from repro.presets import SMOKE
 from repro.properties import publish_properties
 from repro.properties.network_folder import load_property_networks
-from repro.properties.networks import load_network, predict
+from repro.properties.networks import predict
 from repro.properties.property_data import load_property_data
-from repro.properties.train_properties import plan, trained_networks
+from repro.properties.train_properties import load_network, plan, trained_networks
 from repro.training.fit import BEST
 from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.pipeline import RUN, experiment, repro, table_row
+from tests.support.property_networks import predicting
 
 pytestmark = pytest.mark.slow
 
@@ -160,12 +161,13 @@ def test_the_measured_errors_are_those_of_the_predictions(finished, networks):
     data, arrays = load_property_data(RUN), np.load(RUN.results / "properties_test.npz")
     assert [row["property"] for row in measured["rows"]] == list(networks)
     assert len(arrays.files) == 2 * len(networks)
+    ours = predicting(networks, SMOKE.cgcnn).by_property
     for row in measured["rows"]:
         name, test = row["property"], data.labelled(row["property"], "test")
         true, predicted = (arrays[f"{name}_{kind}"] for kind in ("true", "predicted"))
         assert (row["n_train"], row["n_validation"], row["n_test"]) == (46, 4, 10)
         np.testing.assert_allclose(true, data.labels[name][test], rtol=1e-6)
-        np.testing.assert_array_equal(predicted, predict(networks[name][0], [data.graphs[place] for place in test]))
+        np.testing.assert_array_equal(predicted, predict(ours[name][:1], [data.graphs[place] for place in test])[0])
         assert row["mae"] == pytest.approx(np.abs(predicted - true).mean(), rel=1e-5)
         assert row["unit"] == PROPERTIES[name].trained_unit
     assert "networks" not in measured["rows"][1] and measured["rows"][0]["networks"] == 2
@@ -178,9 +180,8 @@ def test_the_networks_are_gathered_with_what_they_saw(finished, networks):
     gathered, facts = load_property_networks(RUN.folder("properties")), read_manifest(RUN.folder("properties"))
     data = load_property_data(RUN)
     assert list(gathered.by_property) == list(networks)
-    for name, members in networks.items():
-        for ours, theirs in zip(members, gathered.by_property[name], strict=True):
-            np.testing.assert_array_equal(predict(theirs, data.graphs), predict(ours, data.graphs))
+    for name, members in predicting(networks, SMOKE.cgcnn).by_property.items():
+        np.testing.assert_array_equal(predict(gathered.by_property[name], data.graphs), predict(members, data.graphs))
     assert facts["split"] == {"by": "formula", "seed": 0, "sha256": data.split_sha256} and facts["preset"] == "smoke"
     assert facts["training_crystals"] == 46 and facts["source"] == "crystals.csv"
     assert facts["cgcnn_training"]["epochs"] == 3
@@ -235,12 +236,10 @@ def test_a_run_takes_published_networks_and_trains_the_others(finished, monkeypa
     counts = read_json(again.folder("train-cgcnn") / "done.json")["counts"]["networks"]
     assert {name for name, one in counts.items() if "imported" in one} == {*ENERGY, "bulk_modulus"}
     assert counts["band_gap"]["epochs"] == 3 and counts["bulk_modulus"]["seconds"] == 0
-    ours, theirs = trained_networks(again), trained_networks(RUN)
-    data = load_property_data(RUN)
+    ours, theirs = (predicting(trained_networks(run), SMOKE.cgcnn).by_property for run in (again, RUN))
+    graphs = load_property_data(RUN).graphs
     for name in ("formation_energy_per_atom", "bulk_modulus", "band_gap"):  # the last one trained as before
-        np.testing.assert_allclose(
-            predict(ours[name][0], data.graphs), predict(theirs[name][0], data.graphs), rtol=1e-4
-        )
+        np.testing.assert_allclose(predict(ours[name], graphs), predict(theirs[name], graphs), rtol=1e-4)
     for given, said in (
         (["--only", "poisson_ratio"], "has no network of poisson_ratio"),
         (["--preset", "improved"], "holds other networks than the preset improved"),

@@ -11,10 +11,10 @@ import pytest
 
 from data_prep.errors import InputError
 from models.decoding.lattice import lattice_least_squares, lattice_minmax
-from models.released.vae_weights import load_released_unet, load_released_vae
+from models.released.vae_weights import RELEASED_VAE, load_released_unet, load_released_vae
 from models.table6 import UNetParameters
 from models.unet import build_unet
-from repro.decoding.latents import Autoencoder
+from repro.decoding.latents import trained_autoencoder
 from repro.released import __main__ as released
 from repro.released import measure_released
 from repro.released.reference_outputs import TOLERANCE, Agreement, compare_vae
@@ -44,7 +44,7 @@ def vae_file(shared):
 
 @pytest.fixture(scope="module")
 def vae(vae_file):
-    return Autoencoder(*load_released_vae(vae_file))
+    return trained_autoencoder(*load_released_vae(vae_file), RELEASED_VAE)
 
 
 @pytest.fixture(scope="module")
