@@ -51,9 +51,8 @@ def _generation(name: str, asked: Sequence[str], out: Path) -> Iterator[Row]:
     yield row(PART, f"generate {name}, all", whole, 1, "command", listed)
     later = [moment for moment in written if moment > first] or [last + SHORTEST]
     rate = len(later) / max(last - first, SHORTEST)
-    yield row(
-        PART, f"generate {name}, after the first", Timing(1 / rate, None, 1), 1, "candidate", f"{rate:.0f} a second"
-    )
+    each = Timing(1 / rate, None, 1)
+    yield row(PART, f"generate {name}, after the first", each, 1, "candidate", f"{rate:.0f} a second")
 
 
 def _run(arguments: Sequence[str]) -> tuple[Timing, float]:
