@@ -170,7 +170,7 @@ IMPROVED = replace(
     cgcnn=ImprovedCGCNNParameters(
         convolutions=4, atom_features=128, hidden=256, learned_elements=True, readout="attention", batch_size=128
     ),
-    cgcnn_training=replace(LAPTOP.cgcnn_training, epochs=130, transfer_epochs=30, patience=0, members=1),
+    cgcnn_training=replace(LAPTOP.cgcnn_training, epochs=130, transfer_epochs=16, patience=0, members=1),
     evaluate=EvaluateParameters(limit=450),
     generate=GenerateParameters(
         samples_per_base=200,

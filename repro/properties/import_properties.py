@@ -43,6 +43,7 @@ def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -
     folder = run.folder("train-cgcnn")
     with reading([run.folder("graphs")]), making(folder):
         stamps.begin(folder, STAGES["train-cgcnn"].config(run), {"graphs": identity_of("graphs", run)})
+        (folder / stamps.DONE).unlink(missing_ok=True)  # the stage counts its networks again
         for name in properties or networks.by_property:
             files = manifest["networks"][name]
             for one, file in zip(network_names(name, len(files)), files, strict=True):
