@@ -57,7 +57,7 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 
     Rejected: no_id, unreadable, unknown_element, isotope, composition_mismatch and
     other_label_generation (by ``ef_source`` the label has later energy corrections, F32). With
-    ``labelled=False`` the column of labels may be missing and the last reason does not apply.
+    ``labelled=False`` the column of labels may be missing or hold anything, and the last reason does not apply.
     Raises ``InputError`` for a file that is empty, unreadable or lacks a column.
     """
     return table_crystals(read_frame(path), path, labelled)
@@ -170,9 +170,19 @@ def _crystal(id: str, row: dict[str, Any], labelled: bool) -> Crystal:
         angles=cell[3:],
         numbers=np.array(numbers, dtype=np.int64),
         fractional=fractional,
-        formation_energy_per_atom=number(row, LABEL) if labelled and source != "none" else np.nan,
+        formation_energy_per_atom=np.nan if source in ("none", OTHER_GENERATION) else _label(row, labelled),
         properties=properties(row),
     )
+
+
+def _label(row: dict[str, Any], labelled: bool) -> float:
+    """Return the label of a row; without being asked for labels, NaN in place of one that is no number."""
+    try:
+        return number(row, LABEL) if LABEL in row else np.nan
+    except Unusable:
+        if labelled:
+            raise
+        return np.nan
 
 
 def _text(value: Any) -> str:

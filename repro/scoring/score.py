@@ -15,14 +15,14 @@ from data_prep.files.atomic import plain, write_csv, write_json, write_text
 from data_prep.files.checksum import file_sha256
 from data_prep.files.journal import Journal
 from data_prep.hull.table import MANIFEST, load_hull
-from data_prep.quarantine import Rejected, print_rejected
+from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import named, read_structures
 from repro.locks import making
 from repro.network_folders import identity_of_networks
 from repro.properties.stability import EnergyJudge
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.scoring.judged_rows import judged_rows, mark_repeats
-from repro.scoring.reference import KnownNumbers, read_reference
+from repro.scoring.reference import KnownNumbers, Reference, read_reference
 from repro.scoring.score_rows import finished, unread_row
 from repro.scoring.score_summary import Metric, funnel, metrics, value_text
 
@@ -58,17 +58,28 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
     """Judge the structures of ``paths`` into ``out`` (default: scores-NAME); return the scores and that folder.
 
     What cannot be read is named on standard error and counted. A killed command goes on with what is missing.
-    Raises InputError if no structure can be read.
+    Raises InputError if no structure can be read, before anything is written.
     """
+    calculator = scoring.relaxation.calculator() if scoring.relaxation else None  # raises before hours of work
     crystals, rejected = read_structures(paths)
     print_rejected(rejected)
     if not crystals:
         raise InputError(f"{named(paths)}: no structure can be read; see above.")
     crystals = with_distinct_ids(crystals)
     unread = [item for item in rejected if item.reason not in NO_STRUCTURE]
+    reference, judge = read_reference(scoring.reference), EnergyJudge.load(scoring.weights, load_hull(scoring.hull))
     out = out or Path(f"scores-{Path(paths[0]).resolve().name.split('.')[0]}")
     with making(out):
-        scores = _scored(named(paths), crystals, unread, scoring, out)
+        rows = _rows(crystals, reference, judge, scoring, out)
+        if calculator:
+            from repro.scoring.relaxed_scores import relax_rows
+
+            relax_rows(rows, crystals, calculator, out)
+        rows = finished([*rows, *map(unread_row, unread)])
+        found = metrics(rows, reference.numbers, calculator is not None)
+        scores = Scores(
+            named(paths), reference.name, rows, found, funnel(rows), element_counts(crystals), reference.numbers
+        )
         _write(scores, scoring, out)
     for metric in scores.metrics:
         print(f"{metric.name:28s} {value_text(metric)}, n = {metric.count:,}")
@@ -87,30 +98,19 @@ def with_distinct_ids(crystals: Sequence[Crystal]) -> list[Crystal]:
     return found
 
 
-def _scored(name: str, crystals: Sequence[Crystal], unread: Sequence[Rejected], scoring: Scoring, out: Path) -> Scores:
-    calculator = scoring.relaxation.calculator() if scoring.relaxation else None  # raises before hours of work
-    reference, judge = read_reference(scoring.reference), EnergyJudge.load(scoring.weights, load_hull(scoring.hull))
+def _rows(
+    crystals: Sequence[Crystal], reference: Reference, judge: EnergyJudge, scoring: Scoring, out: Path
+) -> list[dict]:
     journal = Journal(out / JOURNAL, HEADER)
-    settings = " ".join(
-        (reference.identity, identity_of_networks(scoring.weights), file_sha256(scoring.hull / MANIFEST))
-    )
-    rows = judged_rows(crystals, reference, judge, journal, settings)
+    judged_by = (reference.identity, identity_of_networks(scoring.weights), file_sha256(scoring.hull / MANIFEST))
+    rows = judged_rows(crystals, reference, judge, journal, " ".join(judged_by))
     mark_repeats(rows, crystals, journal)
-    if calculator:
-        from repro.scoring.relaxed_scores import relax_rows
-
-        relax_rows(rows, crystals, calculator, out)
-    found = finished([*rows, *map(unread_row, unread)])
-    known = reference.numbers
-    elements = Counter(symbol for crystal in crystals for symbol in symbols_of(crystal))
-    return Scores(
-        name, reference.name, found, metrics(found, known, calculator is not None), funnel(found), elements, known
-    )
+    return rows
 
 
-def symbols_of(crystal: Crystal) -> list[str]:
-    """Return the elements of a crystal."""
-    return [Element.from_Z(int(number)).symbol for number in np.unique(crystal.numbers)]
+def element_counts(crystals: Sequence[Crystal]) -> dict[str, int]:
+    """Return the number of crystals that have each element, by symbol."""
+    return Counter(Element.from_Z(int(z)).symbol for crystal in crystals for z in np.unique(crystal.numbers))
 
 
 def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
