@@ -66,7 +66,9 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 def table_crystals(frame: pd.DataFrame, path: Path, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of the table ``frame`` that was read from ``path``, as ``read_table`` does."""
     if not {*CELL_COLUMNS, "species", "frac"} & set(frame.columns):
-        raise NoStructure(f"{path} lacks the columns of a cell and of a structure; add what is missing")
+        raise NoStructure(
+            f"{path} lacks the columns {', '.join((*CELL_COLUMNS, 'species', 'frac'))}; add what is missing"
+        )
     id_column = _id_column(frame, path)
     require_columns(frame, (*CELL_COLUMNS, "species", "frac", *([LABEL] if labelled else [])), path)
     crystals: list[Crystal] = []

@@ -1,6 +1,8 @@
 """python -m repro score, on folders of good, repeated, known and damaged structures, with an energy for each."""
 
 import csv
+import gzip
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from repro.relaxation.calculation_store import structure_record
 from repro.scoring import judged_rows
 from repro.scoring.score import score_files
 from repro.scoring.score_rows import COLUMNS
+from tests.conftest import ROOT
 from tests.support.emt import b2
 from tests.support.exit_code import exit_code
 from tests.support.made_up_scores import (
@@ -186,7 +189,7 @@ def test_an_empty_folder_and_a_missing_reference_get_a_sentence(folder, judge, t
 
 
 @pytest.mark.slow
-def test_the_page_opens_without_a_network_and_names_the_best(folder, judge, tmp_path, capsys):
+def test_the_published_networks_and_a_page_that_opens_without_the_internet(folder, tmp_path, capsys):
     reference = reference_table(tmp_path, SALT, HALITE)
     assert exit_code(main, ["score", str(folder), "--reference", str(reference), "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "index.html").read_text()
@@ -194,3 +197,15 @@ def test_the_page_opens_without_a_network_and_names_the_best(folder, judge, tmp_
     for words in ("a-new.cif", "it is known as known-1", "a site holds Fe:0.5, Ni:0.5", "valid unique new metastable"):
         assert words in page
     assert capsys.readouterr().out.strip().endswith("index.html")
+
+
+@pytest.mark.slow
+def test_real_crystals_are_known_and_some_random_samples_are_new(shared, judge, tmp_path):
+    with gzip.open(shared / "data" / "mp_cubic.csv.gz", "rt") as file:
+        (tmp_path / "cubic.csv").write_text("".join(itertools.islice(file, 31)))
+    cubic, _ = score_files([tmp_path / "cubic.csv"], scoring(tmp_path / "cubic.csv"), tmp_path / "one")
+    assert cubic.funnel["read"] == 30 and cubic.funnel["unique"] > 20 and cubic.funnel["new"] == 0
+    samples = sorted((ROOT / "results" / "published" / "full-mp_cubic" / "generate" / "cifs").glob("random-*.cif"))
+    random, _ = score_files(samples, scoring("bases"), tmp_path / "two")
+    assert random.funnel["read"] == random.funnel["given"] == len(samples)
+    assert 0 < random.funnel["new"] < random.funnel["valid"]

@@ -6,6 +6,7 @@ import pytest
 from repro.scoring.reference import KnownNumbers
 from repro.scoring.score_rows import COLUMNS, finished, passes
 from repro.scoring.score_summary import distance, funnel, mean, metrics, share, value_text
+from tests.support.pages import read
 
 NOTHING = KnownNumbers(np.array([]), np.array([]))
 
@@ -56,3 +57,10 @@ def test_the_distance_of_two_samples_is_the_earth_movers():
 def test_a_value_in_words():
     assert value_text(mean("x", [1.0, None, 3.0], "eV/atom", "", interval=False)) == "2 eV/atom"
     assert value_text(mean("x", [None], "eV/atom", "")) == "not measured"
+
+
+def test_the_page_of_the_docs_explains_every_column_and_metric():
+    page = read("docs/scoring.md")
+    names = {one.name for one in metrics(finished([row()]), NOTHING, relaxed=True)}
+    missing = [name for name in (*COLUMNS, *sorted(names)) if f"`{name}`" not in page]
+    assert missing == []
