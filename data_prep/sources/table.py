@@ -65,12 +65,11 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 
 def table_crystals(frame: pd.DataFrame, path: Path, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of the table ``frame`` that was read from ``path``, as ``read_table`` does."""
-    if not {*CELL_COLUMNS, "species", "frac"} & set(frame.columns):
-        raise NoStructure(
-            f"{path} lacks the columns {', '.join((*CELL_COLUMNS, 'species', 'frac'))}; add what is missing"
-        )
+    cell = (*CELL_COLUMNS, "species", "frac")
+    if not set(cell) & set(frame.columns):
+        raise NoStructure(f"{path} lacks the columns {', '.join(cell)}; add what is missing")
     id_column = _id_column(frame, path)
-    require_columns(frame, (*CELL_COLUMNS, "species", "frac", *([LABEL] if labelled else [])), path)
+    require_columns(frame, (*cell, *([LABEL] if labelled else [])), path)
     crystals: list[Crystal] = []
     rejected: list[Rejected] = []
     for number, row in enumerate(_rows(frame, id_column), start=1):

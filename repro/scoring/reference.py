@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from pymatgen.core import Composition, Element
+from pymatgen.core import Composition, Element, Lattice
 
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
@@ -59,7 +59,7 @@ class Reference:
     def numbers(self) -> KnownNumbers:
         """Densities and numbers of elements of the crystals."""
         masses = {z: float(Element.from_Z(z).atomic_mass) for z in ATOMIC_NUMBERS.values()}
-        density = [GRAMS * sum(masses[z] for z in one.numbers) / one.structure().volume for one in self.crystals]
+        density = [GRAMS * sum(masses[z] for z in one.numbers) / _volume(one) for one in self.crystals]
         return KnownNumbers(np.array(density), np.array([len(np.unique(one.numbers)) for one in self.crystals]))
 
     @cached_property
@@ -73,6 +73,10 @@ class Reference:
         if not formulas:
             return ""
         return formulas[int(np.abs(shares - _shares(formula)).sum(axis=1).argmin())]
+
+
+def _volume(crystal: Crystal) -> float:
+    return Lattice.from_parameters(*crystal.lengths, *crystal.angles).volume
 
 
 def _shares(formula: str) -> np.ndarray:
