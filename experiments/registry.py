@@ -86,6 +86,18 @@ def _known(command: argparse.ArgumentParser) -> None:
     add_calculation_options(command, d2=False)  # the literature's PBE is without
 
 
+def _benchmark(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--generator", type=Path, help="folder of a generator (default: weights/generator)")
+    command.add_argument("--test", type=Path, help="table in CDVAE's format: cif, heat_all")
+    command.add_argument("--samples", type=int, default=10_000, help="how many crystals are generated (default: 10000)")
+    command.add_argument("--limit", type=int, default=0, help="reconstruct only the first N rows (default: all)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the samples (default: 0)")
+
+
+def _benchmark_of(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("generator", "test", "samples", "limit", "seed")}
+
+
 _REPORT, _PUBLISH_REPORT = "experiments.reporting.report", "experiments.reporting.publish_report"
 _LATENT = ("data", "voxelize", "generator")
 _GENERATED = ("data", "generate")
@@ -152,6 +164,14 @@ EXPERIMENTS = {
             add_options=_known,
             arguments=lambda options: {"calculator": calculator_of(options), "crystals": options.crystals},
             failed=lambda found: not all(row.get("agrees") for row in found["crystals"]),
+        ),
+        Experiment(
+            "perov5",
+            "a generator on CDVAE's protocol for Perov-5, beside its rivals",
+            folder=RESULTS,
+            publishes=True,
+            add_options=_benchmark,
+            arguments=_benchmark_of,
         ),
         Experiment("report", "report.html and report.md of what has been measured", module=_REPORT),
         Experiment(

@@ -24,7 +24,7 @@ from data_prep.workers import on_all_cores
 
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "contcar", "final_structure", "cif_string")
 ID_FIELDS = ("mp_id", "material_id", "id", "entry_id", "task_id", "jid", "mbid")
-LABELS = (LABEL, "e_form")  # eV/atom; the second is Matbench's
+LABELS = (LABEL, "e_form", "heat_all")  # eV/atom; the second is Matbench's, the third CDVAE's of Perov-5
 JSON_SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 DATABASE_SUFFIXES = (".db",)
 LISTS = ("data", "response", "documents", "docs", "structures", "entries")  # names of the list in answers of a service

@@ -176,6 +176,7 @@ MATBENCH = {"index": ["mb-1"], "columns": ["structure", "e_form"], "data": [[SAL
         ({"mp-22862": DOCUMENT}, "mp-22862", -2.1),
         (MATBENCH, "mb-1", -2.1),
         ({"cif": {"mp-1": CIF}, "e_form": {"mp-1": -2.1}}, "mp-1", -2.1),
+        ({"cif": {"18517": CIF}, "heat_all": {"18517": 2.76}}, "18517", 2.76),  # CDVAE's Perov-5
         (SALT.as_dict(), "row 1", None),
         ({"mine": SALT.as_dict()}, "mine", None),
     ],
