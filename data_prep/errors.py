@@ -10,6 +10,10 @@ class InputError(ValueError):
     """
 
 
+class NoStructure(InputError):
+    """A file that can be read, but that has no place for a structure: it is something else."""
+
+
 def sentence(error: Exception) -> str:
     """Return the sentence for a user: of an OSError its file and reason, of another error its own text."""
     if not isinstance(error, OSError):

@@ -18,6 +18,7 @@ PAGES = {
         "Generating and reconstructing": "docs/generating.md",
         "Properties": "docs/properties.md",
         "Stability": "docs/stability.md",
+        "Judging crystals": "docs/scoring.md",
         "Relaxing": "docs/relaxing.md",
         "Data": "docs/data.md",
         "Python": "docs/python-api.md",

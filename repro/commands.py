@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from data_prep.errors import InputError
 from data_prep.source_names import BASES, EMBEDDED
+from repro import structure_commands as structures
 from repro.announce import announcement
 from repro.backend import start_backend
 from repro.locks import reading
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
 from repro.presets import PRESETS
-from repro.relaxation.calculation_options import add_options as add_calculation_options
-from repro.relaxation.calculation_options import chosen_options
 from repro.run import Run, default_name
 from repro.stages import STAGES, earlier_stages, finished_folders, identity_of, run_stage
 
@@ -42,7 +41,6 @@ sources:
   optimade[:URL]      an OPTIMADE database with formation energies (no key; the Materials Project's without a URL)
   PATH                a table, JSON, an ASE database, or a folder of CIFs with one properties CSV
 """
-_STRUCTURES = "files, folders or zip archives: CIF, POSCAR, extended XYZ, tables, JSON, ASE databases"
 
 
 @dataclass(frozen=True)
@@ -218,34 +216,6 @@ def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
         generation.generate_of_run(request, run, options.property_weights, options.out, options.relax)
 
 
-def _files_options(what: str) -> Callable[[argparse.ArgumentParser], None]:
-    def add(command: argparse.ArgumentParser) -> None:
-        command.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=_STRUCTURES)
-        command.add_argument("--out", type=Path, help=what)
-        command.add_argument(
-            "--weights", type=Path, help="folder of networks (default: those that come with the project)"
-        )
-
-    return add
-
-
-def _predict(options: argparse.Namespace) -> None:
-    predict = import_module("repro.properties.predict")
-    predict.predict_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS)
-
-
-def _hull_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("paths", type=Path, nargs="+", metavar="FILE", help=_STRUCTURES)
-    command.add_argument("--out", type=Path, help="write all columns to this CSV file instead of the screen")
-    command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn-improved)")
-    command.add_argument("--hull", type=Path, help="folder of a hull's table (default: the one of the project)")
-
-
-def _hull(options: argparse.Namespace) -> None:
-    stability, hull = import_module("repro.properties.stability"), import_module("data_prep.hull")
-    stability.hull_files(options.paths, options.out, options.weights or PROPERTY_NETWORKS, options.hull or hull.FOLDER)
-
-
 def _calibrate_options(command: argparse.ArgumentParser) -> None:
     add_run_options(command)
     command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn-improved)")
@@ -256,11 +226,6 @@ def _calibrate(options: argparse.Namespace) -> None:
     with reading([run.folder("graphs")]):
         identity_of("graphs", run)  # refuses one that is missing or stale
         import_module("repro.properties.calibrate").calibrate(run, options.weights or PROPERTY_NETWORKS)
-
-
-def _reconstruct(options: argparse.Namespace) -> None:
-    reconstruct = import_module("repro.evaluation.reconstruct")
-    reconstruct.reconstruct_files(options.paths, options.out, options.weights or GENERATOR)
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:
@@ -298,19 +263,6 @@ def _import_properties(options: argparse.Namespace) -> None:
     start_backend()
     names = tuple(name.strip() for name in options.only.split(",") if name.strip())
     import_module("repro.properties.import_properties").import_properties(run_of(options), options.folder, names)
-
-
-def _relax_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=_STRUCTURES)
-    command.add_argument(
-        "--out", type=Path, help="folder of relaxed.csv and CIFs (default: beside the first PATH, -relaxed)"
-    )
-    add_calculation_options(command)
-
-
-def _relax(options: argparse.Namespace) -> None:
-    relax_files = import_module("repro.relaxation.relax_files").relax_files
-    relax_files(options.paths, options.out, chosen_options(options))
 
 
 def _announce_options(command: argparse.ArgumentParser) -> None:
@@ -356,18 +308,20 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
     ),
     "reconstruct": Command(
         "encode your own crystals and decode them again: CIFs, and the errors of each",
-        _files_options("folder of CIFs and reconstruction.csv (default: reconstructed-NAME of the first PATH)"),
-        _reconstruct,
+        structures.files_options(
+            "folder of CIFs and reconstruction.csv (default: reconstructed-NAME of the first PATH)"
+        ),
+        structures.reconstruct,
     ),
     "predict": Command(
         "predict eight properties of your own structures, with units, as CSV",
-        _files_options("write the CSV to this file instead of the screen"),
-        _predict,
+        structures.files_options("write the CSV to this file instead of the screen"),
+        structures.predict,
     ),
     "hull": Command(
         "how stable crystals are: energy above the convex hull of known compounds, its error, what they decompose into",
-        _hull_options,
-        _hull,
+        structures.hull_options,
+        structures.hull,
     ),
     "calibrate": Command(
         "measure how far predictions are off, per property and family, on the validation crystals of a run",
@@ -376,8 +330,13 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
     ),
     "relax": Command(
         "relax your own crystals with CHGNet, or with Quantum ESPRESSO: CIFs, energies, what changed",
-        _relax_options,
-        _relax,
+        structures.relax_options,
+        structures.relax,
+    ),
+    "score": Command(
+        "judge the crystals of any model one by one and all together: valid, unique, new, stable, and why not",
+        structures.score_options,
+        structures.score,
     ),
     "verify": Command(
         "measure the headline numbers again from the published weights, beside what was published",

@@ -14,11 +14,11 @@ from data_prep.embedded.compounds import Compound, enumerate_compounds
 from data_prep.embedded.data_card import check_compounds, checks_table, summary
 from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.embedded.equation_of_state import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
-from data_prep.embedded.journal import Journal
 from data_prep.embedded.relax_compounds import formation_energy, record, refusal, relax_compounds
 from data_prep.errors import InputError
 from data_prep.files.atomic import csv_text, write_gzip
 from data_prep.files.generated_part import write_generated
+from data_prep.files.journal import Journal
 
 CHUNK = 32  # compounds that share forward passes, and are lost together if the run is killed
 

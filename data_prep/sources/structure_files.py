@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from data_prep.crystal import Crystal, crystal_from_structure
-from data_prep.errors import InputError
+from data_prep.errors import InputError, NoStructure
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
 from data_prep.sources.frame_readers import frame_reader
 from data_prep.sources.frames import LARGEST_FILE, PARSER_FAULTS, Frame, unreadable, visible_files
@@ -116,6 +116,8 @@ def _read_file(job: tuple[Path, str], nested: bool = False) -> Found:
         return _crystals(reader(path), id)
     except Unusable as fault:
         return [], [fault.of(id)]
+    except NoStructure as error:
+        return [], [Rejected(id, "unknown_format", str(error))]
     except InputError as error:
         return [], [Rejected(id, "unreadable", str(error))]
     except MemoryError:

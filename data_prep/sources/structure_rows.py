@@ -11,7 +11,7 @@ from typing import Any
 from pymatgen.core import Structure
 
 from data_prep.crystal import Crystal, crystal_from_structure
-from data_prep.errors import InputError
+from data_prep.errors import InputError, NoStructure
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species, separated
 from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.cif_structures import cif_frames
@@ -24,7 +24,7 @@ from data_prep.workers import on_all_cores
 
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "contcar", "final_structure", "cif_string")
 ID_FIELDS = ("mp_id", "material_id", "id", "entry_id", "task_id", "jid", "mbid")
-LABELS = (LABEL, "e_form")  # eV/atom; the second is Matbench's
+LABELS = (LABEL, "e_form", "heat_all")  # eV/atom; the second is Matbench's, the third CDVAE's of Perov-5
 JSON_SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 DATABASE_SUFFIXES = (".db",)
 LISTS = ("data", "response", "documents", "docs", "structures", "entries")  # names of the list in answers of a service
@@ -78,7 +78,7 @@ def read_rows(path: Path) -> list[Row]:
     except PARSER_FAULTS as error:
         raise InputError(f"{path} cannot be read as JSON ({' '.join(str(error).split())}); is it complete?") from error
     if not rows:
-        raise InputError(f"{path} holds no structure; give pymatgen's Structure or documents with a structure")
+        raise NoStructure(f"{path} holds no structure; give pymatgen's Structure or documents with a structure")
     return rows
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pymatgen.core import Composition, Element
 
 from data_prep.crystal import Crystal, wrap
-from data_prep.errors import InputError
+from data_prep.errors import InputError, NoStructure
 from data_prep.quarantine import ISOTOPES, Rejected, Unusable
 from data_prep.sources.frames import read_text
 
@@ -59,7 +59,7 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 
     Rejected: no_id, unreadable, unknown_element, isotope, composition_mismatch and
     other_label_generation (by ``ef_source`` the label has later energy corrections, F32). With
-    ``labelled=False`` the column of labels may be missing and the last reason does not apply.
+    ``labelled=False`` the column of labels may be missing or hold anything, and the last reason does not apply.
     Raises ``InputError`` for a file that is empty, unreadable or lacks a column.
     """
     return table_crystals(read_frame(path), path, labelled)
@@ -67,8 +67,11 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 
 def table_crystals(frame: "pd.DataFrame", path: Path, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
     """Return the crystals of the table ``frame`` that was read from ``path``, as ``read_table`` does."""
+    cell = (*CELL_COLUMNS, "species", "frac")
+    if not set(cell) & set(frame.columns):
+        raise NoStructure(f"{path} lacks the columns {', '.join(cell)}; add what is missing")
     id_column = _id_column(frame, path)
-    require_columns(frame, (*CELL_COLUMNS, "species", "frac", *([LABEL] if labelled else [])), path)
+    require_columns(frame, (*cell, *([LABEL] if labelled else [])), path)
     crystals: list[Crystal] = []
     rejected: list[Rejected] = []
     for number, row in enumerate(_rows(frame, id_column), start=1):
@@ -174,9 +177,19 @@ def _crystal(id: str, row: dict[str, Any], labelled: bool) -> Crystal:
         angles=cell[3:],
         numbers=np.array(numbers, dtype=np.int64),
         fractional=fractional,
-        formation_energy_per_atom=number(row, LABEL) if labelled and source != "none" else np.nan,
+        formation_energy_per_atom=np.nan if source in ("none", OTHER_GENERATION) else _label(row, labelled),
         properties=properties(row),
     )
+
+
+def _label(row: dict[str, Any], labelled: bool) -> float:
+    """Return the label of a row; without being asked for labels, NaN in place of one that is no number."""
+    try:
+        return number(row, LABEL) if LABEL in row else np.nan
+    except Unusable:
+        if labelled:
+            raise
+        return np.nan
 
 
 def _text(value: Any) -> str:

@@ -20,3 +20,12 @@ def reduced(structure: Structure) -> Structure:
 def reduced_match(one: Structure, other: Structure) -> bool:
     """Return whether two structures match that ``reduced`` returned."""
     return bool(_MATCHER.fit(one, other, skip_structure_reduction=True))
+
+
+def reduced_distance(one: Structure, other: Structure) -> float | None:
+    """Return how far the sites of two structures that ``reduced`` returned are apart, None if they do not match.
+
+    The root mean square over the sites, in units of (volume / sites)^(1/3), after the best superposition.
+    """
+    found = _MATCHER.get_rms_dist(one, other)
+    return None if found is None else float(found[0])

@@ -181,7 +181,7 @@ class Generator:
         first batch, when the property networks cannot be read.
         """
         # What all processes need is read once, in this one; they may be copies of it only if it runs no UNet.
-        _ = self.properties, self.energy_widths, self.hull
+        _ = self.properties, self.hull
         if self.sampling.way != "composition":
             self.decoder.unet()
         return self._batches(targets, allowed, parts, self.fingerprint(), progress, processes)

@@ -11,19 +11,17 @@ from pymatgen.core import Structure
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.files.atomic import csv_text, write_text
-from data_prep.graphs import Graph, crystal_graph
+from data_prep.graphs import Graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Rejected, print_rejected
+from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import named, read_structures
 from repro.network_folders import PROPERTY_NETWORKS
+from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD, PropertyNetworks
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MAX_SITES = 50  # F26: what the networks were trained on
-SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other
 
 
 def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NETWORKS) -> "pd.DataFrame":
@@ -68,27 +66,6 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
         return
     write_text(out, text)
     print(f"{len(drawn)} predicted, {len(refused)} left out; {out}")
-
-
-def with_graphs(crystals: Sequence[Crystal]) -> tuple[list[tuple[Crystal, Graph]], list[Rejected]]:
-    """Return the crystals with their graphs, and those that have none; cells too large are reduced first."""
-    drawn, rejected = [], []
-    for crystal in crystals:
-        try:
-            crystal = _small(crystal)
-            drawn.append((crystal, crystal_graph(crystal)))
-        except InputError as error:
-            rejected.append(Rejected(crystal.id, "no_graph", str(error)))
-    return drawn, rejected
-
-
-def _small(crystal: Crystal) -> Crystal:
-    if crystal.n_sites <= MAX_SITES:
-        return crystal
-    primitive = crystal_from_structure(crystal.structure().get_primitive_structure(tolerance=SAME), crystal.id)
-    if primitive.n_sites > MAX_SITES:
-        raise InputError(f"{crystal.id}: {primitive.n_sites} sites, the networks were trained on at most {MAX_SITES}.")
-    return primitive
 
 
 def _written(value: str | float) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ import numpy as np
 from pymatgen.core import Composition, Structure
 from scipy.special import ndtr
 
+from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_text
+from data_prep.graphs import Graph
 from data_prep.hull import FOLDER
 from data_prep.hull.convex_hull import Hull, HullPoint
 from data_prep.hull.table import load_hull
@@ -18,9 +21,9 @@ from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
 from data_prep.sources.structure_files import read_structures
 from repro.network_folders import PROPERTY_NETWORKS
+from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
-from repro.properties.networks import SPREAD
-from repro.properties.predict import with_graphs
+from repro.properties.networks import SPREAD, PropertyNetworks
 from repro.properties.prediction_widths import DEVIATIONS
 
 if TYPE_CHECKING:
@@ -79,6 +82,36 @@ def _row(point: HullPoint, energy: float | None, width: float | None) -> dict[st
     return row
 
 
+@dataclass(frozen=True)
+class EnergyJudge:
+    """Predicts formation energies with their calibrated errors, and how stable that makes crystals."""
+
+    networks: PropertyNetworks
+    hull: Hull
+
+    @classmethod
+    def load(cls, weights: Path, hull: Hull) -> "EnergyJudge":
+        """Return the judge of a folder of property networks; raises InputError if none is of the formation energy."""
+        networks = load_property_networks(weights)
+        if FORMATION_ENERGY not in networks.by_property:
+            raise InputError(f"{weights} has no network of the formation energy: give others with --weights.")
+        if FORMATION_ENERGY not in networks.widths:
+            print(f"{weights} is not calibrated: no interval and no probability (python -m repro calibrate).")
+        return cls(networks.only(FORMATION_ENERGY), hull)
+
+    def rows(self, formulas: Sequence[str], graphs: Sequence[Graph]) -> list[dict]:
+        """Return for each crystal its formation energy, spread and width (eV/atom), ``COLUMNS``, and a ``warning``."""
+        found = self.networks.predict(graphs)[FORMATION_ENERGY]
+        energies, spread = found.values.astype(np.float64), found.spread
+        widths = np.full(len(formulas), np.nan) if found.width is None else found.width
+        rows = stability(formulas, energies, widths, self.hull)
+        for place, (row, graph) in enumerate(zip(rows, graphs, strict=True)):
+            own = {FORMATION_ENERGY: float(energies[place])}
+            own |= {} if spread is None else {SPREAD: float(spread[place])}
+            rows[place] = own | {WIDTH: float(widths[place])} | row | {"warning": self.networks.unseen(graph)}
+        return rows
+
+
 def hull_files(
     paths: Sequence[Path], out: Path | None = None, weights: Path = PROPERTY_NETWORKS, folder: Path = FOLDER
 ) -> None:
@@ -104,7 +137,7 @@ def hull_files(
         raise InputError(
             f"{paths[0]}: nothing can be said of any crystal; all {len(refused)} were left out, see above."
         )
-    table = _table(drawn, weights, hull)
+    table = _table(drawn, EnergyJudge.load(weights, hull))
     for id, warning in zip(table["id"], table["warning"], strict=True):
         if warning:
             print(f"{id}: {warning}", file=sys.stderr)
@@ -115,28 +148,16 @@ def hull_files(
     print(f"{len(drawn)} crystals, {len(refused)} left out; {out}")
 
 
-def _table(drawn: Sequence[tuple], weights: Path, hull: Hull) -> "pd.DataFrame":
+def _table(drawn: Sequence[tuple[Crystal, Graph]], judge: EnergyJudge) -> "pd.DataFrame":
     """Return a row for each crystal with its graph: formation energy, its error, and stability, units in the names."""
     import pandas as pd
 
-    networks = load_property_networks(weights)
-    if FORMATION_ENERGY not in networks.by_property:
-        raise InputError(f"{weights} has no network of the formation energy: give others with --weights.")
-    crystals, graphs = [crystal for crystal, _ in drawn], [graph for _, graph in drawn]
-    found = networks.only(FORMATION_ENERGY).predict(graphs)[FORMATION_ENERGY]
-    formulas, energies = [crystal.formula for crystal in crystals], found.values.astype(np.float64)
-    widths = np.full(len(drawn), np.nan) if found.width is None else found.width
-    if found.width is None:
-        print(f"{weights} is not calibrated: no interval and no probability (python -m repro calibrate).")
-    unit = f" ({PROPERTIES[FORMATION_ENERGY].unit})"
-    columns = {"id": [crystal.id for crystal in crystals], "formula": formulas, FORMATION_ENERGY + unit: energies}
-    if found.spread is not None:
-        columns[SPREAD + unit] = found.spread.astype(np.float64)
-    columns[WIDTH + unit] = widths
-    rows = stability(formulas, energies, widths, hull)
-    for name, its_unit in COLUMNS.items():
-        columns[name + (f" ({its_unit})" if its_unit else "")] = [row[name] for row in rows]
-    columns["warning"] = [networks.unseen(graph) for graph in graphs]
+    formulas = [crystal.formula for crystal, _ in drawn]
+    rows = judge.rows(formulas, [graph for _, graph in drawn])
+    units = dict.fromkeys((FORMATION_ENERGY, SPREAD, WIDTH), PROPERTIES[FORMATION_ENERGY].unit) | COLUMNS
+    columns = {"id": [crystal.id for crystal, _ in drawn], "formula": formulas}
+    for name in rows[0]:
+        columns[name + (f" ({units[name]})" if units.get(name) else "")] = [row[name] for row in rows]
     return pd.DataFrame(columns)
 
 

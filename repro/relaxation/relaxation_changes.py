@@ -63,6 +63,14 @@ def changes(start: Structure, final: Structure) -> dict[str, float]:
     }
 
 
+def displacement(start: Structure, final: Structure) -> float:
+    """Return how far relaxation moved the sites, in Å: root mean square, without the cell's change and any drift."""
+    steps = final.frac_coords - start.frac_coords
+    steps -= np.round(steps)
+    steps -= steps.mean(axis=0)
+    return float(np.sqrt(np.square(steps @ final.lattice.matrix).sum(axis=1).mean()))
+
+
 def rows(
     structures: Mapping[str, Structure], records: Mapping[str, dict], elements: Mapping[str, dict]
 ) -> dict[str, dict]:

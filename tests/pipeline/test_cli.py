@@ -45,6 +45,7 @@ def test_help_names_every_command_and_what_it_does(capsys):
         "predict",
         "relax",
         "hull",
+        "score",
         "calibrate",
         "publish",
         "publish-generator",

@@ -18,9 +18,9 @@ from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.__main__ import main
 from repro.network_folders import read_manifest
+from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks, write_property_networks
 from repro.properties.networks import ZERO_GAP, PropertyNetworks, predict
-from repro.properties.predict import with_graphs
 from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.property_networks import predicting

@@ -14,10 +14,10 @@ from data_prep.embedded.chgnet_model import energy_function, load_model, relax_e
 from data_prep.embedded.compounds import Compound
 from data_prep.embedded.elemental_structures import elemental_structure
 from data_prep.embedded.equation_of_state import DEFAULT_SEARCH
-from data_prep.embedded.journal import Journal
 from data_prep.embedded.prototypes import PROTOTYPES
 from data_prep.embedded.relax_compounds import formation_energy, relax_compounds
 from data_prep.errors import InputError
+from data_prep.files.journal import Journal
 from tests.data_prep.embedded.test_embedded_table import COLUMNS
 
 needs_chgnet = pytest.mark.skipif(

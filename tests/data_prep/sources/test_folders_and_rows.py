@@ -176,6 +176,7 @@ MATBENCH = {"index": ["mb-1"], "columns": ["structure", "e_form"], "data": [[SAL
         ({"mp-22862": DOCUMENT}, "mp-22862", -2.1),
         (MATBENCH, "mb-1", -2.1),
         ({"cif": {"mp-1": CIF}, "e_form": {"mp-1": -2.1}}, "mp-1", -2.1),
+        ({"cif": {"18517": CIF}, "heat_all": {"18517": 2.76}}, "18517", 2.76),  # CDVAE's Perov-5
         (SALT.as_dict(), "row 1", None),
         ({"mine": SALT.as_dict()}, "mine", None),
     ],
@@ -201,13 +202,16 @@ def test_json_lines_and_a_bad_row(tmp_path):
     assert (crystal.id, only.id, only.reason) == ("mp-22862", "mp-2", "unreadable")
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "cannot be read as JSON"), ('{"a": 1}', "holds no structure")])
-def test_other_json_is_a_sentence(tmp_path, text, message):
+@pytest.mark.parametrize(
+    ("text", "message", "reason"),
+    [("{", "cannot be read as JSON", "unreadable"), ('{"a": 1}', "holds no structure", "unknown_format")],
+)
+def test_other_json_is_a_sentence(tmp_path, text, message, reason):
     (tmp_path / "it.json").write_text(text)
     with pytest.raises(InputError, match=rf"it\.json {message}"):
         source(tmp_path / "it.json")
     crystals, [only] = read_structures(tmp_path / "it.json")
-    assert crystals == [] and (only.id, only.reason) == ("it.json", "unreadable") and message in only.detail
+    assert crystals == [] and (only.id, only.reason) == ("it.json", reason) and message in only.detail
 
 
 def test_a_database_of_ase_is_a_source(tmp_path):

@@ -15,18 +15,17 @@ class Journal:
     """
 
     def __init__(self, path: Path, header: dict[str, Any]):
-        """Open or create the journal; raises ``InputError`` if it was written under another header."""
+        """Open or create the journal; raises ``InputError`` if it is damaged or was written under another header."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = _complete_lines(self.path)
-        if lines and json.loads(lines[0]) != header:
-            raise InputError(
-                f"{self.path} was written with other settings or versions: move it away or pass --journal."
-            )
-        self.items: dict[str, dict[str, Any]] = {}
-        for line in lines[1:]:
-            item = json.loads(line)
-            self.items[item["key"]] = item
+        try:
+            lines = _complete_lines(self.path)
+            written = [json.loads(line) for line in lines]
+            self.items: dict[str, dict[str, Any]] = {item["key"]: item for item in written[1:]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path} is damaged ({error}): move it away, and all is done again.") from error
+        if written and written[0] != header:
+            raise InputError(f"{self.path} was written with other settings or versions: move it away or name another.")
         if not lines:
             self._append([header])
 

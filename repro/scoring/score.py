@@ -1,0 +1,132 @@
+"""python -m repro score: judges the structures of any model, one by one and all together."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Element
+
+from data_prep.crystal import Crystal
+from data_prep.errors import InputError
+from data_prep.files.atomic import plain, write_csv, write_json, write_text
+from data_prep.files.checksum import file_sha256
+from data_prep.files.journal import Journal
+from data_prep.hull.table import MANIFEST, load_hull
+from data_prep.quarantine import print_rejected
+from data_prep.sources.structure_files import named, read_structures
+from repro.locks import making
+from repro.network_folders import identity_of_networks
+from repro.properties.stability import EnergyJudge
+from repro.relaxation.calculation_options import CalculationOptions
+from repro.scoring.judged_rows import judged_rows, mark_repeats
+from repro.scoring.reference import KnownNumbers, Reference, read_reference
+from repro.scoring.score_rows import finished, unread_row
+from repro.scoring.score_summary import Metric, funnel, metrics, value_text
+
+JOURNAL, TABLE, LINES, SUMMARY = ".journal.jsonl", "scores.csv", "scores.jsonl", "summary.json"
+HEADER = {"scores": 1}  # the version of what the journal's rows hold
+NO_STRUCTURE = ("unknown_format",)  # files beside the structures: named, but no metric counts them
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What structures are judged by: the known crystals' source, folders of networks and hull, relaxation if any."""
+
+    reference: str
+    weights: Path
+    hull: Path
+    relaxation: CalculationOptions | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All that was found: a row under ``score_rows.COLUMNS`` for each structure, and the metrics over all."""
+
+    name: str
+    reference: str
+    rows: list[dict]
+    metrics: list[Metric]
+    funnel: dict[str, int]
+    elements: dict[str, int]
+    known: KnownNumbers
+
+
+def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None) -> tuple[Scores, Path]:
+    """Judge the structures of ``paths`` into ``out`` (default: scores-NAME); return the scores and that folder.
+
+    What cannot be read is named on standard error and counted. A killed command goes on with what is missing.
+    Raises InputError if no structure can be read, before anything is written.
+    """
+    calculator = scoring.relaxation.calculator() if scoring.relaxation else None  # raises before hours of work
+    crystals, rejected = read_structures(paths)
+    print_rejected(rejected)
+    if not crystals:
+        raise InputError(f"{named(paths)}: no structure can be read; see above.")
+    crystals = with_distinct_ids(crystals)
+    unread = [item for item in rejected if item.reason not in NO_STRUCTURE]
+    reference, judge = read_reference(scoring.reference), EnergyJudge.load(scoring.weights, load_hull(scoring.hull))
+    out = out or Path(f"scores-{Path(paths[0]).resolve().name.split('.')[0]}")
+    with making(out):
+        rows = _rows(crystals, reference, judge, scoring, out)
+        if calculator:
+            from repro.scoring.relaxed_scores import relax_rows
+
+            relax_rows(rows, crystals, calculator, out)
+        rows = finished([*rows, *map(unread_row, unread)])
+        found = metrics(rows, reference.numbers, calculator is not None)
+        scores = Scores(
+            named(paths), reference.name, rows, found, funnel(rows), element_counts(crystals), reference.numbers
+        )
+        _write(scores, scoring, out)
+    for metric in scores.metrics:
+        print(f"{metric.name:28s} {value_text(metric)}, n = {metric.count:,}")
+    print("; ".join(f"{name} {count:,}" for name, count in scores.funnel.items()))
+    return scores, out
+
+
+def with_distinct_ids(crystals: Sequence[Crystal]) -> list[Crystal]:
+    """Return the crystals; an id that was there before gets a number."""
+    seen: Counter[str] = Counter()
+    found = []
+    for crystal in crystals:
+        seen[crystal.id] += 1
+        number = seen[crystal.id]
+        found.append(crystal if number == 1 else replace(crystal, id=f"{crystal.id} ({number})"))
+    return found
+
+
+def _rows(
+    crystals: Sequence[Crystal], reference: Reference, judge: EnergyJudge, scoring: Scoring, out: Path
+) -> list[dict]:
+    journal = Journal(out / JOURNAL, HEADER)
+    judged_by = (reference.identity, identity_of_networks(scoring.weights), file_sha256(scoring.hull / MANIFEST))
+    rows = judged_rows(crystals, reference, judge, journal, " ".join(judged_by))
+    mark_repeats(rows, crystals, journal)
+    return rows
+
+
+def element_counts(crystals: Sequence[Crystal]) -> dict[str, int]:
+    """Return the number of crystals that have each element, by symbol."""
+    return Counter(Element.from_Z(int(z)).symbol for crystal in crystals for z in np.unique(crystal.numbers))
+
+
+def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
+    write_csv(out / TABLE, [{name: _short(value) for name, value in row.items()} for row in scores.rows])
+    write_text(out / LINES, "".join(json.dumps(plain(row)) + "\n" for row in scores.rows))
+    failed = Counter(row["failed_at"] for row in scores.rows if row["failed_at"])
+    summary = {
+        "structures": scores.name,
+        "reference": scores.reference,
+        "property_networks": scoring.weights.name,
+        "funnel": scores.funnel,
+        "failed_at": dict(failed),
+        "metrics": [metric.plain() for metric in scores.metrics],
+    }
+    write_json(out / SUMMARY, summary)
+
+
+def _short(value: object) -> object:
+    return f"{value:.5g}" if isinstance(value, float) else value
