@@ -37,15 +37,15 @@ def lazy_unet(folder: Path, checksum: str) -> Callable[[], "keras.Model"]:
 
 def load_unet(folder: Path, checksum: str) -> "keras.Model":
     """Return the UNet of a folder; raises InputError if it is missing, damaged, or not the one of this checksum."""
-    start_backend()  # nothing else that generates needs it
-    from repro.training.named_weights import load_named_weights
-    from repro.training.train_unet import build_segmenter
-
     manifest = read_manifest(folder)
     if manifest["sha256"].get(WEIGHTS) != checksum:
         raise InputError(
             f"{folder / WEIGHTS} is another UNet than the generator was made with: put them together again."
         )
+    start_backend()  # nothing else that generates needs it
+    from repro.training.named_weights import load_named_weights
+    from repro.training.train_unet import build_segmenter
+
     try:
         model = build_segmenter(parameters_from_json(manifest["unet"]), manifest["radii"])
     except (KeyError, TypeError, ValueError) as error:

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from repro.decoding.latents import Autoencoder, LatentMaps, Reconstruction, sample_posteriors
+from repro.decoding.latents import LatentMaps, Reconstruction, sample_posteriors, trained_autoencoder
 from tests.support.crystal_maps import maps
 from tests.support.made_up_crystals import made_up_crystals
-from tests.support.small_improved_vae import CRYSTALS, as_arrays, crystals_batch, short_training
+from tests.support.small_improved_vae import CRYSTALS, GRID, SMALL, as_arrays, crystals_batch, short_training
 
 
 @pytest.mark.slow
 def test_a_reconstruction_gives_the_encoder_the_composition_and_keeps_what_the_decoder_gives():
     batch, model = crystals_batch(), short_training()[2]
-    autoencoder = Autoencoder(model.encoder, model.decoder)
+    autoencoder = trained_autoencoder(model.encoder, model.decoder, SMALL, GRID)
     numbers = [crystal.numbers for crystal in CRYSTALS]
     found = autoencoder.reconstruct(batch["maps"], batch["condition"], numbers)
     expected = as_arrays(model(batch, training=False))

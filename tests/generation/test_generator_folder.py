@@ -12,6 +12,7 @@ from data_prep.files.npz import write_npz
 from models.site_count_classifier import SiteCountClassifier
 from repro.generation.generator_folder import FORMULAS, LATENTS, SITE_COUNTS, VAE, load_generator
 from repro.network_folders import copy_networks, identity_of_networks, read_manifest, unet_beside, write_manifest
+from tests.support.equal_autoencoders import require_equal
 from tests.support.made_up_generator import FACTS, IMPROVED, PLAIN, write
 
 
@@ -38,13 +39,7 @@ def copy(improved, tmp_path):
 def test_what_is_written_comes_back(written):
     folder, preset, learned, dataset = written
     found = load_generator(folder, folder / "none")  # the property networks are read when they are needed
-    for ours, theirs in (
-        (learned.vae.encoder, found.autoencoder.encoder),
-        (learned.vae.decoder, found.autoencoder.decoder),
-    ):
-        assert all(
-            np.array_equal(one, other) for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True)
-        )
+    require_equal(found.autoencoder, learned.vae, preset)
     for one, other in zip(learned.decoder.unet().get_weights(), found.decoder.unet().get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=4.9e-4, atol=6e-8)  # kernels are stored as float16
     assert found.decoder.watershed == preset.watershed

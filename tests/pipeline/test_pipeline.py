@@ -16,6 +16,7 @@ from repro.training.dataset import load_dataset
 from repro.training.fit import BEST, load_weights
 from repro.training.train_unet import trained_unet
 from repro.training.train_vae import build_vae
+from tests.support.equal_autoencoders import require_equal
 from tests.support.exit_code import exit_code
 from tests.support.pipeline import RUN, experiment, repro, small_source
 from tests.support.structure_types import perovskite
@@ -140,9 +141,7 @@ def test_the_gathered_networks_are_those_of_the_best_epochs(finished):
     generator = load_generator(Path("runs/test/generator"), Path("runs/test/properties"))
     vae, unet = build_vae(RUN.preset.vae, RUN.preset.voxels.grid), trained_unet(RUN)
     load_weights(vae, RUN.folder("train-vae") / BEST)
-    for ours, theirs in ((vae.encoder, generator.autoencoder.encoder), (vae.decoder, generator.autoencoder.decoder)):
-        pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
-        assert all(np.array_equal(one, other) for one, other in pairs)
+    require_equal(generator.autoencoder, vae, RUN.preset)
     for one, other in zip(unet.get_weights(), generator.decoder.unet().get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=4.9e-4, atol=6e-8)  # kernels are stored as float16
     manifest, dataset = read_json(RUN.folder("generator") / "manifest.json"), load_dataset(RUN)
