@@ -28,6 +28,7 @@ PAGES = {
         "Results": "docs/results.md",
         "Deviations": "docs/deviations.md",
         "Findings": "docs/findings.md",
+        "What it took": "docs/what-it-took.md",
         "Reliability": "docs/reliability.md",
         "Speed": "docs/performance.md",
         "Networks": "weights/MODEL_CARD.md",

@@ -41,6 +41,8 @@ def test_help_names_every_command_and_what_it_does(capsys):
     others = {
         "announce",
         "import-networks",
+        "import-properties",
+        "verify",
         "reconstruct",
         "predict",
         "relax",
