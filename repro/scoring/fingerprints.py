@@ -1,8 +1,8 @@
 """The fingerprints with which CDVAE's protocol compares sets of crystals, kept in a file because they are slow.
 
 Of structure: the mean over the sites of matminer's CrystalNN "ops" (61 values). Of composition: matminer's Magpie
-ElementProperty without imputing (132 values), standardised with the means and deviations over known compounds. CDVAE has
-its own numbers there, which differ by an eighth of a deviation in the mean and by 1 % in the deviation, at the median.
+ElementProperty without imputing (132 values), standardised by known compounds. CDVAE has its own numbers there, which
+differ by an eighth of a deviation in the mean and by 1 % in the deviation, at the median.
 """
 
 import hashlib
