@@ -150,9 +150,7 @@ def _reconstructed(generator: Generator, crystals: Sequence[Crystal]) -> Numbers
             outcomes = generator.decoder.atoms(pool, found.decoded, "composition")
             compared += [compare(crystal, outcome) for crystal, outcome in zip(part, outcomes, strict=True)]
     decoded = [one for one in compared if "reason" not in one]
-    networks = generator.autoencoder
     return {
-        "VAE: parameters": networks.encoder.count_params() + networks.decoder.count_params(),
         "VAE: MSE": float(np.mean([one["mse"] for one in errors])),
         "VAE: divergence, nats": float(np.mean([one["kld"] for one in errors])),
         "VAE: cell edges, MAE, Å": float(np.mean([one["lattice_error"] for one in errors])),

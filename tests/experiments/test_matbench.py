@@ -55,7 +55,11 @@ def test_structures_and_values_are_read_as_they_were_written(tmp_path):
     assert found == structures and values.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b'{"data": [[1, 2]]}')])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b'{"data": [[1, 2]]}')],
+    ids=["empty", "no gzip", "no data", "no structure"],
+)
 def test_a_file_that_is_none_is_named(tmp_path, monkeypatch, capsys, content):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "matbench_mp_gap.json.gz").write_bytes(content)
