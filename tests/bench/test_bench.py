@@ -34,7 +34,6 @@ from repro.bench.slower_ways import (
     write_released_files,
 )
 from repro.bench.timing import Amount, Row, Timing, row, time_in_turn
-from repro.decoding.decoder import WORTH_SHARING
 from repro.presets import SMOKE
 from tests.support.exit_code import exit_code
 
@@ -161,10 +160,6 @@ def test_a_line_whose_cpu_is_not_known_is_compared_by_its_wall_time(tmp_path):
     last.write_text(json.dumps(as_json([row("a", "pool", Timing(2.0, None, 1), 1, "sample")], 1.0)))
     line = table([row("a", "pool", Timing(1.0, None, 1), 1, "sample")], earlier_rows(last)).splitlines()[-1]
     assert line.split() == ["pool", "1000.000", "–", "sample", "0.50"]
-
-
-def test_both_lengths_of_the_whole_command_use_a_pool():
-    assert min(time_generation.WHOLE) >= WORTH_SHARING and time_generation.WHOLE[0] < time_generation.WHOLE[1]
 
 
 @pytest.fixture
