@@ -38,6 +38,7 @@ from repro.run import PUBLISHED
 from repro.training.dataset import batches
 
 EXPECTED = PUBLISHED / "verify.json"
+HELD_OUT = PUBLISHED / "held_out.json"  # ids of the crystals of which the published evaluation tells
 RELATIVE, ABSOLUTE = 0.01, 5e-4  # another machine's rounding moves a mean by less
 COUNTS = ("parameters", "vertices", "checksums", "crystals")  # ends of the names of what must be equal
 SHARE = 0.07  # one sample of the fewest: rounding may turn one of them into another crystal
@@ -134,10 +135,20 @@ def _measure(size: Size) -> Iterator[tuple[str, float]]:
 
 
 def _held_out(crystals: Sequence[Crystal]) -> list[Crystal]:
-    """Return the crystals whose formulas the published generator was not trained on."""
+    """Return the crystals of the published evaluation, whose formulas the generator was not trained on.
+
+    Raises InputError if the split of the preset would have trained on one of them.
+    """
     data = FULL.data
     parts = split_crystals(crystals, data.split_by, data.test_fraction, data.validation_fraction, FULL.seed)
-    return [crystal for crystal, part in zip(crystals, parts, strict=True) if part == "test"]
+    of_id = {crystal.id: (crystal, part) for crystal, part in zip(crystals, parts, strict=True)}
+    ids = read_json(HELD_OUT, "clone the project again")
+    trained = [id for id in ids if of_id.get(id, (None, ""))[1] != "test"]
+    if trained:
+        raise InputError(
+            f"{HELD_OUT} names {trained[0]}, which the preset full does not hold out: the split has changed."
+        )
+    return [of_id[id][0] for id in ids]
 
 
 def _reconstructed(generator: Generator, crystals: Sequence[Crystal]) -> Numbers:
