@@ -26,7 +26,7 @@ MATMINER = matminer==0.10.1
 EXTRAS = scale docs optimade surrogate dft
 
 EXPERIMENTS = table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 figure6 figure7 \
-	novelty calibration slices surrogate-error known-crystals perov5 deviations report publish-report
+	novelty calibration slices surrogate-error known-crystals perov5 matbench deviations report publish-report
 STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn properties evaluate-properties evaluate \
 	generate publish publish-generator
 
@@ -133,6 +133,7 @@ OPTIONS_table5 = --seeds $(SEEDS) $(if $(PUBLISH),--publish)
 OPTIONS_surrogate-error = $(CALCULATIONS)
 OPTIONS_known-crystals = $(CALCULATIONS)
 GENERATOR ?= weights/generator
+OPTIONS_matbench = $(if $(DATA),--data '$(DATA)')
 OPTIONS_perov5 = --generator $(GENERATOR) $(if $(DATA),--test $(DATA)) $(if $(PUBLISH),--publish)
 $(EXPERIMENTS):
 	@$(PY) -m experiments $@ $(OF_RUN) $(OPTIONS_$@)
@@ -154,6 +155,7 @@ calibration: evaluate-properties  ## the spread of the formation-energy networks
 slices: generator  ## true and reconstructed density maps of a few held-out crystals
 surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)
 known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
+matbench: setup  ## five tasks of Matbench v0.1 on its own folds, from files that you have (DATA=folder; hours)
 perov5: matminer  ## a generator on CDVAE's protocol for Perov-5, beside its rivals (DATA=table GENERATOR=folder; hours)
 deviations: setup  ## docs/deviations.md: every choice that differs from the paper's
 report: evaluate generate tables figures  ## 12. results/RUN/report.html and report.md

@@ -57,11 +57,13 @@ NOTE = (
 )
 
 
-def from_run(run: Run, data: Path, tasks: Sequence[str] = (), folds: int = FOLDS) -> dict:
+def from_run(run: Run, data: Path | None, tasks: Sequence[str] = (), folds: int = FOLDS) -> dict:
     """Train a network on each fold of each task whose file is in the folder ``data``, and return the errors.
 
     A killed command goes on from the last epoch. Raises InputError if there is no such file, or it cannot be read.
     """
+    if data is None:
+        raise InputError("Matbench needs --data FOLDER (make: DATA=FOLDER), the folder of its files.")
     if unknown := [name for name in tasks if name not in BENCHMARKS]:
         raise InputError(f"--task {unknown[0]}: give one of {', '.join(BENCHMARKS)}.")
     if not 1 <= folds <= FOLDS:

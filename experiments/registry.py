@@ -87,7 +87,7 @@ def _known(command: argparse.ArgumentParser) -> None:
 
 
 def _benchmark(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, required=True, help="folder of Matbench's files, matbench_*.json.gz")
+    command.add_argument("--data", type=Path, help="folder of Matbench's files, matbench_*.json.gz")
     command.add_argument("--task", nargs="+", default=(), metavar="NAME", help="which of them (default: all there)")
     command.add_argument("--folds", type=int, default=5, help="how many of the five folds (default: 5)")
 

@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.files.atomic import csv_text
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from repro.generation.candidates import COLUMNS, Candidate, parse_row
+from repro.generation.candidates import COLUMNS, PREDICTED, Candidate, parse_row
 from repro.properties.stability import PROBABILITY
 from tests.support.made_up_crystals import made_up_crystals
 
@@ -66,7 +66,8 @@ def test_a_number_that_is_none_is_refused(row):
 def test_the_columns_have_each_property_once_where_the_formation_energy_stands():
     assert len(set(COLUMNS)) == len(COLUMNS) and COLUMNS[0] == "rank"
     start = COLUMNS.index(FORMATION_ENERGY)
-    assert COLUMNS[start : start + len(PROPERTIES)] == tuple(PROPERTIES)
+    assert COLUMNS[start : start + len(PREDICTED)] == PREDICTED
+    assert PREDICTED[:: len(PREDICTED) // len(PROPERTIES)] == tuple(PROPERTIES)
 
 
 def test_the_structure_is_that_of_the_cif_and_there_is_none_without():
