@@ -76,7 +76,11 @@ def test_a_publication_is_a_copy_byte_for_byte_without_the_networks_of_before(fo
         assert (folder / published_folder / "training.json").exists()
         (folder / published_folder / "training.json").unlink()
         assert contents(folder / published_folder) == contents(folder / own)
-    assert {path.name for path in (folder / "weights/own").iterdir()} - {"history.csv"} == {*FILES, "manifest.json", "CARD.md"}
+    assert {path.name for path in (folder / "weights/own").iterdir()} - {"history.csv"} == {
+        *FILES,
+        "manifest.json",
+        "CARD.md",
+    }
 
 
 def test_a_publication_that_was_cut_short_is_no_folder_of_networks(folder, monkeypatch):
