@@ -30,14 +30,7 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 def commit() -> str | None:
     """Return the commit of the program, or None if it does not run from a clone."""
-    root = Path(__file__).resolve().parents[1]
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()
+    return _answer("git", "-C", str(Path(__file__).resolve().parents[1]), "rev-parse", "HEAD")
 
 
 def machine() -> dict[str, str | int | None]:

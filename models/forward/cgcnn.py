@@ -14,7 +14,7 @@ from models.beyond_paper import ImprovedCGCNNParameters
 from models.forward.layers import LayerArrays, Layers, softplus
 from models.table6 import CGCNN_EPSILON, CGCNNParameters
 
-SAME = 1e-4  # Å: distances that differ by less are one (the mean), as for the ties of ``data_prep.graphs``
+SAME = 1e-4  # Å: distances that differ by less are one (the mean): more than the error of six decimals
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """python -m repro reconstruct: your own crystals through the VAE and back to atoms, and the errors of each."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_standard_cell
 from data_prep.sources.structure_files import named, read_structures
 from data_prep.structures.cif import cif_text
-from models.decoding.atoms import Undecodable, to_structure
+from models.decoding.atoms import Decoded, Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
 from repro.evaluation.evaluate import compare
 from repro.generation.generator import BATCH, MAX_BASE_SITES, Generator
@@ -86,13 +86,20 @@ def _with_energies(crystals: Sequence[Crystal], generator: Generator) -> list[Cr
     return [replace(one, formation_energy_per_atom=float(e)) for one, e in zip(crystals, chosen, strict=True)]
 
 
-def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool: Executor, out: Path) -> list[dict]:
-    """Return a row per crystal and write the CIFs of those that were decoded, with the angles that they had (F2)."""
+def there_and_back(
+    crystals: Sequence[Crystal], generator: Generator, pool: Executor
+) -> Iterator[tuple[Crystal, dict, Decoded | Undecodable]]:
+    """Yield each crystal with the errors of its reconstruction and what its decoded map becomes."""
     maps, conditions = generator.maps_of(crystals), generator.conditions_of(crystals)
     found = generator.autoencoder.reconstruct(maps, conditions, [crystal.numbers for crystal in crystals])
     outcomes = generator.decoder.atoms(pool, found.decoded, generator.sampling.way)
+    yield from zip(crystals, found.errors(crystals), outcomes, strict=True)
+
+
+def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool: Executor, out: Path) -> list[dict]:
+    """Return a row per crystal and write the CIFs of those that were decoded, with the angles that they had (F2)."""
     rows = []
-    for crystal, errors, outcome in zip(crystals, found.errors(crystals), outcomes, strict=True):
+    for crystal, errors, outcome in there_and_back(crystals, generator, pool):
         row = {"formula": crystal.formula} | errors | compare(crystal, outcome)
         row |= dict(zip(("error_a", "error_b", "error_c"), errors["lattice_error"], strict=True))
         if not isinstance(outcome, Undecodable):

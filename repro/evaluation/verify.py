@@ -28,6 +28,7 @@ from repro.decoding.decoder import decoding_pool
 from repro.decoding.latents import LatentMaps
 from repro.evaluation import metrics
 from repro.evaluation.evaluate import compare
+from repro.evaluation.reconstruct import there_and_back
 from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.generation.request import Request
@@ -156,11 +157,9 @@ def _reconstructed(generator: Generator, crystals: Sequence[Crystal]) -> Numbers
     errors, compared = [], []
     with decoding_pool(len(crystals)) as pool:
         for part in batches(crystals, BATCH):
-            maps, numbers = generator.maps_of(part), [crystal.numbers for crystal in part]
-            found = generator.autoencoder.reconstruct(maps, generator.conditions_of(part), numbers)
-            errors += found.errors(part)
-            outcomes = generator.decoder.atoms(pool, found.decoded, "composition")
-            compared += [compare(crystal, outcome) for crystal, outcome in zip(part, outcomes, strict=True)]
+            for crystal, error, outcome in there_and_back(part, generator, pool):
+                errors.append(error)
+                compared.append(compare(crystal, outcome))
     decoded = [one for one in compared if "reason" not in one]
     return {
         "VAE: MSE": float(np.mean([one["mse"] for one in errors])),

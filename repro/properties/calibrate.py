@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
 from data_prep.quarantine import screen
 from repro.network_folders import read_manifest
-from repro.properties.network_folder import load_property_networks
+from repro.properties.network_folder import load_property_networks, require_split
 from repro.properties.networks import PropertyNetworks
 from repro.properties.prediction_widths import OTHER, WIDTHS, Predicted, measure_widths, write_widths
 from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
@@ -20,13 +19,8 @@ def calibrate(run: Run, weights: Path) -> None:
 
     Raises InputError if the networks were trained on another source or split: these crystals are then not held out.
     """
-    manifest, split = read_manifest(weights), {"by": run.preset.property_data.split_by, "seed": run.preset.seed}
-    found = manifest.get("source"), {name: manifest.get("split", {}).get(name) for name in split}
-    if found != (run.source_name, split):
-        raise InputError(
-            f"{weights} was trained on {found[0]} with the split {found[1]}, not on {run.source_name} with {split}: "
-            "its error has to be measured on crystals that were held out."
-        )
+    consequence = "its error has to be measured on crystals that were held out"
+    split = require_split(read_manifest(weights), weights, run, consequence)
     data, networks = load_property_data(run), load_property_networks(weights)
     crystals = load_property_crystals(run)
     # A family's width is that of its cubic crystals, which are harder than others of these formulas.

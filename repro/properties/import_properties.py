@@ -14,7 +14,7 @@ from data_prep.files.json_files import read_json
 from repro import stamps
 from repro.locks import making, reading
 from repro.network_folders import network_names, read_manifest
-from repro.properties.network_folder import load_property_networks
+from repro.properties.network_folder import load_property_networks, require_split
 from repro.run import Run
 from repro.stages import STAGES, identity_of
 from repro.training.fit import BEST, forget_training
@@ -28,13 +28,7 @@ def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -
     Raises InputError if they are of another source or split, of other hyperparameters, or are not there.
     """
     manifest, networks = read_manifest(weights), load_property_networks(weights)
-    split = {"by": run.preset.property_data.split_by, "seed": run.preset.seed}
-    found = manifest.get("source"), {name: manifest.get("split", {}).get(name) for name in split}
-    if found != (run.source_name, split):
-        raise InputError(
-            f"{weights} was trained on {found[0]} with the split {found[1]}, not on {run.source_name} with {split}: "
-            "networks that saw this run's test crystals are not taken."
-        )
+    require_split(manifest, weights, run, "networks that saw this run's test crystals are not taken")
     if networks.parameters != run.preset.cgcnn:
         raise InputError(f"{weights} holds other networks than the preset {run.preset.name} trains: choose another.")
     lacking = [name for name in properties if name not in networks.by_property]

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
 from models.forward.cgcnn import CrystalGraphNetwork
 from models.table6 import CGCNNParameters
@@ -24,6 +25,8 @@ from repro.stored_weights import read_network
 
 if TYPE_CHECKING:
     import keras
+
+    from repro.run import Run
 
 
 def write_property_networks(
@@ -62,3 +65,18 @@ def load_property_networks(folder: Path = PROPERTY_NETWORKS) -> PropertyNetworks
     build = partial(CrystalGraphNetwork, parameters)
     networks = {name: [read_network(folder / file, build) for file in members] for name, members in files.items()}
     return PropertyNetworks(networks, parameters, seen, load_widths(folder))
+
+
+def require_split(manifest: dict, weights: Path, run: "Run", consequence: str) -> dict[str, int | str]:
+    """Return the run's split if the networks of ``weights`` were trained on it and on its source.
+
+    Raises InputError, ending with the ``consequence``, if they were not: its crystals are then not held out.
+    """
+    split = {"by": run.preset.property_data.split_by, "seed": run.preset.seed}
+    found = manifest.get("source"), {name: manifest.get("split", {}).get(name) for name in split}
+    if found != (run.source_name, split):
+        raise InputError(
+            f"{weights} was trained on {found[0]} with the split {found[1]}, not on {run.source_name} with {split}: "
+            f"{consequence}."
+        )
+    return split

@@ -65,8 +65,9 @@ class PropertyNetworks:
 
         Without a band gap a crystal has no refractive index and no dielectric constant (F29).
         """
-        families = [family_of(formula_of(graph)) for graph in graphs] if self.widths else []
-        unseen = np.array([bool(self.unseen(graph)) for graph in graphs])
+        of_widths = graphs if self.widths else ()
+        families = [family_of(formula_of(graph)) for graph in of_widths]
+        unseen = np.array([bool(self.unseen(graph)) for graph in of_widths])
         found = {}
         learned = iter(predict([one for members in self.by_property.values() for one in members], graphs))
         for name, members in self.by_property.items():
