@@ -13,9 +13,10 @@ from pymatgen.core import Composition, Lattice, Structure
 from repro import load_generator, predict, stages
 from repro.__main__ import main
 from repro.training.dataset import load_dataset
-from repro.training.fit import BEST, load_weights
+from repro.training.fit import BEST, HISTORY, load_weights
 from repro.training.train_unet import trained_unet
 from repro.training.train_vae import build_vae
+from repro.training.training_record import RECORD
 from tests.support.equal_autoencoders import require_equal
 from tests.support.exit_code import exit_code
 from tests.support.pipeline import RUN, experiment, repro, small_source
@@ -199,8 +200,12 @@ def test_elements_of_the_users_choice_are_the_only_ones(finished, capsys):
 def test_a_published_generator_draws_what_its_run_draws(finished, capsys):
     weights = str(finished / "weights")
     assert repro("publish-generator", "--to", weights) == 0
-    for path in (finished / "weights").iterdir():
-        assert path.read_bytes() == (finished / "runs/test/generator" / path.name).read_bytes()
+    copied = {path.name for path in (finished / "weights").iterdir()} - {RECORD, HISTORY}
+    assert "vae.weights.h5" in copied
+    for name in copied:
+        assert (finished / "weights" / name).read_bytes() == (finished / "runs/test/generator" / name).read_bytes()
+    assert read_json(finished / "weights" / RECORD)["train-vae"]["counts"]["epochs"] == 2
+    assert len((finished / "weights" / HISTORY).read_text().splitlines()) == 3
     numbers = read_json(finished / "results/published/weights/evaluation.json")
     summary = read_json(finished / "results/test/evaluation.json")
     assert numbers["vae_mse"] == summary["vae"]["ours"]["all"]["mse"]
