@@ -1,5 +1,6 @@
 """The record of one crystal, which every source returns and every later stage reads."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,11 @@ def family_of(formula: str) -> str:
     """
     anonymous = Composition(formula).anonymized_formula
     return _FAMILY_OF_ANONYMOUS_FORMULA.get(anonymous, anonymous)
+
+
+def families_of(crystals: Iterable["Crystal"]) -> list[str]:
+    """Return the paper's families, then by name the others that occur among the crystals."""
+    return [*FAMILIES, *sorted({crystal.family for crystal in crystals} - set(FAMILIES))]
 
 
 def file_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A generator on CDVAE's protocol for Perov-5, beside what its rivals published: reconstruction and generation.
+"""Generators on CDVAE's protocol for Perov-5, beside what its rivals published: reconstruction and generation.
 
 A test file is a table in CDVAE's format: a CIF in a column and ``heat_all``, eV/atom, for the condition. No family and
 no symmetry is asked for; a row with an element that the generator never saw counts as not reconstructed.
@@ -13,11 +13,10 @@ from pymatgen.core import Structure
 from tqdm import tqdm
 
 from data_prep.crystal import Crystal, crystal_from_structure
-from data_prep.errors import InputError
 from data_prep.quarantine import print_rejected
 from data_prep.sources import read_source
-from data_prep.structures.matching import reduced_match
 from data_prep.structures.validity import cdvae_fault
+from experiments.perov5_arrangements import above_best, right_way_round
 from experiments.rivals import PEROV5, Rival
 from experiments.tables import markdown, shown, write_table
 from models.decoding.atoms import Undecodable, to_structure
@@ -26,15 +25,15 @@ from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.generation.request import Request
 from repro.generation.targets import requested_targets
-from repro.network_folders import GENERATOR
+from repro.network_folders import PEROV5_GENERATORS, read_manifest
 from repro.run import Run
 from repro.scoring.benchmark_metrics import coverage, distribution_distance, reconstruction
 from repro.scoring.fingerprints import fingerprints, require_matminer
 from repro.scoring.smact_composition import composition_fault
-from repro.scoring.structure_judgement import comparable
-from repro.training.dataset import batches
+from repro.training.dataset import batches, load_dataset
 
 SAMPLES = 10_000  # CDVAE's protocol
+ARRANGED = 500  # so many samples, and rows, are compared with their other arrangements
 HEADER = (
     "", "match %", "RMSE", "match, valid only %", "structure valid %", "composition valid %", "COV-R %", "COV-P %",
     "EMD density", "EMD elements",
@@ -43,31 +42,58 @@ HEADER = (
 
 def from_run(
     run: Run,
-    generator: Path | None = None,
+    generators: Sequence[Path] = (),
     test: Path | None = None,
     samples: int = SAMPLES,
     limit: int = 0,
     seed: int = 0,
 ) -> dict:
-    """Measure the generator of a folder on the rows of ``test``, at most ``limit`` of them (0: all).
+    """Measure generators on the rows of ``test``, or on the run's held-out crystals, at most ``limit`` (0: all).
 
-    Finished fingerprints and samples are kept in the run's folder, so that a killed command goes on. Raises InputError
-    if matminer is missing, or if a file is missing or of another format.
+    The ``generators`` are folders; the default is the run's own, or with a ``test`` file those that come with the
+    project. Finished fingerprints and samples are kept in the run's folder, so that a killed command goes on. Raises
+    InputError if matminer is missing, or if a file is missing or of another format.
     """
-    if test is None:
-        raise InputError("perov5 needs --test FILE: a table in CDVAE's format (make perov5 DATA=FILE).")
     require_matminer()
-    generator = generator or GENERATOR
-    folder, loaded = run.folder("perov5"), load_generator(generator)
-    crystals, rejected = read_source(str(test))
-    print_rejected(rejected)
+    folders = list(generators) or (list(PEROV5_GENERATORS) if test else [run.folder("generator")])
+    crystals, facts = _test_crystals(run, test, limit)
+    work = run.folder("perov5")
+    return facts | {"measured": [_measured(folder, crystals, work, samples, seed) for folder in folders]}
+
+
+def _test_crystals(run: Run, test: Path | None, limit: int) -> tuple[list[Crystal], dict]:
+    if test is None:
+        dataset, rejected = load_dataset(run), []
+        crystals = [dataset.crystals[index] for index in dataset.indices("test")]
+        name = f"the held-out part of {run.source_name}"
+    else:
+        crystals, rejected = read_source(str(test))
+        print_rejected(rejected)
+        name = test.name
     crystals = crystals[:limit] if limit else crystals
-    pairs = [(one, crystal.structure()) for one, crystal in zip(reconstructed(crystals, loaded), crystals, strict=True)]
-    made = generated(loaded, samples, seed, folder / "samples")
-    facts = {"generator": generator.name, "test": test.name, "rows": len(crystals), "not_read": len(rejected)}
-    unseen = sum(not _known(crystal, loaded) for crystal in crystals)
-    found = {"reconstruction": asdict(reconstruction(pairs)), "unseen_elements": unseen}
-    return facts | found | {"generation": compute(made, crystals, folder / "fingerprints.jsonl", seed)}
+    return crystals, {"test": name, "rows": len(crystals), "not_read": len(rejected)}
+
+
+def _measured(folder: Path, crystals: Sequence[Crystal], work: Path, samples: int, seed: int) -> dict:
+    """Return what is measured of one generator; its samples and fingerprints are kept in the folder ``work``."""
+    generator, manifest = load_generator(folder), read_manifest(folder)
+    rebuilt = zip(reconstructed(crystals, generator), (one.structure() for one in crystals), strict=True)
+    found = {
+        "generator": manifest["preset"],
+        "way": generator.sampling.way,
+        "trained_on": manifest.get("training_crystals"),
+        "unseen_elements": sum(not _known(crystal, generator) for crystal in crystals),
+        "reconstruction": asdict(reconstruction(list(rebuilt))),
+    }
+    made = [None if one is None else crystal_from_structure(one, str(place))
+            for place, one in enumerate(generated(generator, samples, seed, work / "samples"))]  # fmt: skip
+    there = [one for one in made if one is not None]
+    arranged = {
+        "known": right_way_round(there, crystals),
+        "generated": above_best(there[:ARRANGED], generator.properties, generator.volumes),
+        "test": above_best(crystals[:ARRANGED], generator.properties, generator.volumes),
+    }
+    return found | {"generation": compute(made, crystals, work / "fingerprints.jsonl", seed), "arrangement": arranged}
 
 
 def _known(crystal: Crystal, generator: Generator) -> bool:
@@ -98,16 +124,18 @@ def generated(generator: Generator, samples: int, seed: int, parts: Path) -> lis
     return [candidate.structure for batch in found for candidate in batch]
 
 
-def compute(made: Sequence[Structure | None], test: Sequence[Crystal], kept: Path, seed: int) -> dict:
-    """Return the metrics of generated structures beside those of a test set; fingerprints are kept in ``kept``."""
-    crystals = [crystal_from_structure(one, str(place)) for place, one in enumerate(made) if one is not None]
-    structures = [one for one in made if one is not None]
+def compute(made: Sequence[Crystal | None], test: Sequence[Crystal], kept: Path, seed: int) -> dict:
+    """Return the metrics of generated crystals beside those of a test set; fingerprints are kept in ``kept``.
+
+    None is a sample that is no crystal.
+    """
+    crystals = [one for one in made if one is not None]
+    structures, truth = [one.structure() for one in crystals], [one.structure() for one in test]
     ours = fingerprints(crystals, kept, "generated")
     theirs = fingerprints(test, kept, "test")
     apart = np.array([not cdvae_fault(one) for one in structures], dtype=bool)
     possible = np.array([not composition_fault(one.formula) for one in crystals], dtype=bool)
     valid, covered = apart & possible & ours.there, coverage(ours, theirs, len(made))
-    truth = [one.structure() for one in test]
     elements = [len(one.composition) for one in structures]
     return {
         "samples": len(made),
@@ -117,35 +145,20 @@ def compute(made: Sequence[Structure | None], test: Sequence[Crystal], kept: Pat
         "precision": covered.precision,
         "density_emd": distribution_distance([s.density for s in structures], [t.density for t in truth], valid, seed),
         "n_elements_emd": distribution_distance(elements, [len(t.composition) for t in truth], valid, seed),
-        "arrangement": right_way_round(crystals, test),
     }
 
 
-def right_way_round(crystals: Sequence[Crystal], test: Sequence[Crystal]) -> dict:
-    """Return how many crystals have the composition of a test crystal, and the share of them that match one of it.
-
-    Coverage does not tell chemistry that was learned from elements shuffled among A and B; this does.
-    """
-    known: dict[str, list[Structure]] = {}
-    for crystal in test:
-        if (cell := comparable(crystal.structure())) is not None:
-            known.setdefault(crystal.formula, []).append(cell)
-    right = []
-    for crystal in crystals:
-        if crystal.formula in known:
-            cell = comparable(crystal.structure())
-            right.append(cell is not None and any(reduced_match(cell, other) for other in known[crystal.formula]))
-    return {"count": len(right), "right": float(np.mean(right)) if right else None}
-
-
 def rows(found: dict) -> list[list[str]]:
-    """Return our row, then those of the rivals, under ``HEADER``."""
-    rebuilt, made = found["reconstruction"], found["generation"]
+    """Return a row for each of our generators, then those of the rivals, under ``HEADER``."""
+    return [*map(_ours, found["measured"]), *map(_rival, PEROV5)]
+
+
+def _ours(measured: dict) -> list[str]:
+    rebuilt, made = measured["reconstruction"], measured["generation"]
     shares = [made[name] for name in ("structure_valid", "composition_valid", "recall", "precision")]
-    ours = [f"ours ({found['generator']})", shown(100 * rebuilt["matched"]), shown(rebuilt["rmse"], 4),
+    return [f"ours ({measured['generator']})", shown(100 * rebuilt["matched"]), shown(rebuilt["rmse"], 4),
             shown(100 * rebuilt["matched_valid"]), *(shown(100 * share) for share in shares),
             shown(made["density_emd"], 3), shown(made["n_elements_emd"], 4)]  # fmt: skip
-    return [ours, *(_rival(rival) for rival in PEROV5)]
 
 
 def _rival(rival: Rival) -> list[str]:
@@ -156,14 +169,28 @@ def _rival(rival: Rival) -> list[str]:
 
 def text(found: dict) -> str:
     """Return the table in Markdown, and what it was measured on."""
-    made, arrangement = found["generation"], found["generation"]["arrangement"]
-    right = "none" if arrangement["right"] is None else f"{100 * arrangement['right']:.1f} % have its arrangement"
-    notes = (
-        f"{found['generator']} on {found['rows']:,} rows of {found['test']} ({found['unseen_elements']:,} with an "
-        f"element that it never saw) and {made['samples']:,} samples. The rivals: the test split, after training on "
-        f"11,356 structures. {arrangement['count']:,} samples have the composition of a row; of these {right}."
+    sizes = [f"{one['trained_on']:,}" if one["trained_on"] else "an unknown number of" for one in found["measured"]]
+    training = " and ".join(
+        f"{one['generator']} on {size} structures" for one, size in zip(found["measured"], sizes, strict=True)
     )
-    return f"{notes}\n\n{markdown(HEADER, rows(found))}"
+    first = (
+        f"Trained: {training}; the rivals on 11,356 structures, and measured on the test split. Ours on "
+        f"{found['rows']:,} rows: {found['test']}."
+    )
+    return "\n\n".join([first, markdown(HEADER, rows(found)), *map(_arrangement, found["measured"])])
+
+
+def _arrangement(measured: dict) -> str:
+    known, ours, true = (measured["arrangement"][name] for name in ("known", "generated", "test"))
+    parts = [f"{measured['generator']}: {known['count']:,} samples have the composition of a row"]
+    if known["count"]:
+        parts.append(f"{100 * known['right']:.1f} % of these its arrangement")
+    if ours["count"]:
+        parts.append(f"the elements of {100 * ours['best']:.1f} % lie as is best by predicted energy, on average "
+                     f"{ours['mean']:.3f} eV/atom above it ({ours['count']:,} samples)")  # fmt: skip
+    if true["count"]:
+        parts.append(f"of the rows themselves {100 * true['best']:.1f} % and {true['mean']:.3f} eV/atom")
+    return "; ".join(parts) + "."
 
 
 def render(found: dict, path: Path) -> list[Path]:

@@ -93,15 +93,18 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
 
 
 def _perovskites(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--generator", type=Path, help="folder of a generator (default: weights/generator)")
-    command.add_argument("--test", type=Path, help="table in CDVAE's format: cif, heat_all")
+    command.add_argument(
+        "--generator", type=Path, nargs="+", default=[], dest="generators", metavar="DIR",
+        help="folders of generators (default: the run's; with --test: weights/perov5 and weights/perov5-paper)",
+    )  # fmt: skip
+    command.add_argument("--test", type=Path, help="table in CDVAE's format (default: the run's held-out crystals)")
     command.add_argument("--samples", type=int, default=10_000, help="how many crystals are generated (default: 10000)")
     command.add_argument("--limit", type=int, default=0, help="reconstruct only the first N rows (default: all)")
     command.add_argument("--seed", type=int, default=0, help="seed of the samples (default: 0)")
 
 
 def _perovskites_of(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in ("generator", "test", "samples", "limit", "seed")}
+    return {name: getattr(options, name) for name in ("generators", "test", "samples", "limit", "seed")}
 
 
 _REPORT, _PUBLISH_REPORT = "experiments.reporting.report", "experiments.reporting.publish_report"
@@ -179,7 +182,7 @@ EXPERIMENTS = {
         ),
         Experiment(
             "perov5",
-            "a generator on CDVAE's protocol for Perov-5, beside its rivals",
+            "generators on CDVAE's protocol for Perov-5, beside its rivals",
             folder=RESULTS,
             publishes=True,
             add_options=_perovskites,

@@ -9,6 +9,8 @@ TIMES = {
     "improved": "hours on 2 cores, its VAE alone an hour and a half",
     "full": "8 minutes by the clock for its UNet and VAE on a large GPU; refused without one",
     "dfc": "an hour on 2 cores for its VAE; its UNet needs a large GPU, or import-networks",
+    "perov5": "half an hour on 2 cores for its VAE; the UNet is the project's",
+    "perov5-paper": "half an hour on 2 cores for its VAE; the UNet is the project's",
     "paper": "hours on a data-centre GPU; weeks without one",
 }
 

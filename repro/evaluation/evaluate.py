@@ -193,7 +193,8 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
 
 def summarise(records: Records, run: Run) -> dict:
     """Return all metrics, overall and per family, with counts and failures by reason."""
-    groups = {"all": None} | {family: family for family in FAMILIES}
+    measured = {entry["family"] for entries in records.reconstructions.values() for entry in entries}
+    groups = {"all": None} | {family: family for family in (*FAMILIES, *sorted(measured - set(FAMILIES)))}
     return {
         "run": run.name,
         "source": run.source_name,

@@ -42,10 +42,11 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
             "run make evaluate generate again."
         ) from error
     target = to or GENERATOR
-    copy_networks(unet_beside(networks), unet_beside(target))
+    if not run.preset.unet_training.published:
+        copy_networks(unet_beside(networks), unet_beside(target))
+        write_record(unet_beside(target), run, {"train-unet": ""})
     copy_networks(networks, target)
     write_record(target, run, {"train-vae": ""})
-    write_record(unet_beside(target), run, {"train-unet": ""})
     results = PUBLISHED / (to.name if to else "")
     write_json(results / "evaluation.json", numbers)
     print(f"Networks: {target} and {unet_beside(target)}; numbers: {results / 'evaluation.json'}")

@@ -51,6 +51,7 @@ def gather_generator(run: Run) -> dict:
     facts = {
         "preset": run.preset.name,
         "source": run.source_name,
+        "training_crystals": len(dataset.train),
         "split": {"by": run.preset.data.split_by, "seed": run.preset.seed},
         "vae_training": asdict(run.preset.vae_training),
         "unet_training": asdict(run.preset.unet_training),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.conditions import decile_edges
+from data_prep.crystal import FAMILIES
 from data_prep.crystal_table import write_crystals
 from data_prep.files.atomic import write_csv, write_json
 from data_prep.quarantine import Rejected, screen
@@ -22,12 +23,15 @@ def data(run: Run) -> dict:
     """Read the source, reject the crystals that cannot be used, split the rest; write crystals, split and rejected."""
     parameters = run.preset.data
     found, unreadable = read_source(run.source, cell=parameters.cell)
-    usable, unusable = screen(found, max_sites=parameters.max_sites)
+    papers = not parameters.any_crystal
+    families = FAMILIES if papers else None
+    usable, unusable = screen(found, max_sites=parameters.max_sites, families=families, cubic=papers)
     rejected = unreadable + unusable
-    crystals = limit_crystals(usable, parameters.limit, run.preset.seed)
+    crystals = limit_crystals(usable, parameters.limit, run.preset.seed, per_family=papers)
     parts = split_crystals(
-        crystals, parameters.split_by, parameters.test_fraction, parameters.validation_fraction, run.preset.seed
-    )
+        crystals, parameters.split_by, parameters.test_fraction, parameters.validation_fraction, run.preset.seed,
+        per_family=papers,
+    )  # fmt: skip
     energies = np.array([crystal.formation_energy_per_atom for crystal in crystals])
     edges = decile_edges(energies[parts == "train"], run.preset.vae.conditions)
     folder = run.folder("data")

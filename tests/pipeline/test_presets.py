@@ -34,7 +34,7 @@ def test_the_announcement_says_which_preset_why_and_how_to_choose():
     for word in ("laptop", "no GPU is visible", "minutes", "PRESET=paper", "SOURCE=", "runs/laptop"):
         assert word in text
     assert "hours on 2 cores" in announcement(Run(IMPROVED, "embedded", "improved", Path("nowhere")), gpu=False)
-    assert set(PRESETS) == {"smoke", "laptop", "improved", "full", "dfc", "paper"}
+    assert set(PRESETS) == {"smoke", "laptop", "improved", "full", "dfc", "perov5", "perov5-paper", "paper"}
 
 
 def test_runs_on_other_data_have_folders_of_their_own():
