@@ -58,6 +58,18 @@ def read_structures(paths: Path | Sequence[Path]) -> Found:
     return crystals, rejected
 
 
+def require_whole(paths: Sequence[Path], rejected: Sequence[Rejected]) -> None:
+    """Raise InputError if frames or blocks of a file among ``paths`` were left out, as a command's last act.
+
+    What was read counts. A file that lies in a folder or an archive, and a row of a table, may be left out.
+    """
+    for path in map(Path, paths):
+        own = (path.name, f"{path.name}#")
+        of_file = [one for one in rejected if len(paths) == 1 or one.id == own[0] or one.id.startswith(own[1])]
+        if path.is_file() and frame_reader(path) and of_file:
+            raise InputError(f"{path} was not read as a whole, see above (left out: {len(of_file)}); the rest is done.")
+
+
 def named(paths: Sequence[Path]) -> str:
     """Return paths in words for a sentence about all of them."""
     return ", ".join(str(path) for path in paths)

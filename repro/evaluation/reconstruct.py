@@ -14,7 +14,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv, write_text
 from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_standard_cell
-from data_prep.sources.structure_files import named, read_structures
+from data_prep.sources.structure_files import named, read_structures, require_whole
 from data_prep.structures.cif import cif_text
 from models.decoding.atoms import Decoded, Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
@@ -53,6 +53,7 @@ def reconstruct_files(paths: Sequence[Path], out: Path | None = None, weights: P
     write_csv(out / "reconstruction.csv", rows, COLUMNS)
     exact = sum(row.get("exact") is True for row in rows)
     print(f"{len(rows)} structures, {exact} come back entirely right; {out / 'reconstruction.csv'}")
+    require_whole(paths, rejected)
 
 
 def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crystal], list[Rejected]]:

@@ -14,7 +14,7 @@ from data_prep.files.atomic import csv_text, write_text
 from data_prep.graphs import Graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import print_rejected
-from data_prep.sources.structure_files import named, read_structures
+from data_prep.sources.structure_files import named, read_structures, require_whole
 from repro.network_folders import PROPERTY_NETWORKS
 from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
@@ -47,7 +47,10 @@ def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NET
 
 
 def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:
-    """Predict the structures of ``paths`` as CSV, to the screen or ``out``; raises InputError if none can be."""
+    """Predict the structures of ``paths`` as CSV, to the screen or ``out``.
+
+    Raises InputError if none can be, and at the end if one of several in a file was left out.
+    """
     crystals, rejected = read_structures(paths)
     drawn, without_graph = with_graphs(crystals)
     refused = rejected + without_graph
@@ -63,9 +66,10 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
     text = csv_text(rows)
     if out is None:
         print(text, end="")
-        return
-    write_text(out, text)
-    print(f"{len(drawn)} predicted, {len(refused)} left out; {out}")
+    else:
+        write_text(out, text)
+        print(f"{len(drawn)} predicted, {len(refused)} left out; {out}")
+    require_whole(paths, rejected)
 
 
 def _written(value: str | float) -> str:

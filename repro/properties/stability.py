@@ -19,7 +19,7 @@ from data_prep.hull.convex_hull import Hull, HullPoint
 from data_prep.hull.table import load_hull
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
 from data_prep.quarantine import Rejected, print_rejected
-from data_prep.sources.structure_files import read_structures
+from data_prep.sources.structure_files import read_structures, require_whole
 from repro.network_folders import PROPERTY_NETWORKS
 from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
@@ -120,18 +120,16 @@ def hull_files(
     ``weights`` is the folder of property networks, ``folder`` that of the hull. Raises InputError if nothing can be
     said of any crystal.
     """
-    hull, refused, crystals = load_hull(folder), [], []
-    for path in paths:
-        found, rejected = read_structures(path)
-        refused += rejected
-        for crystal in found:
-            try:
-                hull.at(Composition(crystal.formula))
-                crystals.append(crystal)
-            except InputError as error:
-                refused.append(Rejected(crystal.id, "no_reference", str(error)))
+    hull, without_reference, crystals = load_hull(folder), [], []
+    found, unreadable = read_structures(paths)
+    for crystal in found:
+        try:
+            hull.at(Composition(crystal.formula))
+            crystals.append(crystal)
+        except InputError as error:
+            without_reference.append(Rejected(crystal.id, "no_reference", str(error)))
     drawn, without_graph = with_graphs(crystals)
-    refused += without_graph
+    refused = unreadable + without_reference + without_graph
     print_rejected(refused)
     if not drawn:
         raise InputError(
@@ -143,9 +141,10 @@ def hull_files(
             print(f"{id}: {warning}", file=sys.stderr)
     if out is None:
         print(_screen(table))
-        return
-    write_text(out, table.to_csv(index=False, float_format="%.4g", lineterminator="\n"))
-    print(f"{len(drawn)} crystals, {len(refused)} left out; {out}")
+    else:
+        write_text(out, table.to_csv(index=False, float_format="%.4g", lineterminator="\n"))
+        print(f"{len(drawn)} crystals, {len(refused)} left out; {out}")
+    require_whole(paths, unreadable)
 
 
 def _table(drawn: Sequence[tuple[Crystal, Graph]], judge: EnergyJudge) -> "pd.DataFrame":

@@ -14,7 +14,7 @@ from data_prep.crystal import file_name
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
-from data_prep.sources.structure_files import named, read_structures
+from data_prep.sources.structure_files import named, read_structures, require_whole
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
 
@@ -39,6 +39,7 @@ def relax_files(paths: Sequence[Path], out: Path | None, options: CalculationOpt
     found = relax_structures(structures, options.calculator(), out)
     if all(row["status"] != CONVERGED for row in found):
         raise InputError(f"{named(paths)}: nothing could be relaxed; see above.")
+    require_whole(paths, rejected)
 
 
 def _beside(path: Path) -> Path:

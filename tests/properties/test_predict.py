@@ -4,10 +4,12 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import ase.io
 import keras
 import numpy as np
 import pytest
 from pymatgen.core import Element, Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from data_prep.coordination import all_coordinations
 from data_prep.crystal import crystal_from_structure
@@ -220,6 +222,27 @@ def test_several_paths_and_a_folder_of_candidates_are_predicted_under_their_ids(
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["id"] for row in rows] == ["c-3", "cifs/c-3-MgO.cif"]
     assert len({row["poisson_ratio"] for row in rows}) == 1
+
+
+def test_a_file_whose_frames_are_not_all_read_ends_with_2_after_the_rest(one_network, tmp_path, capsys):
+    good, empty = write_frames(tmp_path / "two.extxyz"), tmp_path / "empty.cif"
+    empty.write_text("")
+    out = tmp_path / "out.csv"
+    asked = ["predict", str(good), "--weights", str(one_network), "--out", str(out)]
+    assert exit_code(main, asked) == 0 and len(out.read_text().splitlines()) == 3
+    good.write_text(good.read_text().replace("Mg", "Xx", 1))
+    for paths in ([str(good)], [str(good), str(empty)]):
+        out.unlink()
+        assert exit_code(main, ["predict", *paths, *asked[2:]]) == 2
+        said = capsys.readouterr()
+        assert "1 predicted" in said.out and len(out.read_text().splitlines()) == 2
+        assert said.err.splitlines()[-1].startswith(f"{good} was not read as a whole, see above (left out: 1)")
+
+
+def write_frames(path):
+    """Write magnesia twice as extended XYZ and return the path."""
+    ase.io.write(path, [AseAtomsAdaptor.get_atoms(oxide())] * 2)
+    return path
 
 
 def test_only_bad_files_stop_it(weights, tmp_path, capsys):

@@ -100,8 +100,9 @@ def test_what_cannot_be_placed_is_named_and_left_out(files, weights, tmp_path, c
     rock_salt("Po", "O", 5.0).to(str(tmp_path / "polonia.cif"), fmt="cif")
     (tmp_path / "empty.cif").write_text("")
     bad = [str(tmp_path / "polonia.cif"), str(tmp_path / "empty.cif")]
-    assert exit_code(main, ["hull", files[0], *bad, "--weights", str(weights)]) == 0
+    assert exit_code(main, ["hull", files[0], *bad, "--weights", str(weights)]) == 2  # of a file there was nothing
     printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1].startswith(f"{bad[1]} was not read as a whole")
     assert "polonia.cif: left out, no reference: PoO: the hull of" in printed.err and "reference of Po" in printed.err
     assert "empty.cif: left out" in printed.err and "titanate.cif" in printed.out
     assert exit_code(main, ["hull", *bad, "--weights", str(weights), "--out", str(tmp_path / "none.csv")]) == 2
