@@ -161,7 +161,7 @@ perov5: PRESET = perov5
 perov5: SOURCE = $(or $(DATA),embedded)
 perov5: RUN = perov5
 perov5: matminer $(if $(DATA),perov5-networks)  ## CDVAE's benchmark Perov-5, beside the rivals: DATA=table trains both VAEs and measures the tenth held out; TEST=table: what comes with the project, or GENERATOR=folder (hours)
-perov5-networks: setup
+perov5-networks: setup  ## the trainings of perov5 alone, on DATA=table (an hour for each VAE)
 	@for preset in $(PEROV5); do \
 		$(MAKE) --no-print-directory generator PRESET=$$preset SOURCE='$(DATA)' RUN=$$preset; done
 deviations: setup  ## docs/deviations.md: every choice that differs from the paper's

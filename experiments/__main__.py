@@ -5,10 +5,10 @@ import argparse
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.files.json_files import read_json
 from experiments.registry import EXPERIMENTS, Experiment
-from repro.commands import add_run_options, run_of
 from repro.exits import stopping, terminate_like_interrupt
 from repro.locks import reading
 from repro.run import PUBLISHED
+from repro.run_options import add_run_options, run_of
 
 
 def parser() -> argparse.ArgumentParser:

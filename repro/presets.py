@@ -231,7 +231,7 @@ PEROV5 = replace(
     FULL,
     name="perov5",
     data=DataParameters(split_by="id", test_fraction=0.1, any_crystal=True),
-    vae=replace(IMPROVED.vae, epochs=16),
+    vae=replace(IMPROVED.vae, epochs=10),
     vae_training=IMPROVED.vae_training,
     unet_training=TrainingParameters(published=True),
     generate=replace(FULL.generate, random_spread=1.0),

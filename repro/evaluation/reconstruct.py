@@ -19,7 +19,8 @@ from data_prep.structures.cif import cif_text
 from models.decoding.atoms import Decoded, Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
 from repro.evaluation.evaluate import compare
-from repro.generation.generator import BATCH, MAX_BASE_SITES, Generator
+from repro.generation.bases import MAX_BASE_SITES
+from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.network_folders import GENERATOR
 from repro.training.dataset import batches

@@ -10,13 +10,24 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.formulas import guessed_formula, nearest_formulas, read_formula
-from data_prep.quarantine import Rejected, Unusable, symmetry
+from data_prep.quarantine import Rejected, Unusable, screen, symmetry
+from data_prep.source_names import BASES
+from data_prep.sources import read_source
 from data_prep.sources.cells import in_standard_cell
 from data_prep.sources.cif_folder import read_cif
 from data_prep.sources.frame_readers import frame_reader
 from data_prep.structures.standard_cell import has_standard_axes
 
 NEAREST, SHOWN = 5, 10  # names in an error, crystals of one formula
+MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
+
+
+def base_crystals(source: str) -> list[Crystal]:
+    """Return the crystals of a source that a base compound may be chosen from, in their primitive cells."""
+    found, _ = read_source(source)
+    if source == BASES:  # screened when the table was made
+        return found
+    return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
 
 
 def find_base(name: str, crystals: Sequence[Crystal]) -> Crystal:

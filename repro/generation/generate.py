@@ -8,13 +8,14 @@ from pathlib import Path
 from data_prep.files.atomic import write_json
 from data_prep.structures.cif import structure_of
 from models.decoding.species import AllowedElements
+from repro.generation.bases import base_crystals, is_file
 from repro.generation.candidate_files import TABLE, CandidateFiles
 from repro.generation.candidates import Candidate
 from repro.generation.funnel import Filters, Funnel
-from repro.generation.generator import Generator, base_crystals
+from repro.generation.generator import Generator
 from repro.generation.generator_folder import load_generator
 from repro.generation.request import Request
-from repro.generation.targets import Target, is_file, pipeline_targets, requested_targets, sampler_for
+from repro.generation.targets import Target, pipeline_targets, requested_targets, sampler_for
 from repro.locks import making
 from repro.relaxation.relax_files import relax_generated
 from repro.run import Run

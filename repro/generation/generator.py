@@ -12,7 +12,7 @@ import os
 from collections import abc
 from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -30,21 +30,21 @@ from data_prep.graphs import crystal_graph
 from data_prep.hull.convex_hull import Hull
 from data_prep.hull.table import load_hull
 from data_prep.property_labels import FORMATION_ENERGY
-from data_prep.quarantine import screen
 from data_prep.source_names import BASES
-from data_prep.sources import read_source
 from data_prep.workers import in_order_with
 from models.cell_volume import VolumeRegression
 from models.decoding.species import AllowedElements, allowed_elements
 from models.element_roles import ElementRoles
 from models.latent_sampler import LatentSampler
-from repro.decoding.decoder import WORTH_SHARING, Decoder, MapToDecode
-from repro.decoding.latents import Autoencoder, LatentMaps
-from repro.generation.candidates import Candidate, describe
+from repro.decoding.decoder import WORTH_SHARING, Decoder
+from repro.decoding.latents import Autoencoder
+from repro.generation.bases import base_crystals, is_file
+from repro.generation.candidates import Candidate
 from repro.generation.chemical_neighbours import Neighbourhood
 from repro.generation.funnel import Funnel
 from repro.generation.request import Request
-from repro.generation.targets import Target, in_turn, is_file, requested_targets
+from repro.generation.sampling import Sampling
+from repro.generation.targets import Target, in_turn, requested_targets
 from repro.network_folders import identity_of_networks
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
 from repro.properties.network_folder import load_property_networks
@@ -53,9 +53,6 @@ from repro.training.dataset import batches
 
 BATCH = 10  # samples: a core lists the first of them within a second
 Batches = abc.Generator[list[Candidate], None, None]  # this module has a Generator of its own
-Samples = Sequence[tuple[Target, int]]  # a target and a number each
-Task = tuple[Samples, list[MapToDecode] | None, list[Candidate] | None]
-MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,7 @@ class Generator:
                 bar.update(len(candidates))
                 yield candidates
 
-    def _latents(
+    def latents(
         self, samples: Sequence[tuple[Target, int]], centres: dict[str, np.ndarray], allowed: AllowedElements
     ) -> np.ndarray:
         """Return the latent vectors (n, L) of samples; neighbours of a base are encoded together."""
@@ -226,7 +223,7 @@ class Generator:
                 moved[place] = near.sample(target.base, streams[place])
         if moved:
             crystals = list(moved.values())
-            conditions = self._one_hot([samples[place][0].condition for place in moved])
+            conditions = self.one_hot([samples[place][0].condition for place in moved])
             means, log_vars = self.autoencoder.encode(
                 self.maps_of(crystals), conditions, [crystal.numbers for crystal in crystals]
             )
@@ -262,7 +259,7 @@ class Generator:
     def conditions_of(self, crystals: Sequence[Crystal]) -> np.ndarray:
         """Return the conditions (B, K) of crystals by their formation energies."""
         energies = np.array([crystal.formation_energy_per_atom for crystal in crystals])
-        return self._one_hot(condition_bins(energies, self.edges))
+        return self.one_hot(condition_bins(energies, self.edges))
 
     def predicted_energies(self, crystals: Sequence[Crystal]) -> np.ndarray:
         """Return the formation energies (B,) in eV/atom that the property networks predict.
@@ -284,59 +281,11 @@ class Generator:
         if target.base is None:
             return np.zeros(self.autoencoder.decoder.latent, dtype=np.float32)
         maps, numbers = self.maps_of([target.base]), [target.base.numbers]
-        return self.autoencoder.encode(maps, self._one_hot([target.condition]), numbers)[0][0]
+        return self.autoencoder.encode(maps, self.one_hot([target.condition]), numbers)[0][0]
 
-    def _one_hot(self, conditions: Sequence[int]) -> np.ndarray:
+    def one_hot(self, conditions: Sequence[int]) -> np.ndarray:
+        """Return conditions (B,), counted from 0, as vectors (B, K)."""
         return one_hot(np.asarray(conditions), self.n_conditions)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """What turns samples into candidates.
-
-    The ``generator``, its ``decoder`` into the elements that are allowed, and the middle (L,) of each target's latents.
-    """
-
-    generator: Generator
-    decoder: Decoder
-    centres: dict[str, np.ndarray]
-
-    def without_unet(self) -> "Sampling":
-        """Return the same for other processes, which have no UNet: each would start a training framework."""
-        decoder = replace(self.decoder, unet=_no_unet)
-        return replace(self, generator=replace(self.generator, decoder=decoder), decoder=decoder)
-
-    def task(self, samples: Samples, found: list[Candidate] | None) -> Task:
-        """Return what another process needs for samples: their segmented maps, if the UNet has to run before."""
-        if found is not None or self.generator.sampling.way == "composition":
-            return samples, None, found
-        maps = self._maps(samples)
-        return samples, self.decoder.prepare(maps, self.decoder.segment(maps.maps)), None
-
-    def candidates(self, task: Task) -> list[Candidate]:
-        """Return the candidates of samples, unless they are found already."""
-        samples, prepared, found = task
-        if found is not None:
-            return found
-        prepared = self.decoder.prepare(self._maps(samples)) if prepared is None else prepared
-        outcomes = list(self.decoder.decode(None, prepared, self.generator.sampling.way))
-        return describe(samples, outcomes, self.generator)
-
-    def _maps(self, samples: Samples) -> LatentMaps:
-        z = self.generator._latents(samples, self.centres, self.decoder.elements)
-        return self.generator.autoencoder.decode(z, self.generator._one_hot([one.condition for one, _ in samples]))
-
-
-def _no_unet() -> None:
-    raise RuntimeError("The UNet runs in the first process only.")
-
-
-def base_crystals(source: str) -> list[Crystal]:
-    """Return the crystals of a source that a base compound may be chosen from, in their primitive cells."""
-    found, _ = read_source(source)
-    if source == BASES:  # screened when the table was made
-        return found
-    return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
 
 
 def _digest(samples: Sequence[tuple[Target, int]], allowed: AllowedElements) -> str:

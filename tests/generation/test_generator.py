@@ -78,8 +78,8 @@ def test_neighbours_of_a_base_are_encoded_and_sampled_whatever_the_batch(generat
     targets, allowed = [beside(base, 3, 4, 0.3, seed=1), at_random(2, 4, seed=1)], generator.allowed()
     centres = {target.name: np.zeros(4) for target in targets}
     samples = in_turn(targets)
-    together = generator._latents(samples, centres, allowed)
-    one_by_one = np.concatenate([generator._latents([sample], centres, allowed) for sample in samples])
+    together = generator.latents(samples, centres, allowed)
+    one_by_one = np.concatenate([generator.latents([sample], centres, allowed) for sample in samples])
     np.testing.assert_allclose(together, one_by_one, atol=1e-5)
     assert len(np.unique(together.round(4), axis=0)) == len(samples)
 

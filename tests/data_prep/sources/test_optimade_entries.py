@@ -16,8 +16,9 @@ from data_prep.sources import optimade, read_source
 from data_prep.sources.optimade import base_url, crystal_of
 from data_prep.sources.optimade_client import Page
 from data_prep.sources.optimade_labels import labels_of
-from repro.commands import parser, run_of
+from repro.commands import parser
 from repro.run import default_name
+from repro.run_options import run_of
 from tests.conftest import ROOT
 
 OQMD = labels_of({"_oqmd_delta_e": {"unit": "eV/atom"}}, "https://oqmd.org/optimade")
