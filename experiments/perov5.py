@@ -167,17 +167,26 @@ def _rival(rival: Rival) -> list[str]:
             shown(rival.n_elements, 4)]  # fmt: skip
 
 
-def text(found: dict) -> str:
-    """Return the table in Markdown, and what it was measured on."""
+def trained_on(found: dict) -> str:
+    """Return in a sentence what ours and the rivals' were trained and measured on."""
     sizes = [f"{one['trained_on']:,}" if one["trained_on"] else "an unknown number of" for one in found["measured"]]
     training = " and ".join(
         f"{one['generator']} on {size} structures" for one, size in zip(found["measured"], sizes, strict=True)
     )
-    first = (
+    return (
         f"Trained: {training}; the rivals on 11,356 structures, and measured on the test split. Ours on "
         f"{found['rows']:,} rows: {found['test']}."
     )
-    return "\n\n".join([first, markdown(HEADER, rows(found)), *map(_arrangement, found["measured"])])
+
+
+def statements(found: dict) -> list[str]:
+    """Return for each of our generators in a sentence whether its elements lie on the right sites."""
+    return list(map(_arrangement, found["measured"]))
+
+
+def text(found: dict) -> str:
+    """Return the table in Markdown, and what it was measured on."""
+    return "\n\n".join([trained_on(found), markdown(HEADER, rows(found)), *statements(found)])
 
 
 def _arrangement(measured: dict) -> str:

@@ -28,12 +28,13 @@ OF_NETWORKS = {"figure2": figure2.NETWORKS, "figure3": latent_space.NETWORKS, "s
 class Published:
     """What comes with the project instead of a run's own results, for a run that ranks by the published networks.
 
-    ``table1``, ``table5`` and ``calibration`` are empty for any other run.
+    ``table1``, ``table5``, ``calibration`` and ``perov5`` are empty for any other run.
     """
 
     table1: dict = field(default_factory=dict)
     table5: dict = field(default_factory=dict)
     calibration: dict = field(default_factory=dict)
+    perov5: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _of_networks(run: Run) -> dict[str, Stored | None]:
 
 
 def _published() -> Published:
-    return Published(*(_json(PUBLISHED / f"{name}.json") for name in ("table1", "table5", "calibration")))
+    return Published(*(_json(PUBLISHED / f"{name}.json") for name in ("table1", "table5", "calibration", "perov5")))
 
 
 def with_intervals(evaluation: Evaluation) -> Evaluation:

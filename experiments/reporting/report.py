@@ -23,6 +23,7 @@ from experiments.reporting.material import Material, gather
 from experiments.reporting.property_sections import calibrated, figure_5, table_1
 from experiments.reporting.run_facts import every_deviation, table_6, warnings, what_was_run
 from experiments.reporting.stored_sections import (
+    benchmark,
     beyond_the_paper,
     density_slices,
     figure_2,
@@ -89,6 +90,7 @@ PARTS: dict[str, tuple[Callable[[Material], Section], ...]] = {
         losses,
         generated,
         beyond_the_paper,
+        benchmark,
         calibrated,
         every_deviation,
     ),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments import figure2, figure3, figure6, figure7, novelty, slices, table2, table3, table4, table5
+from experiments import figure2, figure3, figure6, figure7, novelty, perov5, slices, table2, table3, table4, table5
 from experiments.reporting import differences
 from experiments.reporting.document import Block, Figure, Section, Table, Text, number
 from experiments.reporting.generated_crystals import facts, viewer
@@ -114,6 +114,15 @@ def table_5(material: Material) -> Section:
     statements = (Text(sentence) for sentence in table5.statements(found))
     table = Table(f"Table 5, the ablations: {table5.trained_on(found)}", table5.HEADER, table5.cells(found))
     return Section(title, (table, *statements, Text(found["note"])), differences.ABLATIONS)
+
+
+def benchmark(material: Material) -> Section:
+    """The method on CDVAE's benchmark of perovskites, beside its rivals: trainings of their own."""
+    title, found = "Perov-5: the method on its rivals' benchmark", material.published.perov5
+    if not found:
+        return Section(title, (Text("Not measured yet: make perov5 DATA=table PUBLISH=1."),))
+    table = Table(perov5.trained_on(found), perov5.HEADER, [tuple(row) for row in perov5.rows(found)])
+    return Section(title, (table, *map(Text, perov5.statements(found))))
 
 
 def figure_2(material: Material) -> Section:

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from data_prep.crystal import crystal_from_structure
 from data_prep.property_labels import FORMATION_ENERGY
 from experiments import perov5
 from experiments.perov5_arrangements import above_best, right_way_round
+from experiments.reporting.material import Published
+from experiments.reporting.stored_sections import benchmark
 from experiments.rivals import PEROV5
 from models.latent_sampler import LatentSampler
 from repro.decoding.knowledge import fit_latent_sampler
@@ -126,3 +129,8 @@ def test_the_table_has_the_rivals_below_ours(tmp_path):
     assert page.startswith("Trained: mine on 3,238 structures; the rivals on 11,356 structures")
     assert "Ours on 10 rows: test.csv." in page
     assert [path.name for path in perov5.render(found, tmp_path / "perov5")] == ["perov5.json", "perov5.md"]
+    section = benchmark(SimpleNamespace(published=Published(perov5=found)))
+    table, statement = section.blocks
+    assert table.rows[0][0] == "ours (mine)" and statement.text == "mine: 0 samples have the composition of a row."
+    (nothing,) = benchmark(SimpleNamespace(published=Published())).blocks
+    assert nothing.text.startswith("Not measured yet")
