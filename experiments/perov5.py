@@ -25,7 +25,7 @@ from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.generation.request import Request
 from repro.generation.targets import requested_targets
-from repro.network_folders import PEROV5_GENERATORS, read_manifest
+from repro.network_folders import PEROV5_GENERATOR, read_manifest
 from repro.run import Run
 from repro.scoring.benchmark_metrics import coverage, distribution_distance, reconstruction
 from repro.scoring.fingerprints import fingerprints, require_matminer
@@ -50,12 +50,12 @@ def from_run(
 ) -> dict:
     """Measure generators on the rows of ``test``, or on the run's held-out crystals, at most ``limit`` (0: all).
 
-    The ``generators`` are folders; the default is the run's own, or with a ``test`` file those that come with the
+    The ``generators`` are folders; the default is the run's own, or with a ``test`` file the one that comes with the
     project. Finished fingerprints and samples are kept in the run's folder, so that a killed command goes on. Raises
     InputError if matminer is missing, or if a file is missing or of another format.
     """
     require_matminer()
-    folders = list(generators) or (list(PEROV5_GENERATORS) if test else [run.folder("generator")])
+    folders = list(generators) or [PEROV5_GENERATOR if test else run.folder("generator")]
     crystals, facts = _test_crystals(run, test, limit)
     work = run.folder("perov5")
     return facts | {"measured": [_measured(folder, crystals, work, samples, seed) for folder in folders]}

@@ -95,7 +95,7 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
 def _perovskites(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--generator", type=Path, nargs="+", default=[], dest="generators", metavar="DIR",
-        help="folders of generators (default: the run's; with --test: weights/perov5 and weights/perov5-paper)",
+        help="folders of generators (default: the run's; with --test: weights/perov5)",
     )  # fmt: skip
     command.add_argument("--test", type=Path, help="table in CDVAE's format (default: the run's held-out crystals)")
     command.add_argument("--samples", type=int, default=10_000, help="how many crystals are generated (default: 10000)")

@@ -89,9 +89,9 @@ class ImprovedVAE(CondDFCVAE):
     builders = (build_improved_encoder, build_improved_decoder)
     names = (*CondDFCVAE.names, "coordinate_mse", "composition")
 
-    def terms(self, x, y_pred) -> dict:
+    def terms(self, x, y_pred, training=True) -> dict:
         """Return the terms of the loss of a batch by name."""
-        found = super().terms(x, y_pred)
+        found = super().terms(x, y_pred, training)
         true, predicted = x["composition"], ops.clip(y_pred["composition"], 1e-7, 1.0)
         divergence = ops.sum(true * (ops.log(ops.clip(true, 1e-7, 1.0)) - ops.log(predicted)), axis=-1)
         squared = ops.square(x["maps"] - y_pred["maps"])

@@ -148,6 +148,7 @@ class CondDFCVAE(keras.Model):
         self.decoder = decoder(parameters, grid)
         self.sampling = Sampling(seed, name="sampling")
         self._features = features
+        self.perceptual_training = True  # False: only validation adds the perceptual term
         self.trackers = {name: keras.metrics.Mean(name=name) for name in self.names}
         self.built = True  # the parts are built; weights can be loaded before the first batch
 
@@ -163,18 +164,18 @@ class CondDFCVAE(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the scalar loss of a batch and record its terms by name."""
-        terms = self.terms(x, y_pred)
+        terms = self.terms(x, y_pred, training)
         for name, value in terms.items():
             self.trackers[name].update_state(value)
         return self.weigh(terms)
 
-    def terms(self, x, y_pred) -> dict:
+    def terms(self, x, y_pred, training=True) -> dict:
         """Return the terms of the loss of a batch by name; ``mse`` includes ``density_mse``."""
         true, predicted = x["maps"], y_pred["maps"]
-        squared = ops.square(true - predicted)
+        squared, perceives = ops.square(true - predicted), self.perceptual_training or not training
         return {
             "mse": ops.mean(squared),
-            "perceptual": self._perceptual(true, predicted),
+            "perceptual": self._perceptual(true, predicted) if perceives else ops.zeros(()),
             "kld": ops.mean(kl_divergence(y_pred["z_mean"], y_pred["z_log_var"])),
             "density_mse": ops.mean(squared[..., 0]),
         }

@@ -24,7 +24,7 @@ GENERATOR = WEIGHTS / "generator"
 PROPERTY_NETWORKS = WEIGHTS / "cgcnn-improved"  # that predict and rank by default
 PAPERS_PROPERTY_NETWORKS = WEIGHTS / "cgcnn"  # the paper's architecture
 UNET = "unet"  # the folder of a generator's UNet, beside the generator's own
-PEROV5_GENERATORS = (WEIGHTS / "perov5", WEIGHTS / "perov5-paper")  # the two VAEs on CDVAE's benchmark
+PEROV5_GENERATOR = WEIGHTS / "perov5"  # trained on CDVAE's benchmark
 PUBLISHED_UNET = WEIGHTS / UNET
 MANIFEST = "manifest.json"
 

@@ -23,12 +23,13 @@ def fit_on_maps(
     training: TrainingParameters,
     feed: Feed,
     folder: Path,
+    begin: Callable[[int], None] = lambda epoch: None,
     **losses,
 ) -> dict:
     """Fit a network to the maps of the training part, validate it after each epoch, and return the stage's counts.
 
-    Validation maps are those of the real crystals, without rotations, exchanged elements or errors. The ``losses``
-    are those of ``compile_model``.
+    ``begin`` is called with the number of each epoch, counted from 0, before it. Validation maps are those of the real
+    crystals, without rotations, exchanged elements or errors. The ``losses`` are those of ``compile_model``.
     """
     dataset, seed = load_dataset(run), run.preset.seed
     train, held_out = dataset.indices("train"), dataset.indices("validation", training.validation_limit)
@@ -44,11 +45,16 @@ def fit_on_maps(
     )
     compile_model(model, budget, training.precision, **losses)
     exchange = exchange_of(dataset, training.substituted, run.preset.voxels.radii)
+
+    def samples(epoch: int) -> keras.utils.PyDataset:
+        begin(epoch)
+        return feed(order, epoch, exchange, training.noise)
+
     with explaining_memory(folder.name, parameters.batch_size):
         history = fit_epochs(
             model,
             budget,
-            lambda epoch: feed(order, epoch, exchange, training.noise),
+            samples,
             feed(held_order, 0, Exchange(dataset.crystals), 0.0),
             folder,
         )

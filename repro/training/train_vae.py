@@ -51,11 +51,19 @@ def train_vae(run: Run) -> dict:
     def feed(order: SampleOrder, epoch: int, exchange: Exchange, noise: float) -> VAEFeed:
         return VAEFeed(store, conditions, order, epoch, exchange)
 
+    vae = model
     if training.drawn_on == "device":
         radii = radii_of(run.preset.voxels.radii)
-        model = VAEOnDevice(model, MapDrawing(radii, store.grid, labels=False, errors=False, seed=run.preset.seed))
+        model = VAEOnDevice(vae, MapDrawing(radii, store.grid, labels=False, errors=False, seed=run.preset.seed))
         feed = crystal_feed(dataset)
-    counts = fit_on_maps(run, model, parameters, training, feed, folder)
+
+    def begin(epoch: int) -> None:
+        perceives = epoch >= training.perceptual_from
+        if perceives != vae.perceptual_training:
+            vae.perceptual_training = perceives
+            model.make_train_function(force=True)
+
+    counts = fit_on_maps(run, model, parameters, training, feed, folder, begin)
     return counts | ({"perceptual_scale": scale} if scale else {})
 
 

@@ -59,6 +59,10 @@ def test_every_stage_is_stamped_with_versions_counts_and_duration(finished):
 
 
 def test_losses_are_logged_by_name(finished):
+    with open(finished / "runs/test/train-vae/history.csv", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert float(first["perceptual"]) == 0 < float(second["perceptual"])  # perceptual_from = 1
+    assert float(first["val_perceptual"]) > 0 and float(second["val_perceptual"]) > 0
     header = (finished / "runs/test/train-vae/history.csv").read_text().splitlines()[0]
     assert {"mse", "perceptual", "kld", "val_mse"} <= set(header.split(","))
     header = (finished / "runs/test/train-unet/history.csv").read_text().splitlines()[0]
