@@ -15,22 +15,30 @@ import numpy as np
 class LatentSampler:
     """N encoded crystals: ``z_mean`` (N, L), their ``conditions`` (N,) and ``families`` (N,) as whole numbers.
 
-    ``noise`` (F, L) is the mean variance of a family's posteriors.
+    ``noise`` (F, L) is the mean variance of a family's posteriors. With ``one_by_one`` a latent is drawn from the
+    posterior of one of the crystals, the aggregated posterior: nearer to them, and better where the condition's
+    crystals have too little in common for a Gaussian.
     """
 
     z_mean: np.ndarray
     conditions: np.ndarray
     families: np.ndarray
     noise: np.ndarray
+    one_by_one: bool = False
 
     def draw(self, condition: int, scale: float, rng: np.random.Generator) -> np.ndarray:
-        """Return one latent vector (L,) of a condition, its distance from the mean of its family times ``scale``.
+        """Return one latent vector (L,) of a condition.
 
-        A random combination of a group's deviations has the group's own covariance, whatever its rank.
-        Raises ValueError if no crystal was encoded under the condition.
+        Its distance from the mean of its family, or from one crystal's, is multiplied by ``scale``. A random
+        combination of a group's deviations has the group's own covariance, whatever its rank. Raises ValueError if no
+        crystal was encoded under the condition.
         """
         under = np.flatnonzero(self.conditions == condition)
-        family = self.families[rng.choice(under)]
+        crystal = rng.choice(under)
+        family = self.families[crystal]
+        if self.one_by_one:
+            noise = np.sqrt(self.noise[family]) * rng.standard_normal(self.z_mean.shape[1])
+            return self.z_mean[crystal].astype(np.float64) + scale * noise
         group = self.z_mean[under[self.families[under] == family]].astype(np.float64)
         middle = group.mean(axis=0)
         shares = rng.standard_normal(len(group)) / np.sqrt(max(len(group) - 1, 1))

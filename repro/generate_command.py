@@ -54,8 +54,9 @@ def generate_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--random-from",
-        choices=("encoded", "normal"),
-        help="random latents as those of the training crystals lie, or N(0, 1) as in the paper (default: the preset's)",
+        choices=("encoded", "posteriors", "normal"),
+        help="random latents as those of the training crystals lie together, N(0, 1) as in the paper, or from the "
+        "posterior of one training crystal each (default: the preset's)",
     )
     command.add_argument("--seed", type=int, help="seed of the samples (default: the preset's)")
     command.add_argument("--elements", metavar="Na,Cl,..", help="atoms may be of these elements only")

@@ -14,7 +14,7 @@ from models.decoding.watershed_parameters import PAPERS_READING, WatershedParame
 from models.table6 import CGCNNParameters, UNetParameters, VAEParameters
 
 Schedule = Literal["constant", "cosine"]
-RandomFrom = Literal["normal", "encoded"]
+RandomFrom = Literal["normal", "encoded", "posteriors"]
 Around = Literal["noise", "neighbours"]
 PerceptualScale = Literal["raw", "mean_square"]
 Place = Literal["host", "device"]
@@ -103,7 +103,7 @@ class GenerateParameters:
     spread: float = 0.5  # F18: the standard deviation around a base
     around: Around = "noise"  # of the encoded base; "neighbours": crystals like it, of elements near to its own (F46)
     distance: float = 0.2  # of the neighbours, from 0 (near) to 1 (far)
-    random_from: RandomFrom = "normal"  # Methods: z from N(0, 1); "encoded": as the training crystals' latents lie
+    random_from: RandomFrom = "normal"  # Methods: z from N(0, 1); else as the training crystals' latents lie
     random_spread: float = 1.0  # factor of a random draw's distance from the middle
     networks: Literal["run", "published"] = "run"  # whose property networks rank the candidates
     fitted_cells: bool = False  # not in the paper: cells get the volume that fits their atoms (F47)
@@ -238,7 +238,7 @@ PEROV5 = replace(
     vae=replace(IMPROVED.vae, epochs=10),
     vae_training=IMPROVED.vae_training,
     unet_training=TrainingParameters(published=True),
-    generate=replace(FULL.generate, random_spread=1.0),
+    generate=replace(FULL.generate, random_from="posteriors", random_spread=1.0),
 )
 
 PEROV5_PAPER = replace(

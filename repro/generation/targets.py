@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +44,9 @@ class Target:
     def sampling(self) -> str:
         """How the latents are sampled, in a word."""
         if self.base is None:
-            return "encoded" if self.sampler else "normal"
+            if self.sampler is None:
+                return "normal"
+            return "posteriors" if self.sampler.one_by_one else "encoded"
         return "noise" if self.distance is None else "neighbours"
 
     def digest(self, allowed: np.ndarray) -> str:
@@ -163,4 +165,5 @@ def sampler_for(generator: "Generator", random_from: RandomFrom) -> LatentSample
         return None
     if generator.latent_sampler is None:
         raise InputError("This generator has no latents of training crystals to sample from: add --random-from normal.")
-    return generator.latent_sampler
+    sampler = generator.latent_sampler
+    return replace(sampler, one_by_one=True) if random_from == "posteriors" else sampler

@@ -53,6 +53,18 @@ def test_the_noise_of_the_posteriors_is_added_and_the_spread_scales_all():
     assert narrow[:, 3].std() == pytest.approx(0.2, rel=0.15)
 
 
+def test_one_by_one_the_latents_are_those_of_single_crystals_and_the_spread_scales_their_noise():
+    found = replace(fitted(noise=np.log(0.04)), one_by_one=True)
+    under = found.z_mean[BINS == 1].astype(float)
+    for spread in (1.0, 0.5):
+        target = at_random(1, 1000, 0, found, spread)
+        assert target.sampling == "posteriors"
+        z = latents(target)
+        nearest = np.linalg.norm(z[:, None] - under, axis=-1).argmin(axis=1)
+        assert (z - under[nearest]).std() == pytest.approx(0.2 * spread, rel=0.1)
+        assert len(np.unique(nearest)) == len(under)
+
+
 def test_a_sample_depends_on_seed_and_number_alone():
     target = at_random(1, 40, 5, fitted())
     np.testing.assert_array_equal(latents(target)[17], target.latent(17, None))
