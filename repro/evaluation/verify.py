@@ -20,7 +20,6 @@ from data_prep.hull.table import load_hull
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.source_names import BASES
 from data_prep.sources import read_source
-from data_prep.sources.cells import in_standard_cell
 from data_prep.splits import split_crystals
 from data_prep.voxelize import voxelize
 from models.decoding.atoms import Undecodable
@@ -150,7 +149,7 @@ def _held_out(crystals: Sequence[Crystal]) -> list[Crystal]:
         raise InputError(
             f"{HELD_OUT} names {trained[0]}, which the preset full does not hold out: the split has changed."
         )
-    return [in_standard_cell(of_id[id][0]) for id in ids]
+    return [of_id[id][0] for id in ids]
 
 
 def _reconstructed(generator: Generator, crystals: Sequence[Crystal]) -> Numbers:
