@@ -127,7 +127,10 @@ def test_the_table_has_the_rivals_below_ours(tmp_path):
     assert others[1][:3] == ["Cond-DFC-VAE, as its rivals ran it", "51.65", "0.0217"]
     page = perov5.text(found)
     assert page.startswith("Trained: mine on 3,238 structures; the rivals on 11,356 structures")
-    assert "Ours on 10 rows: test.csv." in page
+    assert "Ours on 10 rows: test.csv, with 100 samples." in page
+    with_real = perov5.rows(found | {"ceiling": made | {"samples": 1000, "precision": 0.667}})
+    assert with_real[1][:4] == ["1,000 real crystals of the training part", "–", "–", "–"]
+    assert with_real[1][7] == "66.70" and with_real[2:] == others
     assert [path.name for path in perov5.render(found, tmp_path / "perov5")] == ["perov5.json", "perov5.md"]
     section = benchmark(SimpleNamespace(published=Published(perov5=found)))
     table, statement = section.blocks
