@@ -204,7 +204,7 @@ DEVIATIONS = (
         "The encodings of this VAE leave most of N(0, 1) empty.",
     ),
     Deviation(
-        "Perceptual term on two cores (preset `dfc`)",
+        "Perceptual term on two cores (preset dfc)",
         "in every step, on all of a batch",
         "as the paper",
         "not in the first 42 of 50 epochs, then on 2 of the 8 samples of a batch (`perceptual_from`, "
@@ -213,7 +213,7 @@ DEVIATIONS = (
         "samples.",
     ),
     Deviation(
-        "Crystals of every stoichiometry (presets `perov5`, `perov5-paper`)",
+        "Crystals of every stoichiometry (presets perov5, perov5-paper)",
         "AB, ABX3, ABX2, cubic",
         "the same",
         "any formula and symmetry, split by crystal (`any_crystal`)",

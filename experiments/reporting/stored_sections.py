@@ -120,7 +120,7 @@ def benchmark(material: Material) -> Section:
     """The method on CDVAE's benchmark of perovskites, beside its rivals: trainings of their own."""
     title, found = "Perov-5: the method on its rivals' benchmark", material.published.perov5
     if not found:
-        return Section(title, (Text("Not measured yet: make perov5 DATA=table PUBLISH=1."),))
+        return Section(title, (Text("Not run yet: make perov5 DATA=table PUBLISH=1 trains generators of its own."),))
     table = Table(perov5.trained_on(found), perov5.HEADER, [tuple(row) for row in perov5.rows(found)])
     return Section(title, (table, *map(Text, perov5.statements(found))))
 

@@ -32,7 +32,14 @@ from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.generation.request import Request
 from repro.generation.targets import requested_targets
-from repro.network_folders import GENERATOR, PAPERS_PROPERTY_NETWORKS, PROPERTY_NETWORKS, read_manifest, unet_beside
+from repro.network_folders import (
+    GENERATOR,
+    PAPERS_PROPERTY_NETWORKS,
+    PEROV5_GENERATOR,
+    PROPERTY_NETWORKS,
+    read_manifest,
+    unet_beside,
+)
 from repro.presets import FULL
 from repro.properties.network_folder import load_property_networks
 from repro.run import PUBLISHED
@@ -118,7 +125,7 @@ def _expected(form: str) -> Numbers:
 
 def _measure(size: Size) -> Iterator[tuple[str, float]]:
     """Yield every number with its name, from the weights to generated crystals."""
-    for folder in (GENERATOR, unet_beside(GENERATOR), PAPERS_PROPERTY_NETWORKS, PROPERTY_NETWORKS):
+    for folder in (GENERATOR, PEROV5_GENERATOR, unet_beside(GENERATOR), PAPERS_PROPERTY_NETWORKS, PROPERTY_NETWORKS):
         yield f"files of weights/{folder.name} with their checksums", len(read_manifest(folder)["sha256"])
     generator, crystals = load_generator(), read_source(BASES)[0]
     held_out = _held_out(crystals)

@@ -136,4 +136,4 @@ def test_the_table_has_the_rivals_below_ours(tmp_path):
     table, statement = section.blocks
     assert table.rows[0][0] == "ours (mine)" and statement.text == "mine: 0 samples have the composition of a row."
     (nothing,) = benchmark(SimpleNamespace(published=Published())).blocks
-    assert nothing.text.startswith("Not measured yet")
+    assert nothing.text.startswith("Not run yet: make perov5")

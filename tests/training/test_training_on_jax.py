@@ -70,6 +70,7 @@ print("trained on", keras.backend.backend())
 """
 
 
+@pytest.mark.nightly  # minutes of compilation; tests/models/test_backends.py trains every network on JAX
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_a_training_in_float16_by_the_clock_on_drawn_maps_runs_on_jax(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
