@@ -20,9 +20,9 @@ def family_of(formula: str) -> str:
     return _FAMILY_OF_ANONYMOUS_FORMULA.get(anonymous, anonymous)
 
 
-def families_of(crystals: Iterable["Crystal"]) -> list[str]:
-    """Return the paper's families, then by name the others that occur among the crystals."""
-    return [*FAMILIES, *sorted({crystal.family for crystal in crystals} - set(FAMILIES))]
+def all_families(occurring: Iterable[str]) -> list[str]:
+    """Return the paper's families, then by name the others that occur."""
+    return [*FAMILIES, *sorted(set(occurring) - set(FAMILIES))]
 
 
 def file_name(name: str) -> str:

@@ -63,9 +63,8 @@ def require_whole(paths: Sequence[Path], rejected: Sequence[Rejected]) -> None:
 
     What was read counts. A file that lies in a folder or an archive, and a row of a table, may be left out.
     """
-    for path in map(Path, paths):
-        own = (path.name, f"{path.name}#")
-        of_file = [one for one in rejected if len(paths) == 1 or one.id == own[0] or one.id.startswith(own[1])]
+    for path in paths:
+        of_file = [one for one in rejected if len(paths) == 1 or f"{one.id}#".startswith(f"{path.name}#")]
         if path.is_file() and frame_reader(path) and of_file:
             raise InputError(f"{path} was not read as a whole, see above (left out: {len(of_file)}); the rest is done.")
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from data_prep.box import shift_to_origin
 from data_prep.cell_angles import AngleRule
-from data_prep.crystal import Crystal, families_of
+from data_prep.crystal import Crystal, all_families
 from data_prep.shards import VoxelStore
 from models.decoding.arrangements import Arrangements
 from models.decoding.structure_types import StructureType
@@ -48,9 +48,9 @@ def fit_latent_sampler(dataset: Dataset, chosen: np.ndarray, mean: np.ndarray, l
 
     A family without a crystal gets the mean variance of all.
     """
-    crystals = [dataset.crystals[index] for index in chosen]
-    names = families_of(crystals)
-    families = np.array([names.index(crystal.family) for crystal in crystals])
+    of_crystals = [dataset.crystals[index].family for index in chosen]
+    names = all_families(of_crystals)
+    families = np.array([names.index(family) for family in of_crystals])
     variance = np.exp(log_var)
     everyone = np.ones(len(chosen), dtype=bool)
     members = [families == family if (families == family).any() else everyone for family in range(len(names))]

@@ -16,7 +16,7 @@ from pymatgen.core import Element
 from tqdm import tqdm
 
 from data_prep.box import box_positions, voxel_edges, voxel_positions
-from data_prep.crystal import FAMILIES, Crystal
+from data_prep.crystal import Crystal, all_families
 from data_prep.files.atomic import write_json
 from data_prep.shards import VoxelStore, fingerprint
 from models.decoding import Way
@@ -193,8 +193,8 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
 
 def summarise(records: Records, run: Run) -> dict:
     """Return all metrics, overall and per family, with counts and failures by reason."""
-    measured = {entry["family"] for entries in records.reconstructions.values() for entry in entries}
-    groups = {"all": None} | {family: family for family in (*FAMILIES, *sorted(measured - set(FAMILIES)))}
+    measured = (entry["family"] for entries in records.reconstructions.values() for entry in entries)
+    groups = {"all": None} | {family: family for family in all_families(measured)}
     return {
         "run": run.name,
         "source": run.source_name,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_prep.crystal import Crystal, families_of
+from data_prep.crystal import Crystal, all_families
 from data_prep.errors import InputError
 from models.latent_sampler import LatentSampler
 from repro.generation.bases import choice, crystals_named, find_base, is_file
@@ -106,7 +106,7 @@ def pipeline_targets(
     rng = np.random.default_rng(seed)
     targets = []
     train = dataset.indices("train")
-    for family in families_of(dataset.train):
+    for family in all_families(crystal.family for crystal in dataset.train):
         members = [index for index in train if dataset.crystals[index].family == family]
         for index in rng.permutation(members)[: parameters.bases_per_family]:
             base = dataset.crystals[index]
