@@ -1,5 +1,6 @@
 """The record of one crystal, which every source returns and every later stage reads."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -59,6 +60,12 @@ class Crystal:
     def n_sites(self) -> int:
         """Number of sites in the cell."""
         return len(self.numbers)
+
+    def key(self, also: str = "") -> str:
+        """Return a hash of cell, species and sites, and of ``also``: journals keep under it what was found."""
+        parts = (self.lengths, self.angles, self.numbers, self.fractional)
+        content = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+        return hashlib.sha256(also.encode() + content).hexdigest()[:32]
 
     def structure(self) -> Structure:
         """Return the crystal as a pymatgen ``Structure``, with its true angles."""

@@ -54,6 +54,7 @@ class TrainingParameters:
     validation_limit: int = 0  # structures measured after each epoch, 0 for the whole validation part
     schedule: Schedule = "constant"  # learning rate over the steps
     warmup_steps: int = 0  # linear rise before the schedule
+    restarts: int = 0  # of the cosine: equal parts of the epochs, each from the full rate
     start_from_statistics: bool = False  # not in the paper: see ``start_from_statistics`` in models/vae.py
     perceptual_scale: PerceptualScale = "mean_square"  # F42: of each layer's difference; "raw" as the released weights
     perceptual_samples: int = (
@@ -235,8 +236,8 @@ PEROV5 = replace(
     FULL,
     name="perov5",
     data=DataParameters(split_by="id", test_fraction=0.1, any_crystal=True),
-    vae=replace(IMPROVED.vae, epochs=10),
-    vae_training=IMPROVED.vae_training,
+    vae=replace(IMPROVED.vae, epochs=20),
+    vae_training=replace(IMPROVED.vae_training, restarts=1),
     unet_training=TrainingParameters(published=True),
     generate=replace(FULL.generate, random_from="posteriors", random_spread=1.0),
 )

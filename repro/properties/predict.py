@@ -3,25 +3,31 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pymatgen.core import Structure
+from tqdm import tqdm
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.files.atomic import csv_text, write_text
+from data_prep.files.journal import Journal
 from data_prep.graphs import Graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import print_rejected
+from data_prep.quarantine import Rejected, print_rejected
 from data_prep.sources.structure_files import named, read_structures, require_whole
-from repro.network_folders import PROPERTY_NETWORKS
+from repro.network_folders import PROPERTY_NETWORKS, identity_of_networks
 from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD, PropertyNetworks
 
 if TYPE_CHECKING:
     import pandas as pd
+
+HEADER = {"predictions": 1}  # the version of what the journal's rows hold
+KEPT_AFTER = 512  # crystals: after so many the rows are kept
 
 
 def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NETWORKS) -> "pd.DataFrame":
@@ -49,27 +55,64 @@ def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NET
 def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path = PROPERTY_NETWORKS) -> None:
     """Predict the structures of ``paths`` as CSV, to the screen or ``out``.
 
-    Raises InputError if none can be, and at the end if one of several in a file was left out.
+    With ``out``, a command that was killed goes on with what is missing: the rows are kept in a hidden file beside
+    ``out`` until all are there. Raises InputError if none can be predicted, and at the end if one of several in a file
+    was left out.
     """
     crystals, rejected = read_structures(paths)
-    drawn, without_graph = with_graphs(crystals)
-    refused = rejected + without_graph
-    print_rejected(refused)
-    if not drawn:
-        count = f"all {len(refused)} structures were" if len(refused) > 1 else "its structure was"
+    print_rejected(rejected)
+    networks = load_property_networks(weights)
+    with TemporaryDirectory() as nowhere:
+        journal = Journal(out.with_name(f".{out.name}.jsonl") if out else Path(nowhere, "rows.jsonl"), HEADER)
+        rows, without_graph = _predicted(crystals, networks, identity_of_networks(weights), journal)
+    left_out = len(rejected) + len(without_graph)
+    print_rejected(without_graph)
+    for row in rows:
+        if row["warning"]:
+            print(f"{row['id']}: {row['warning']}", file=sys.stderr)
+    if rows and out:
+        write_text(out, csv_text(rows))
+        print(f"{len(rows)} predicted, {left_out} left out; {out}")
+    elif rows:
+        print(csv_text(rows), end="")
+    if out:
+        journal.path.unlink()
+    if not rows:
+        count = f"all {left_out} structures were" if left_out > 1 else "its structure was"
         raise InputError(f"{named(paths)}: nothing can be predicted; {count} left out, see above.")
-    columns = property_columns(drawn, load_property_networks(weights))
-    for id, warning in zip(columns["id"], columns["warning"], strict=True):
-        if warning:
-            print(f"{id}: {warning}", file=sys.stderr)
-    rows = [dict(zip(columns, map(_written, row), strict=True)) for row in zip(*columns.values(), strict=True)]
-    text = csv_text(rows)
-    if out is None:
-        print(text, end="")
-    else:
-        write_text(out, text)
-        print(f"{len(drawn)} predicted, {len(refused)} left out; {out}")
     require_whole(paths, rejected)
+
+
+def _predicted(
+    crystals: Sequence[Crystal], networks: PropertyNetworks, identity: str, journal: Journal
+) -> tuple[list[dict[str, str]], list[Rejected]]:
+    """Return a row of ``property_columns`` for each crystal with a graph, and the others; the journal keeps the rows.
+
+    ``identity`` is that of the networks.
+    """
+    keys = [crystal.key(f"{identity} {crystal.id}") for crystal in crystals]
+    missing = [(key, crystal) for key, crystal in zip(keys, crystals, strict=True) if key not in journal.items]
+    refused: list[Rejected] = []
+    done = len(crystals) - len(missing)
+    few = len(crystals) <= KEPT_AFTER
+    with tqdm(total=len(crystals), initial=done, desc="predict", unit=" crystals", disable=few or None) as bar:
+        for start in range(0, len(missing), KEPT_AFTER):
+            part = missing[start : start + KEPT_AFTER]
+            drawn = {}
+            for key, crystal in part:
+                with_graph, without_graph = with_graphs([crystal])
+                refused += without_graph
+                if with_graph:
+                    drawn[key] = with_graph[0]
+            rows = _rows(list(drawn.values()), networks)
+            journal.add([{"key": key, "row": row} for key, row in zip(drawn, rows, strict=True)])
+            bar.update(len(part))
+    return [journal.items[key]["row"] for key in keys if key in journal.items], refused
+
+
+def _rows(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> list[dict[str, str]]:
+    columns = property_columns(drawn, networks) if drawn else {}
+    return [dict(zip(columns, map(_written, row), strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _written(value: str | float) -> str:

@@ -5,7 +5,6 @@ ElementProperty without imputing (132 values), standardised by known compounds. 
 differ by an eighth of a deviation in the mean and by 1 % in the deviation, at the median.
 """
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.files.journal import Journal
 from data_prep.workers import in_order
-from repro.scoring.reference import crystal_bytes
 
 SCALE = Path(__file__).with_name("magpie_scale.csv")  # of 6,000 formulas of the hull that comes with the project
 HEADER = {"fingerprints": 1}
@@ -52,7 +50,7 @@ def fingerprints(crystals: Sequence[Crystal], kept: Path, what: str = "fingerpri
     """
     require_matminer()
     journal = Journal(kept, HEADER)
-    keys = [hashlib.sha256(crystal_bytes(crystal)).hexdigest()[:32] for crystal in crystals]
+    keys = [crystal.key() for crystal in crystals]
     missing = {key: crystal for key, crystal in zip(keys, crystals, strict=True) if key not in journal.items}
     waiting = []
     with tqdm(total=len(missing), desc=what, unit=" structures", disable=None) as bar:

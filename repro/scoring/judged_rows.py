@@ -11,7 +11,7 @@ from data_prep.files.atomic import plain
 from data_prep.files.journal import Journal
 from data_prep.workers import in_order
 from repro.properties.stability import EnergyJudge
-from repro.scoring.reference import Reference, crystal_bytes
+from repro.scoring.reference import Reference
 from repro.scoring.score_rows import LABEL, with_interval
 from repro.scoring.structure_judgement import Group, Judged, judge_group, repeats
 
@@ -39,8 +39,7 @@ def judged_rows(
 
 
 def _key(crystal: Crystal, settings: str) -> str:
-    text = f"{settings} {crystal.id} {crystal.formation_energy_per_atom}".encode()
-    return hashlib.sha256(text + crystal_bytes(crystal)).hexdigest()[:32]
+    return crystal.key(f"{settings} {crystal.id} {crystal.formation_energy_per_atom}")
 
 
 def grouped(crystals: Iterable[Crystal], reference: Reference) -> list[Group]:
@@ -97,4 +96,4 @@ def mark_repeats(rows: Sequence[dict], crystals: Sequence[Crystal], journal: Jou
 
 
 def _key_of_all(crystals: Sequence[Crystal], places: Sequence[int]) -> str:
-    return hashlib.sha256(b"".join(crystal_bytes(crystals[place]) for place in places)).hexdigest()[:32]
+    return hashlib.sha256("".join(crystals[place].key() for place in places).encode()).hexdigest()[:32]

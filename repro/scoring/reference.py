@@ -51,8 +51,7 @@ class Reference:
         """A hash of the crystals, their ids and energies: scores against another reference are others."""
         digest = hashlib.sha256()
         for crystal in self.crystals:
-            digest.update(f"{crystal.id} {crystal.formation_energy_per_atom}".encode())
-            digest.update(crystal_bytes(crystal))
+            digest.update(crystal.key(f"{crystal.id} {crystal.formation_energy_per_atom}").encode())
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -84,14 +83,6 @@ def _shares(formula: str) -> np.ndarray:
     for symbol, share in Composition(formula).fractional_composition.get_el_amt_dict().items():
         shares[ATOMIC_NUMBERS[symbol]] = share
     return shares
-
-
-def crystal_bytes(crystal: Crystal) -> bytes:
-    """Return cell, species and sites of a crystal as bytes."""
-    return b"".join(
-        np.ascontiguousarray(part).tobytes()
-        for part in (crystal.lengths, crystal.angles, crystal.numbers, crystal.fractional)
-    )
 
 
 def read_reference(source: str) -> Reference:

@@ -39,17 +39,29 @@ class Budget:
     warmup_steps: int
     patience: int = 0  # epochs without improvement before stopping, 0 for never
     minutes: float = 0.0  # by the clock, whatever ``epochs`` is; 0 trains ``epochs`` epochs
+    restarts: int = 0  # of a cosine over the epochs
 
 
 def adam(budget: Budget) -> keras.optimizers.Optimizer:
     """Return Adam (Methods: "Training procedures were performed using the ADAM optimizer")."""
     rate: float | keras.optimizers.schedules.LearningRateSchedule = budget.learning_rate
     if budget.schedule == "cosine" and not budget.minutes:  # the clock sets the rate itself
-        total = max(1, budget.epochs * budget.steps - budget.warmup_steps)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, total, warmup_target=budget.learning_rate, warmup_steps=budget.warmup_steps
-        )
+        rate = _Cosines(budget)
     return keras.optimizers.Adam(rate)
+
+
+class _Cosines(keras.optimizers.schedules.LearningRateSchedule):
+    """A rise and a cosine, begun again at each of the budget's restarts (Loshchilov and Hutter, 2017)."""
+
+    def __init__(self, budget: Budget):
+        self.steps = max(1, budget.epochs * budget.steps // (budget.restarts + 1))
+        falling = max(1, self.steps - budget.warmup_steps)
+        self.cycle = keras.optimizers.schedules.CosineDecay(
+            0.0, falling, warmup_target=budget.learning_rate, warmup_steps=budget.warmup_steps
+        )
+
+    def __call__(self, step):
+        return self.cycle(keras.ops.mod(step, self.steps))
 
 
 def compile_model(model: keras.Model, budget: Budget, precision: Precision = "float32", **losses) -> None:

@@ -42,6 +42,7 @@ def fit_on_maps(
         training.schedule,
         training.warmup_steps,
         minutes=training.minutes,
+        restarts=training.restarts,
     )
     compile_model(model, budget, training.precision, **losses)
     exchange = exchange_of(dataset, training.substituted, run.preset.voxels.radii)

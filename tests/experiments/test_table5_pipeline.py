@@ -11,7 +11,7 @@ from repro.training.train_vae import trained_vae
 from tests.support.exit_code import run_experiment as main
 from tests.support.pipeline import small_source
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly  # minutes: two UNets and three VAEs; test_table5.py has what is shared and repeated
 
 OF_RUN = ("--preset", "smoke", "--source", "crystals.csv", "--shared", "nowhere")
 LAST = "test-table5-dfc-sigma_r-seed_0"  # the preset itself

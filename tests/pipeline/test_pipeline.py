@@ -112,22 +112,11 @@ def test_generating_again_gives_the_same_candidates(finished):
 
 
 def test_the_generator_from_python_gives_the_candidates_of_the_command(finished):
-    asked = [
-        "--base",
-        "made-001",
-        "--count",
-        "3",
-        "--known",
-        "--seed",
-        "5",
-        "--formation-energy",
-        "-1",
-        "--spread",
-        "0.3",
-    ]
-    assert repro("generate", *asked, "--out", "by-command") == 0
+    asked = ("--base", "made-001", "--samples", "8", "--known", "--seed", "5")
+    around = ("--formation-energy", "-1", "--spread", "0.3")
+    assert repro("generate", *asked, *around, "--out", "by-command") == 0
     generator = load_generator(Path("runs/test/generator"), Path("runs/test/properties"))
-    wanted = {"count": 3, "known": True, "source": "crystals.csv", "seed": 5, "formation_energy": -1, "spread": 0.3}
+    wanted = {"samples": 8, "known": True, "source": "crystals.csv", "seed": 5, "formation_energy": -1, "spread": 0.3}
     valid = sorted(generator.around("made-001", **wanted), key=lambda one: one.rank)
     with open("by-command/candidates.csv") as file:
         rows = list(csv.DictReader(file))

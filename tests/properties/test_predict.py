@@ -20,6 +20,7 @@ from models.cgcnn import build_cgcnn, set_target_scale
 from models.table6 import CGCNNParameters
 from repro.__main__ import main
 from repro.network_folders import read_manifest
+from repro.properties import predict as predict_command
 from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks, write_property_networks
 from repro.properties.networks import ZERO_GAP, PropertyNetworks, predict
@@ -143,6 +144,30 @@ def test_rows_follow_the_order_of_the_files(weights, networks, tmp_path):
     assert [row["formula"] for row in rows] == [crystal.formula for crystal in crystals]
     alone = [arrays(networks.predict([crystal_graph(crystal)]))[0] for crystal in crystals]
     np.testing.assert_allclose(values(rows), alone, rtol=1e-3)  # four digits are printed
+
+
+def test_a_stopped_prediction_goes_on_and_gives_the_same_table(one_network, tmp_path, monkeypatch):
+    folder, asked = tmp_path / "many", []
+    folder.mkdir()
+    for place, crystal in enumerate(made_up_crystals(7)):
+        crystal.structure().to(str(folder / f"{place}.cif"), fmt="cif")
+    whole = rows_of(folder, one_network, tmp_path / "whole.csv")
+    answer = PropertyNetworks.predict
+
+    def stopping(networks, graphs):
+        asked.append(len(graphs))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return answer(networks, graphs)
+
+    monkeypatch.setattr(predict_command, "KEPT_AFTER", 2)
+    monkeypatch.setattr(PropertyNetworks, "predict", stopping)
+    command = ["predict", str(folder), "--weights", str(one_network), "--out", str(tmp_path / "parts.csv")]
+    assert exit_code(main, command) == 2
+    kept = tmp_path / ".parts.csv.jsonl"
+    assert kept.exists() and not (tmp_path / "parts.csv").exists()
+    assert rows_of(folder, one_network, tmp_path / "parts.csv") == whole
+    assert asked == [2, 2, 2, 2, 1] and not kept.exists()  # of the last three, the rest
 
 
 def test_an_answer_does_not_depend_on_the_other_crystals(networks):
