@@ -37,13 +37,14 @@ class LatentSampler:
         crystal = rng.choice(under)
         family = self.families[crystal]
         if self.one_by_one:
-            noise = np.sqrt(self.noise[family]) * rng.standard_normal(self.z_mean.shape[1])
-            return self.z_mean[crystal].astype(np.float64) + scale * noise
-        group = self.z_mean[under[self.families[under] == family]].astype(np.float64)
-        middle = group.mean(axis=0)
-        shares = rng.standard_normal(len(group)) / np.sqrt(max(len(group) - 1, 1))
-        noise = np.sqrt(self.noise[family]) * rng.standard_normal(group.shape[1])
-        return middle + scale * (shares @ (group - middle) + noise)
+            middle, deviation = self.z_mean[crystal].astype(np.float64), 0.0
+        else:
+            group = self.z_mean[under[self.families[under] == family]].astype(np.float64)
+            middle = group.mean(axis=0)
+            shares = rng.standard_normal(len(group)) / np.sqrt(max(len(group) - 1, 1))
+            deviation = shares @ (group - middle)
+        noise = np.sqrt(self.noise[family]) * rng.standard_normal(self.z_mean.shape[1])
+        return middle + scale * (deviation + noise)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name in the types in which they are stored, the latents as float16."""

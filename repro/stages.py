@@ -14,7 +14,7 @@ from data_prep.files.checksum import file_sha256
 from repro import stamps
 from repro.backend import start_backend
 from repro.locks import making, reading
-from repro.network_folders import PROPERTY_NETWORKS, identity_of_networks
+from repro.network_folders import PROPERTY_NETWORKS, PUBLISHED_UNET, identity_of_networks
 from repro.released.released_files import identity_of_released
 from repro.run import Run
 
@@ -71,6 +71,13 @@ def _ranking(run: Run) -> dict:
     return {"property_networks": identity_of_networks(PROPERTY_NETWORKS)} if published else {}
 
 
+def _training_of_unet(run: Run) -> dict:
+    """A UNet that comes with the project counts by its checksum, like published property networks."""
+    training = run.preset.unet_training
+    published = {"published_unet": identity_of_networks(PUBLISHED_UNET)} if training.published else {}
+    return asdict(run.preset.unet) | asdict(training) | {"seed": run.preset.seed} | published
+
+
 STAGES = {
     "data": Stage(
         "repro.training.prepare:data",
@@ -90,7 +97,7 @@ STAGES = {
     "train-unet": Stage(
         "repro.training.train_unet:train_unet",
         ("voxelize",),
-        lambda run: asdict(run.preset.unet) | asdict(run.preset.unet_training) | {"seed": run.preset.seed},
+        _training_of_unet,
         "train the UNet that finds elements and atoms in a map",
     ),
     "train-vae": Stage(
