@@ -51,7 +51,7 @@ class LatentSampler:
         return {
             "z_mean": self.z_mean.astype(np.float16),
             "conditions": self.conditions.astype(np.uint8),
-            "families": self.families.astype(np.uint8),
+            "families": self.families.astype(np.uint16),
             "noise": self.noise.astype(np.float32),
         }
 

@@ -17,17 +17,10 @@ if TYPE_CHECKING:
     from repro.generation.request import Request
 
 COUNT = 100  # candidates that are listed if no number is asked for
-_SAMPLING = (
-    "formation_energy",
-    "count",
-    "samples",
-    "distance",
-    "spread",
-    "seed",
-    "out",
-    "random_from",
-    "property_weights",
-)
+_OF_A_SEARCH = (
+    "formation_energy", "count", "samples", "known", "distance", "spread", "random_from", "seed", "elements", "out",
+    "weights", "property_weights", "relax", "same_stoichiometry", "charge_balanced", "novel", "energy_window", "unique",
+)  # fmt: skip
 
 
 def generate_options(command: argparse.ArgumentParser) -> None:
@@ -101,7 +94,7 @@ def generate(options: argparse.Namespace) -> None:
     if options.base or options.random:
         _generate_wanted(options, request)
         return
-    given = [name for name in _SAMPLING if getattr(options, name) is not None]
+    given = [name for name in _OF_A_SEARCH if getattr(options, name) not in (None, False)]
     if given:
         raise InputError(f"--{given[0].replace('_', '-')} needs --base or --random beside it.")
     run_stage("generate", run_of(options), options.again)

@@ -27,6 +27,7 @@ UNET = "unet"  # the folder of a generator's UNet, beside the generator's own
 PEROV5_GENERATOR = WEIGHTS / "perov5"  # trained on CDVAE's benchmark
 PUBLISHED_UNET = WEIGHTS / UNET
 MANIFEST = "manifest.json"
+WIDTHS = "widths.json"  # of the errors of property networks, beside their manifest
 
 if TYPE_CHECKING:
     import keras
@@ -89,9 +90,15 @@ def _remedy(folder: Path) -> str:
 
 
 def identity_of_networks(folder: Path) -> str:
-    """Return a hash of everything in a folder of networks: the manifest has the checksums of the rest."""
+    """Return a hash of all networks in a folder: the manifest has their checksums."""
     path = folder / MANIFEST
     return file_sha256(path) if path.is_file() else "missing"
+
+
+def identity_of_predictions(folder: Path) -> str:
+    """Return a hash of what property networks predict: of themselves, and of how far they may be off."""
+    widths = folder / WIDTHS
+    return " ".join([identity_of_networks(folder), file_sha256(widths) if widths.is_file() else "no widths"])
 
 
 def copy_networks(source: Path, target: Path) -> None:

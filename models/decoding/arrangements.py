@@ -73,13 +73,19 @@ class Arrangements:
         of_unit = size * float(composition[1:] @ self.volumes[1:]) / max(float(composition[1:].sum()), 1e-9)
         return [size * max(1, round(float(np.prod(lengths)) / of_unit / BOX_SHARE))]
 
-    def species(self, composition: np.ndarray, n_sites: int) -> np.ndarray:
-        """Return the atomic numbers (n_sites,) nearest to the shares (95,), in known counts if there are any."""
+    def species(self, composition: np.ndarray, n_sites: int) -> np.ndarray | None:
+        """Return the atomic numbers (n_sites,) nearest to the shares (95,), in known counts if there are any.
+
+        None if every known crystal of so many sites has more elements than there are shares above 0.
+        """
         order = np.argsort(-composition, kind="stable")
         known = self.counts.get(n_sites, ())
         if not known:
             return np.repeat(np.arange(len(composition)), apportion(composition, n_sites))
-        likely = max(known, key=lambda counts: _log_likelihood(composition[order], np.array(counts)))
+        possible = [counts for counts in known if len(counts) <= np.count_nonzero(composition)]
+        if not possible:
+            return None
+        likely = max(possible, key=lambda counts: _log_likelihood(composition[order], np.array(counts)))
         return np.repeat(order[: len(likely)], likely)
 
     def log_likelihood(self, composition: np.ndarray, n_sites: int) -> float:

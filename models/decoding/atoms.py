@@ -127,6 +127,8 @@ def decode_by_composition(
         return _decoded(match.numbers, match.cartesian, lengths)
     gaussians = fit_composition(density, lengths, shares, arrangements, parameters.fit, count)
     expected = arrangements.species(shares, len(gaussians.rows))
+    if expected is None:
+        return Undecodable("fewer elements than any known crystal")
     if len(np.unique(expected)) > arrangements.most_elements:
         return Undecodable("more elements than any known crystal")
     numbers = assign_species(gaussians, expected, elements, parameters.fit)
@@ -136,9 +138,9 @@ def decode_by_composition(
 def _known_type(density, lengths, shares, elements, arrangements: Arrangements, count: int | None) -> Match | None:
     """Return the known structure type nearest to a map, among those of ``count`` sites or of each likely number."""
     counts = [count] if count else arrangements.numbers_of_sites(shares, lengths)
+    of_each = ((arrangements.species(shares, one), arrangements.types.get(one, ())) for one in counts)
     matches = (
-        best_match(density, lengths, arrangements.species(shares, one), arrangements.types.get(one, ()), elements)
-        for one in counts
+        best_match(density, lengths, species, types, elements) for species, types in of_each if species is not None
     )
     return min((match for match in matches if match), key=lambda match: match.residual, default=None)
 

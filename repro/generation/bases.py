@@ -10,7 +10,7 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.formulas import guessed_formula, nearest_formulas, read_formula
-from data_prep.quarantine import Rejected, Unusable, screen, symmetry
+from data_prep.quarantine import MAX_Z, Rejected, Unusable, screen, symmetry
 from data_prep.source_names import BASES
 from data_prep.sources import read_source
 from data_prep.sources.cells import in_standard_cell
@@ -49,10 +49,10 @@ def is_file(base: str) -> bool:
 
 
 def crystals_named(name: str, crystals: Sequence[Crystal]) -> list[Crystal]:
-    """Return the crystals with this id or, in any spelling, formula: the one of lowest energy first."""
-    plain, composition = name.strip(), read_formula(name)
+    """Return the crystals with this id or else, in any spelling, formula: the one of lowest energy first."""
+    composition = read_formula(name)
     formula = composition.reduced_formula if composition else None
-    found = [crystal for crystal in crystals if crystal.id == plain or crystal.formula == formula]
+    found = [one for one in crystals if one.id == name.strip()] or [one for one in crystals if one.formula == formula]
     return sorted(found, key=lambda one: (math.isnan(one.formation_energy_per_atom), one.formation_energy_per_atom))
 
 
@@ -102,6 +102,8 @@ def _base_from_file(path: Path) -> Crystal:
     found = read_cif((path, float("nan"), {}), cell="primitive")
     if isinstance(found, Rejected):
         raise InputError(f"The base {path} cannot be used ({found.reason}): {found.detail}.")
+    if found.numbers.max() > MAX_Z:
+        raise InputError(f"The base {path} cannot be used: no network knows elements beyond Z = {MAX_Z}.")
     return _in_standard_cell(found, str(path))
 
 

@@ -6,14 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_prep.errors import InputError
 from data_prep.files.atomic import replacing, write_csv, write_text
 from data_prep.property_labels import PROPERTIES
 from repro.generation.candidates import COLUMNS, Candidate
+from repro.locks import LOCK
+from repro.stages import PARTS
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 TABLE = "candidates.csv"
+CIFS = "cifs"
+
+
+def refuse_others(out: Path) -> None:
+    """Raise InputError if ``out`` has folders of a user's own where an earlier command's would be removed."""
+    ours = (out / TABLE).exists() or (out / PARTS / LOCK).exists()
+    for folder in (out / CIFS, out / PARTS):
+        if folder.exists() and not ours:
+            raise InputError(f"{folder} is there and would be replaced: give another folder with --out.")
 
 
 class CandidateFiles:
@@ -21,14 +33,14 @@ class CandidateFiles:
 
     def __init__(self, out: Path):
         self.out = out
-        shutil.rmtree(out / "cifs", ignore_errors=True)
+        shutil.rmtree(out / CIFS, ignore_errors=True)
 
     def add(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Write the CIFs of candidates and return them with their files' names."""
         named = []
         for candidate in candidates:
             if candidate.cif:
-                candidate = replace(candidate, file=f"cifs/{candidate.id}-{candidate.formula}.cif")
+                candidate = replace(candidate, file=f"{CIFS}/{candidate.id}-{candidate.formula}.cif")
                 write_text(self.out / candidate.file, candidate.cif)
             named.append(candidate)
         return named

@@ -34,7 +34,10 @@ class Neighbourhood:
     roles: ElementRoles
 
     def sample(self, base: Crystal, rng: np.random.Generator) -> Crystal:
-        """Return the base with some of its species replaced, its cell fitted to them; at least one is another."""
+        """Return the base with some of its species replaced, its cell fitted to them.
+
+        At least one is another, unless no other of ``elements`` is left.
+        """
         present, counts = np.unique(base.numbers, return_counts=True)
         replaced = rng.random(len(present)) < LEAST_REPLACED + (1 - LEAST_REPLACED) * self.distance
         replaced[rng.integers(len(present))] = True

@@ -9,7 +9,7 @@ from data_prep.files.atomic import write_json
 from data_prep.structures.cif import structure_of
 from models.decoding.species import AllowedElements
 from repro.generation.bases import base_crystals, is_file
-from repro.generation.candidate_files import TABLE, CandidateFiles
+from repro.generation.candidate_files import TABLE, CandidateFiles, refuse_others
 from repro.generation.candidates import Candidate
 from repro.generation.funnel import Filters, Funnel
 from repro.generation.generator import Generator
@@ -19,6 +19,7 @@ from repro.generation.targets import Target, pipeline_targets, requested_targets
 from repro.locks import making
 from repro.relaxation.relax_files import relax_generated
 from repro.run import Run
+from repro.stages import PARTS
 from repro.training.dataset import load_dataset
 
 
@@ -79,10 +80,11 @@ def write_candidates(
     Without a ``funnel`` the table lists every sample: failures are counted by their reasons. Returns all candidates,
     and those that were listed.
     """
+    refuse_others(out)
     counted = funnel or Funnel(Filters())
     everything, passed = [], []
-    batches = generator.sample(targets, allowed, out / "parts", progress=True)
-    with making(out / "parts"):
+    batches = generator.sample(targets, allowed, out / PARTS, progress=True)
+    with making(out / PARTS):
         files = CandidateFiles(out)
         for batch, wanted in counted.pour(batches):
             wanted = files.add(wanted)
@@ -93,7 +95,7 @@ def write_candidates(
         files.finish(listed)
         summary = summarise(everything) | {"filters": counted.counts, "listed": len(listed)}
         write_json(out / "summary.json", summary)
-        shutil.rmtree(out / "parts")
+        shutil.rmtree(out / PARTS)
     whole, kept = summary["all"], ", ".join(f"{name} {count}" for name, count in counted.counts.items())
     print(f"{whole['samples']} samples, {whole['decoded']} decoded; {kept}; {len(listed)} ranked in {out / TABLE}")
     return everything, listed

@@ -45,7 +45,7 @@ from repro.generation.funnel import Funnel
 from repro.generation.request import Request
 from repro.generation.sampling import Sampling
 from repro.generation.targets import Target, in_turn, requested_targets
-from repro.network_folders import identity_of_networks
+from repro.network_folders import identity_of_predictions
 from repro.presets import GenerateParameters, RandomFrom, VoxelParameters
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import PropertyNetworks
@@ -273,7 +273,7 @@ class Generator:
 
     def fingerprint(self) -> str:
         """Return a short hash of the weights behind a candidate: partial results of other networks are not used."""
-        parts = self.identity, identity_of_networks(self.property_weights), self.sampling.way
+        parts = self.identity, identity_of_predictions(self.property_weights), self.sampling.way
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
     def _centre(self, target: Target) -> np.ndarray:

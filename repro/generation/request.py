@@ -45,6 +45,10 @@ class Request:
             raise InputError(f"--distance {self.distance:g} is no distance: give 0 (near) to 1 (far).")
         if self.distance is not None and (self.base is None or self.spread is not None):
             raise InputError("--distance goes with --base, and not with --spread.")
+        if self.base is not None and self.random_from is not None:
+            raise InputError("--random-from goes with --random, not with --base.")
+        if self.known and self.filters.novel:
+            raise InputError("--known lists what --novel leaves out: give one of them.")
         check_seed(self.seed)
         if self.spread is not None and not 0 <= self.spread < math.inf:
             raise InputError(f"--spread {self.spread:g} is no standard deviation: give 0 or more, such as 0.5.")

@@ -6,10 +6,10 @@ import numpy as np
 
 from data_prep.property_labels import PROPERTIES
 from data_prep.quarantine import screen
-from repro.network_folders import read_manifest
+from repro.network_folders import WIDTHS, read_manifest
 from repro.properties.network_folder import load_property_networks, require_split
 from repro.properties.networks import PropertyNetworks
-from repro.properties.prediction_widths import OTHER, WIDTHS, Predicted, measure_widths, write_widths
+from repro.properties.prediction_widths import OTHER, Predicted, measure_widths, write_widths
 from repro.properties.property_data import PropertyData, load_property_crystals, load_property_data
 from repro.run import Run
 
@@ -24,7 +24,7 @@ def calibrate(run: Run, weights: Path) -> None:
     data, networks = load_property_data(run), load_property_networks(weights)
     crystals = load_property_crystals(run)
     # A family's width is that of its cubic crystals, which are harder than others of these formulas.
-    cubic = {one.id: one.family for one in screen(crystals, require_label=False)[0]}
+    cubic = {one.id: one.family for one in screen(crystals, require_label=False, may_be_empty=True)[0]}
     families = np.array([cubic.get(one.id, OTHER) for one in crystals])
     unseen = np.array([bool(networks.unseen(graph)) for graph in data.graphs])
     widths = {}

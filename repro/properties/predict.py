@@ -16,9 +16,9 @@ from data_prep.files.atomic import csv_text, write_text
 from data_prep.files.journal import Journal
 from data_prep.graphs import Graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Rejected, print_rejected
+from data_prep.quarantine import Rejected, Unusable, print_rejected, refuse_species
 from data_prep.sources.structure_files import named, read_structures, require_whole
-from repro.network_folders import PROPERTY_NETWORKS, identity_of_networks
+from repro.network_folders import PROPERTY_NETWORKS, identity_of_predictions
 from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD, PropertyNetworks
@@ -33,13 +33,21 @@ KEPT_AFTER = 512  # crystals: after so many the rows are kept
 def predict(structures: Sequence[Structure | None], weights: Path = PROPERTY_NETWORKS) -> "pd.DataFrame":
     """Return the predicted properties of structures, a row each in their order, units in the columns' names.
 
-    A structure that is None (a candidate that is not valid) or has no graph has no numbers (NaN), and ``warning``
-    says why. Raises InputError if that is so of all of them.
+    A structure that is None (a candidate that is not valid), is disordered or has no graph has no numbers (NaN), and
+    ``warning`` says why. Raises InputError if that is so of all of them.
     """
     import pandas as pd  # half a second: the command line needs none
 
-    crystals = [crystal_from_structure(one, str(row)) for row, one in enumerate(structures) if one is not None]
-    drawn, refused = with_graphs(crystals)
+    crystals, refused = [], []
+    for row, structure in enumerate(structures):
+        try:
+            if structure is not None:
+                refuse_species(structure)
+                crystals.append(crystal_from_structure(structure, str(row)))
+        except Unusable as fault:
+            refused.append(fault.of(str(row)))
+    drawn, without_graph = with_graphs(crystals)
+    refused += without_graph
     if not drawn:
         reason = refused[0].detail if refused else "there is no structure; give those of valid candidates"
         raise InputError(f"Nothing can be predicted: {reason}.")
@@ -64,7 +72,7 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
     networks = load_property_networks(weights)
     with TemporaryDirectory() as nowhere:
         journal = Journal(out.with_name(f".{out.name}.jsonl") if out else Path(nowhere, "rows.jsonl"), HEADER)
-        rows, without_graph = _predicted(crystals, networks, identity_of_networks(weights), journal)
+        rows, without_graph = _predicted(crystals, networks, identity_of_predictions(weights), journal)
     left_out = len(rejected) + len(without_graph)
     print_rejected(without_graph)
     for row in rows:

@@ -16,9 +16,8 @@ from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
 from data_prep.files.json_files import read_json
-from repro.network_folders import identity_of_networks
+from repro.network_folders import WIDTHS, identity_of_networks
 
-WIDTHS = "widths.json"  # beside the manifest of the networks
 OTHER = "other"  # every crystal of no family, and every one of a property with too few of the families
 SHARE, DEVIATIONS = 0.9, 1.6449  # the share of a normal distribution within so many standard deviations
 LEAST_FLOOR = 0.02  # of the mean error, before scaling: networks that agree may be wrong together
@@ -97,6 +96,8 @@ def measure_widths(validation: Predicted, test: Predicted) -> PropertyWidths:
     families = {}
     for name in (*own, OTHER):
         fitted, counted = (part.only(_of_family(part, name, own)) for part in (validation, test))
+        if not len(fitted.errors):  # every validation crystal is of a family: any other gets the width of them all
+            fitted = validation
         families[name] = _covering(fit_width(fitted.errors, fitted.values, fitted.spread), counted)
     found = PropertyWidths(families)
     far = validation.only(validation.unseen)

@@ -11,7 +11,7 @@ from pymatgen.core import Composition, Element, Lattice
 
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
-from data_prep.quarantine import Rejected, require_some
+from data_prep.quarantine import Rejected, print_rejected, require_some
 from data_prep.source_names import source_name
 from data_prep.sources import read_source
 from data_prep.sources.structure_files import read_structures
@@ -30,11 +30,10 @@ class KnownNumbers:
 
 @dataclass(frozen=True)
 class Reference:
-    """The known crystals under the ``name`` of their source, and how many of it could ``not_read``."""
+    """The known crystals under the ``name`` of their source."""
 
     name: str
     crystals: Sequence[Crystal]
-    not_read: int = 0
 
     @cached_property
     def by_formula(self) -> dict[str, list[Crystal]]:
@@ -86,9 +85,10 @@ def _shares(formula: str) -> np.ndarray:
 
 
 def read_reference(source: str) -> Reference:
-    """Return the crystals of a source; without formation energies, or with some of another generation, as well.
+    """Return the crystals of a source, those without a usable formation energy as well.
 
-    Raises InputError if the source does not exist or has no crystal.
+    What cannot be read is named on standard error: structures equal to it will count as new. Raises InputError if the
+    source does not exist or has no crystal.
     """
     try:
         crystals, rejected = read_source(source)
@@ -97,15 +97,18 @@ def read_reference(source: str) -> Reference:
             raise
         crystals, rejected = read_structures(Path(source))  # no energies: it is compared by structure alone
         require_some(crystals, rejected, source)
-    return Reference(source_name(source), *_with_other_labels(source, crystals, rejected))
+    else:
+        without_energies = _without_energies(source, crystals, rejected)
+        crystals = [*crystals, *without_energies.values()]
+        rejected = [item for item in rejected if item.id not in without_energies]
+    print_rejected(rejected)
+    return Reference(source_name(source), crystals)
 
 
-def _with_other_labels(
-    source: str, crystals: Sequence[Crystal], rejected: Sequence[Rejected]
-) -> tuple[list[Crystal], int]:
-    """Return the crystals with those that were left out for the generation of their labels, without these labels."""
-    others = {item.id for item in rejected if item.reason == "other_label_generation"}
-    if not others:
-        return list(crystals), len(rejected)
-    without_labels = [crystal for crystal in read_structures(Path(source))[0] if crystal.id in others]
-    return [*crystals, *without_labels], len(rejected) - len(without_labels)
+def _without_energies(source: str, crystals: Sequence[Crystal], rejected: Sequence[Rejected]) -> dict[str, Crystal]:
+    """Return by id the structures that a source left out only for their labels, or for the want of some."""
+    left_out = {item.id for item in rejected} - {crystal.id for crystal in crystals}
+    if not left_out or not Path(source).exists():
+        return {}
+    named = {name: one for one in read_structures(Path(source))[0] for name in (one.id, Path(one.id).stem)}
+    return {id: named[id] for id in sorted(left_out) if id in named}

@@ -18,7 +18,7 @@ from data_prep.hull.table import MANIFEST, load_hull
 from data_prep.quarantine import print_rejected
 from data_prep.sources.structure_files import named, read_structures
 from repro.locks import making
-from repro.network_folders import identity_of_networks
+from repro.network_folders import identity_of_predictions
 from repro.properties.stability import EnergyJudge
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.scoring.judged_rows import judged_rows, mark_repeats
@@ -102,7 +102,7 @@ def _rows(
     crystals: Sequence[Crystal], reference: Reference, judge: EnergyJudge, scoring: Scoring, out: Path
 ) -> list[dict]:
     journal = Journal(out / JOURNAL, HEADER)
-    judged_by = (reference.identity, identity_of_networks(scoring.weights), file_sha256(scoring.hull / MANIFEST))
+    judged_by = (reference.identity, identity_of_predictions(scoring.weights), file_sha256(scoring.hull / MANIFEST))
     rows = judged_rows(crystals, reference, judge, journal, " ".join(judged_by))
     mark_repeats(rows, crystals, journal)
     return rows

@@ -157,6 +157,17 @@ def test_elements_outside_the_users_choice_do_not_count():
     assert set(found.numbers) <= {3, 8, 26}
 
 
+def test_too_few_chosen_elements_for_any_known_crystal_are_undecodable():
+    crystal = next(crystal for crystal in CRYSTALS if crystal.family == "ABX3")
+    density, coordinates, _ = maps(crystal)
+    chosen = allowed_elements(RADII, np.unique(crystal.numbers)[:2])
+    shares = composition_shares(crystal.numbers)
+    found = decode_by_composition(density, coordinates, shares, chosen, ARRANGEMENTS, count=5)
+    assert found == Undecodable("fewer elements than any known crystal")
+    free = decode_by_composition(density, coordinates, shares, chosen, ARRANGEMENTS)
+    assert isinstance(free, Undecodable) or set(free.numbers) <= set(chosen.numbers)
+
+
 def test_a_map_without_a_crystal_is_undecodable_even_with_its_composition():
     density, coordinates, _ = maps(CRYSTALS[0])
     known = (composition_shares(CRYSTALS[0].numbers), ELEMENTS, ARRANGEMENTS)

@@ -46,6 +46,18 @@ def test_the_order_of_the_elements_does_not_matter(spelling):
     assert find_base(spelling, KNOWN).formula == "SrTiO3"
 
 
+def test_an_id_that_is_a_formula_means_its_crystal(tmp_path):
+    polymorphs = [replace(KNOWN[0], id="SrTiO3"), replace(KNOWN[1], id="SrTiO3_large")]
+    assert find_base("SrTiO3", polymorphs) is polymorphs[0]
+    assert find_base("TiSrO3", polymorphs) is polymorphs[1]  # a formula: the lowest energy
+
+
+def test_a_base_of_an_element_that_no_network_knows_is_refused(tmp_path):
+    rock_salt("Am", "O", 5.0).to(str(tmp_path / "heavy.cif"), fmt="cif")
+    with pytest.raises(InputError, match="heavy.cif cannot be used: no network knows elements beyond Z = 94"):
+        find_base(str(tmp_path / "heavy.cif"), [])
+
+
 def test_sodium_nitride_is_not_a_missing_number():
     assert find_base("NaN", KNOWN) is KNOWN[5]
 

@@ -8,6 +8,7 @@ import ase.io
 import pytest
 from pymatgen.core import Structure
 
+from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
 from repro.generation.candidates import Candidate, cell_of
 from repro.generation.funnel import Filters, Funnel
@@ -41,6 +42,21 @@ def failed(number: int, **facts) -> Candidate:
 def rows_of(folder) -> list[dict[str, str]]:
     with open(folder / "candidates.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_a_folder_of_the_users_own_is_not_replaced(tmp_path):
+    (tmp_path / "cifs").mkdir()
+    (tmp_path / "cifs" / "mine.cif").write_text("data_mine")
+    with pytest.raises(InputError, match="cifs is there and would be replaced: give another folder with --out"):
+        write_candidates(MadeUpGenerator([candidate(0)]), [], None, tmp_path)
+    assert (tmp_path / "cifs" / "mine.cif").read_text() == "data_mine" and not (tmp_path / "candidates.csv").exists()
+
+
+def test_what_an_earlier_command_wrote_is_replaced(tmp_path):
+    for number in (0, 1):
+        write_candidates(MadeUpGenerator([candidate(number)]), [], None, tmp_path)
+        (one,) = (tmp_path / "cifs").iterdir()
+        assert one.name.startswith(f"made-{number:05d}")
 
 
 EVERY = Filters(same_stoichiometry=True, charge_balanced=True, novel=True, energy_window=(-2.0, 0.0))

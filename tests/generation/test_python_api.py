@@ -106,12 +106,13 @@ def test_predictions_are_those_of_the_command(tmp_path):
 
 
 def test_a_structure_that_has_no_prediction_has_a_row_with_the_reason():
-    salt = rock_salt("Na", "Cl", 5.64)
-    table = repro.predict([None, salt, rock_salt("Am", "O", 5.0)])
-    assert len(table) == 3 and list(table["warning"].str.len() > 0) == [True, False, True]
-    assert table["warning"][0] == "no structure" and "1..94" in table["warning"][2]
+    salt, mixed = rock_salt("Na", "Cl", 5.64), rock_salt("Na", "Cl", 5.64)
+    mixed[0] = {"Na": 0.5, "K": 0.5}
+    table = repro.predict([None, salt, rock_salt("Am", "O", 5.0), mixed])
+    assert len(table) == 4 and list(table["warning"].str.len() > 0) == [True, False, True, True]
+    assert table["warning"][0] == "no structure" and "1..94" in table["warning"][2] and "Na:0.5" in table["warning"][3]
     numbers = table.select_dtypes("number")
-    assert numbers.loc[[0, 2]].isna().all(axis=None)
+    assert numbers.loc[[0, 2, 3]].isna().all(axis=None)
     alone = repro.predict([salt]).select_dtypes("number")
     np.testing.assert_allclose(numbers.loc[1], alone.loc[0], rtol=1e-5)
     with pytest.raises(InputError, match="Nothing can be predicted: there is no structure"):

@@ -90,6 +90,8 @@ def test_numbers_that_ask_for_nothing_are_named_before_anything_is_read(asked, t
         ({"count": 3, "samples": 3}, "give one of them"),
         ({"base": "NaCl", "distance": 1.5}, r"--distance 1.5 is no distance: give 0 \(near\) to 1 \(far\)"),
         ({"base": "NaCl", "distance": float("nan")}, "--distance nan is no distance"),
+        ({"base": "NaCl", "random_from": "normal"}, "--random-from goes with --random"),
+        ({"known": True, "filters": Filters(novel=True)}, "--known lists what --novel leaves out"),
         ({"distance": 0.5}, "--distance goes with --base, and not with --spread"),
         ({"base": "NaCl", "distance": 0.5, "spread": 0.5}, "--distance goes with --base, and not with --spread"),
         ({"seed": -1}, "--seed -1 is negative"),

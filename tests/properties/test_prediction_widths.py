@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
-from repro.network_folders import GENERATOR, PROPERTY_NETWORKS, WEIGHTS, identity_of_networks
+from repro.network_folders import (
+    GENERATOR,
+    PROPERTY_NETWORKS,
+    WEIGHTS,
+    WIDTHS,
+    identity_of_networks,
+    identity_of_predictions,
+)
 from repro.properties.calibrate import calibrate
 from repro.properties.prediction_widths import (
     DEVIATIONS,
     FEWEST,
     OTHER,
-    WIDTHS,
     Predicted,
     PropertyWidths,
     Width,
@@ -103,8 +109,21 @@ def test_all_eight_published_properties_are_calibrated(folder):
         assert all(width.coverage > 0.8 for width in one.families.values()), name
 
 
+def test_a_source_of_one_family_alone_gives_every_other_crystal_the_width_of_all():
+    found = measure_widths(predicted(200, 0, "AB"), predicted(100, 1, "AB")).families
+    assert found.keys() == {"AB", OTHER} and (found[OTHER].test, found[OTHER].coverage) == (0, None)
+    assert (found[OTHER].floor, found[OTHER].factor) == (found["AB"].floor, found["AB"].factor)
+
+
 def test_networks_that_were_never_measured_have_none():
     assert load_widths(GENERATOR) == {}
+
+
+def test_what_is_predicted_changes_with_the_widths_and_the_networks_do_not(tmp_path):
+    folder = copy_with(tmp_path / "one", json.loads((PROPERTY_NETWORKS / WIDTHS).read_text()))
+    networks, predictions = identity_of_networks(folder), identity_of_predictions(folder)
+    (folder / WIDTHS).unlink()
+    assert identity_of_networks(folder) == networks and identity_of_predictions(folder) != predictions
 
 
 def copy_with(folder: Path, found: dict) -> Path:

@@ -24,6 +24,19 @@ def test_labels_of_another_generation_are_left_out_but_not_their_crystals(tmp_pa
     assert halite.formation_energy_per_atom != halite.formation_energy_per_atom  # NaN
 
 
+def test_crystals_without_a_usable_label_are_known_all_the_same(tmp_path, capsys):
+    table = reference_table(tmp_path, SALT, HALITE)
+    table.write_text(table.read_text().replace("-2.1", "n/a", 1) + "known-3,1,1\n")
+    assert {one.formula for one in read_reference(str(table)).crystals} == {"NaCl", "KCl"}
+    assert "known-3: left out" in capsys.readouterr().err
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, structure in (("salt", SALT), ("halite", HALITE)):
+        structure.to(str(folder / f"{name}.cif"), fmt="cif")
+    (folder / "labels.csv").write_text("id,formation_energy_per_atom\nsalt,-2.1\n")
+    assert sorted(read_reference(str(folder)).by_formula) == ["KCl", "NaCl"]
+
+
 def test_the_nearest_formula_changes_the_fewest_atoms(tmp_path):
     reference = read_reference(str(reference_table(tmp_path, SALT, TITANATE, label=None)))
     assert reference.nearest_formula("BaTiO3") == "SrTiO3" and reference.nearest_formula("NaBr") == "NaCl"
