@@ -18,14 +18,14 @@ EPILOG = """presets:
   smoke    16^3 grid, a few dozen crystals: the whole pipeline in under 3 minutes
   laptop   32^3 grid, full VAE, narrow UNet, short training: under 45 minutes on 2 cores
   improved our own networks, hours on 2 cores: a VAE that gives composition and lattice first, deeper CGCNNs
-  full     the paper's UNet at Table 6's size, improved's VAE: 8 minutes of a large GPU for both
-  dfc      the paper's VAE with the UNet of full as its perceptual model: an hour on 2 cores, the UNet imported
-  perov5, perov5-paper   both VAEs on CDVAE's benchmark of perovskites: an hour each on 2 cores
+  full     the paper's UNet at full size, improved's VAE: 8 minutes of training steps on a large GPU, about 15 in all
+  dfc      the paper's VAE with the published UNet as its perceptual model: about an hour and a half on 2 cores
+  perov5, perov5-paper   both VAEs on CDVAE's benchmark of perovskites: about 1 h 40 min and 1 h 30 min on 2 cores
   paper    Table 6 exactly: needs a GPU
 
 sources:
   embedded            the project's own computed crystals (no key, no network)
-  bases               the Materials Project's crystals that the published generator was trained on (no key, no network)
+  bases               the crystals that trained and tested the published generator (no key, no network)
   materials-project   the Materials Project's API; the key is read from MP_API_KEY
   optimade[:URL]      an OPTIMADE database with formation energies (no key; the Materials Project's without a URL)
   PATH                a table, JSON, an ASE database, or a folder of CIFs with one properties CSV

@@ -26,7 +26,7 @@ _OF_A_SEARCH = (
 def generate_options(command: argparse.ArgumentParser) -> None:
     """Add the options of ``generate``."""
     add_stage_options(command)
-    command.set_defaults(source=None)  # of a run: embedded; of the published networks: what they were trained on
+    command.set_defaults(source=None)  # of a run: embedded; of the published networks: their own data
     target = command.add_mutually_exclusive_group()
     target.add_argument(
         "--base",

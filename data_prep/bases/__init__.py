@@ -1,4 +1,4 @@
-"""The crystals that the published generator was trained on, as base compounds (see DATA_CARD.md)."""
+"""The crystals that the published generator was trained and tested on, as base compounds (see DATA_CARD.md)."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ ROUNDING = 0.001  # Å
 def structure_of(cif: str, primitive: bool = False) -> Structure:
     """Return the structure of a CIF's text, without the parser's warnings about rounding.
 
-    For CIFs that this project wrote; those of a user are read by ``sources.cif_folder.read_cif_structure``.
+    For CIFs that this project wrote; those of a user are read by ``sources.cif_structures.cif_frames``.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

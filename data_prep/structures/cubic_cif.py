@@ -11,7 +11,8 @@ import spglib
 from pymatgen.core import Element, Lattice, Structure, SymmOp
 from pymatgen.io.cif import CifBlock, CifFile
 
-FIRST_CUBIC = 195  # space group
+from data_prep.structures.standard_cell import CUBIC
+
 PRIMITIVE = {  # rows are the primitive vectors in units of the conventional ones (Setyawan & Curtarolo 2010)
     "P": np.eye(3),
     "F": np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]),
@@ -102,7 +103,7 @@ def cubic_cell(structure: Structure, tolerance: float) -> CubicCell | None:
         )
     except spglib.SpglibError:
         return None
-    if found is None or found.number < FIRST_CUBIC:
+    if found is None or found.number not in CUBIC:
         return None
     return CubicCell(
         a=float(abs(np.linalg.det(found.std_lattice)) ** (1 / 3)),

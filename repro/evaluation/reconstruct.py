@@ -12,14 +12,13 @@ from tqdm import tqdm
 from data_prep.crystal import Crystal, file_name
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv, write_text
-from data_prep.quarantine import Rejected, Unusable, print_rejected, screen
+from data_prep.quarantine import MAX_SITES, Rejected, Unusable, print_rejected, screen
 from data_prep.sources.cells import in_standard_cell
 from data_prep.sources.structure_files import named, read_structures, require_whole
 from data_prep.structures.cif import cif_text
 from models.decoding.atoms import Decoded, Undecodable, to_structure
 from repro.decoding.decoder import decoding_pool
 from repro.evaluation.evaluate import compare
-from repro.generation.bases import MAX_BASE_SITES
 from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.network_folders import GENERATOR
@@ -43,7 +42,7 @@ def reconstruct_files(paths: Sequence[Path], out: Path | None = None, weights: P
     if not crystals:
         raise InputError(
             f"{named(paths)}: nothing can be encoded, see above; "
-            f"give cubic AB, ABX3 or ABX2 of at most {MAX_BASE_SITES} sites."
+            f"give cubic AB, ABX3 or ABX2 of at most {MAX_SITES} sites."
         )
     out = out or Path(f"reconstructed-{paths[0].name.split('.')[0]}")
     rows = []
@@ -68,7 +67,7 @@ def encodable(found: Sequence[Crystal], generator: Generator) -> tuple[list[Crys
             standard.append(in_standard_cell(crystal))
         except Unusable as fault:
             rejected.append(fault.of(crystal.id))
-    crystals, refused = screen(standard, max_sites=MAX_BASE_SITES, require_label=False, may_be_empty=True)
+    crystals, refused = screen(standard, require_label=False, may_be_empty=True)
     rejected += refused
     for crystal in crystals:
         unseen = sorted(set(crystal.numbers.tolist()) - set(generator.elements.tolist()))

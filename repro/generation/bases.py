@@ -19,7 +19,6 @@ from data_prep.sources.frame_readers import frame_reader
 from data_prep.structures.standard_cell import has_standard_axes
 
 NEAREST, SHOWN = 5, 10  # names in an error, crystals of one formula
-MAX_BASE_SITES = 40  # Methods: "<= 40 atoms"
 
 
 def base_crystals(source: str) -> list[Crystal]:
@@ -27,7 +26,7 @@ def base_crystals(source: str) -> list[Crystal]:
     found, _ = read_source(source)
     if source == BASES:  # screened when the table was made
         return found
-    return screen(found, max_sites=MAX_BASE_SITES, require_label=False)[0]
+    return screen(found, require_label=False)[0]
 
 
 def find_base(name: str, crystals: Sequence[Crystal]) -> Crystal:

@@ -60,7 +60,7 @@ class Candidate:
     charge_balanced: bool | None = None
     known_formula: bool | None = None
     training_formula: bool | None = None
-    sampling: str = ""  # "noise" or "neighbours" of a base, "encoded" or "normal" at random
+    sampling: str = ""  # "noise" or "neighbours" of a base, "encoded", "posteriors" or "normal" at random
     file: str | None = None
     reason: str | None = None
     cif: str | None = None

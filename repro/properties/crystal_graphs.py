@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
-from data_prep.graphs import Graph, crystal_graph
+from data_prep.graphs import MAX_GRAPH_SITES, Graph, crystal_graph
 from data_prep.quarantine import Rejected
 
-MAX_SITES = 50  # F26: what the networks were trained on
 SAME = 0.01  # Å: sites of a large cell that differ by more are not repeats of each other
 
 
@@ -24,9 +23,11 @@ def with_graphs(crystals: Sequence[Crystal]) -> tuple[list[tuple[Crystal, Graph]
 
 
 def _small(crystal: Crystal) -> Crystal:
-    if crystal.n_sites <= MAX_SITES:
+    if crystal.n_sites <= MAX_GRAPH_SITES:
         return crystal
     primitive = crystal_from_structure(crystal.structure().get_primitive_structure(tolerance=SAME), crystal.id)
-    if primitive.n_sites > MAX_SITES:
-        raise InputError(f"{crystal.id}: {primitive.n_sites} sites, the networks were trained on at most {MAX_SITES}.")
+    if primitive.n_sites > MAX_GRAPH_SITES:
+        raise InputError(
+            f"{crystal.id}: {primitive.n_sites} sites, the networks were trained on at most {MAX_GRAPH_SITES}."
+        )
     return primitive
