@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,6 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
     print_rejected(rejected)
     if not crystals:
         raise InputError(f"{named(paths)}: no structure can be read; see above.")
-    crystals = with_distinct_ids(crystals)
     unread = [item for item in rejected if item.reason not in NO_STRUCTURE]
     reference, judge = read_reference(scoring.reference), EnergyJudge.load(scoring.weights, load_hull(scoring.hull))
     out = out or Path(f"scores-{Path(paths[0]).resolve().name.split('.')[0]}")
@@ -85,17 +84,6 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
         print(f"{metric.name:28s} {value_text(metric)}, n = {metric.count:,}")
     print("; ".join(f"{name} {count:,}" for name, count in scores.funnel.items()))
     return scores, out
-
-
-def with_distinct_ids(crystals: Sequence[Crystal]) -> list[Crystal]:
-    """Return the crystals; an id that was there before gets a number."""
-    seen: Counter[str] = Counter()
-    found = []
-    for crystal in crystals:
-        seen[crystal.id] += 1
-        number = seen[crystal.id]
-        found.append(crystal if number == 1 else replace(crystal, id=f"{crystal.id} ({number})"))
-    return found
 
 
 def _rows(

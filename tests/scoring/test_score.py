@@ -132,7 +132,8 @@ def test_ids_that_two_rows_share_are_told_apart(judge, tmp_path):
     table = reference_table(tmp_path / "given", SALT, HALITE)
     table.write_text(table.read_text().replace("known-2", "known-1"))
     scores, _ = score_files([table], scoring(reference_table(tmp_path, TITANATE)), tmp_path / "out")
-    assert [(row["id"], row["formula"]) for row in scores.rows] == [("known-1", "NaCl"), ("known-1 (2)", "KCl")]
+    ids = [f"{table}/known-1#{number}" for number in (1, 2)]
+    assert [(row["id"], row["formula"]) for row in scores.rows] == list(zip(ids, ("NaCl", "KCl"), strict=True))
     assert scores.rows[0]["formation_energy_label"] == -2.1  # the table's own
 
 
