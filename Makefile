@@ -34,7 +34,7 @@ STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn propert
 	$(STAGES) tables figures $(EXPERIMENTS) released bench embedded-data surrogate matminer perov5-networks clean
 
 help:  ## this list
-	@echo "make TARGET [PRESET=smoke|laptop|improved|full|paper] [SOURCE=embedded|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
+	@echo "make TARGET [PRESET=smoke|laptop|improved|full|dfc|perov5|perov5-paper|paper] [SOURCE=embedded|bases|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  \1|\2/p' Makefile | column -t -s '|'
 
 setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time some minutes, 3 GB)
@@ -57,7 +57,7 @@ smoke: setup  ## the whole way at 16^3 on a few dozen crystals, two stages at a 
 # Two processes, a file of tests at a time, the slow ones first (tests/conftest.py).
 PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: setup  ## the tests (under 6 min on 2 cores)
+test: setup  ## the tests (about 12 min on 2 cores)
 	$(PYTEST)
 
 test-fast: setup  ## the tests without the slow ones (under a minute)
@@ -161,7 +161,7 @@ perov5: PRESET = perov5
 perov5: SOURCE = $(or $(DATA),embedded)
 perov5: RUN = perov5
 perov5: matminer $(if $(DATA),perov5-networks)  ## CDVAE's benchmark Perov-5, beside the rivals: DATA=table trains both VAEs and measures the tenth held out; TEST=table: what comes with the project, or GENERATOR=folder (hours)
-perov5-networks: setup  ## the trainings of perov5 alone, on DATA=table (an hour for each VAE)
+perov5-networks: setup  ## the trainings of perov5 alone, on DATA=table (1 h 40 min and an hour and a half on 2 cores)
 	@for preset in $(PEROV5); do \
 		$(MAKE) --no-print-directory generator PRESET=$$preset SOURCE='$(DATA)' RUN=$$preset; done
 deviations: setup  ## docs/deviations.md: every choice that differs from the paper's

@@ -20,6 +20,8 @@ def read_formula(text: str) -> Composition | None:
         warnings.simplefilter("ignore")  # noble gases have no electronegativity to sort by
         try:
             written = Composition(text.translate(_SUBSCRIPTS))
+            if not written:  # as of "Na0"
+                return None
             composition = Composition(written.get_integer_formula_and_factor()[0])
         except ValueError:
             return None
@@ -30,8 +32,9 @@ def guessed_formula(text: str) -> Composition | None:
     """Return the composition that ``text``, which is no formula, may mean: another case, or the elements in it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if guesses := Composition.ranked_compositions_from_indeterminate_formula(text.strip()):
-            return guesses[0]
+        for guess in Composition.ranked_compositions_from_indeterminate_formula(text.strip()):
+            if guess:
+                return guess
     parts = [symbol + count for symbol, count in _PART.findall(text) if Element.is_valid_symbol(symbol)]
     return read_formula("".join(parts))
 

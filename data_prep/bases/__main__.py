@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_prep.bases import CARD, TABLE
 from data_prep.crystal import FAMILIES, Crystal
-from data_prep.errors import InputError
+from data_prep.errors import InputError, sentence
 from data_prep.files.atomic import csv_text, write_gzip
 from data_prep.files.checksum import file_sha256
 from data_prep.files.generated_part import write_generated
@@ -20,15 +20,15 @@ DIGITS = 6  # of lengths in Å, of angles in degrees and of fractional coordinat
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 after a mistake of the user."""
+    """Run the command line and return the exit code: 0, or 2 if a user's mistake or a file stops it."""
     parser = argparse.ArgumentParser(prog="python -m data_prep.bases", description=__doc__)
     parser.add_argument("source", help="the source that the generator was trained on")
     parser.add_argument("--out", type=Path, default=TABLE, help="table to write (default: the packaged one)")
     options = parser.parse_args(arguments)
     try:
         build(options.source, options.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
 

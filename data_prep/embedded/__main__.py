@@ -15,7 +15,7 @@ from data_prep.embedded.data_card import check_compounds, checks_table, summary
 from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.embedded.equation_of_state import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
 from data_prep.embedded.relax_compounds import formation_energy, record, refusal, relax_compounds
-from data_prep.errors import InputError
+from data_prep.errors import InputError, sentence
 from data_prep.files.atomic import csv_text, write_gzip
 from data_prep.files.generated_part import write_generated
 from data_prep.files.journal import Journal
@@ -24,12 +24,12 @@ CHUNK = 32  # compounds that share forward passes, and are lost together if the 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 after a mistake of the user."""
+    """Run the command line and return the exit code: 0, or 2 if a user's mistake or a file stops it."""
     options = _parse(arguments)
     try:
         _run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -3,27 +3,27 @@
 import argparse
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-from data_prep.errors import InputError
+from data_prep.errors import InputError, sentence
 from data_prep.files.generated_part import write_generated
 from data_prep.hull import CARD, FOLDER
 from data_prep.hull.known_phases import known_phases
 from data_prep.hull.table import MANIFEST, SYSTEMS, VERTICES, load_hull, vertices, write_hull
 from data_prep.source_names import source_name
+from data_prep.sources.downloads import today
 
 GENERATION = "the Materials Project before its corrections of 2021"
 LICENCE = "CC-BY-4.0, Materials Project (Jain et al., APL Materials 1, 011002, 2013)"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 after a mistake of the user."""
+    """Run the command line and return the exit code: 0, or 2 if a user's mistake or a file stops it."""
     options = _parse(arguments)
     try:
         build(options.source, options.generation, options.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
 
@@ -56,7 +56,7 @@ def build(source: str, generation: str, out: Path) -> None:
     facts = {
         "label_generation": generation,
         "source": source_name(source),
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today(),
         "licence": LICENCE if generation == GENERATION else "that of the source",
     }
     manifest = write_hull(out, phases, stable, facts)

@@ -42,7 +42,7 @@ def read_source(source: str, cache: Path = DOWNLOADS, cell: Cell = "primitive") 
     elif source not in (*PACKAGED, MATERIALS_PROJECT) and Path(source).is_dir():
         crystals, rejected = read_cif_folder(Path(source), cell)
     elif source not in (EMBEDDED, MATERIALS_PROJECT) and Path(source).name.lower().endswith(ROW_SUFFIXES):
-        crystals, rejected = crystals_of_rows(read_rows(_existing(source)), cell)
+        crystals, rejected = crystals_of_rows(read_rows(_existing(source)), cell, labelled=True)
     else:
         crystals, rejected = _read_deposited(source, Path(cache), cell)
         if cell == "conventional":

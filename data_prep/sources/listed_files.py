@@ -30,15 +30,15 @@ def listed_files(files: Sequence[Path]) -> ListedFiles:
     found, there = ListedFiles(), set(files)
     for table in (path for path in files if path.suffix.lower() == ".csv"):
         pairs = _pairs(table)
-        listed = {table.parent / file: id for id, file in pairs}
+        listed = {table.parent / file: (id, file) for id, file in pairs}
         if not listed.keys() & there:
             continue
-        found.ids |= {path: id for path, id in listed.items() if path in there}
+        found.ids |= {path: id for path, (id, _) in listed.items() if path in there}
         found.skipped |= {table, table.with_suffix(".extxyz")}
-        absent = [(id, path) for path, id in listed.items() if path not in there]
         found.missing += [
-            Rejected(id, "missing_file", f"{table.name} lists {path.relative_to(table.parent)}, which is not there")
-            for id, path in absent
+            Rejected(id, "missing_file", f"{table.name} lists {file}, which is not among the files read with it")
+            for path, (id, file) in listed.items()
+            if path not in there
         ]
     return found
 

@@ -22,6 +22,7 @@ from data_prep.sources.downloads import MANIFEST, intact, read_compressed, read_
 from data_prep.sources.optimade_client import Page, Provider, Refused
 from data_prep.sources.optimade_labels import Labels, labels_of
 from data_prep.sources.patience import Sleep
+from data_prep.structures.standard_cell import CUBIC
 from data_prep.workers import on_all_cores
 
 FOLDER = "optimade"
@@ -145,7 +146,7 @@ def _new_manifest(provider: Provider) -> dict[str, Any]:
     listed = provider.properties()
     labels = labels_of(listed, provider.url, lambda: provider.sample(filters["AB"]))
     if SPACE_GROUP in listed and _all_have_space_groups(provider, filters.values()):
-        filters = {family: f"{filter} AND {SPACE_GROUP}>=195" for family, filter in filters.items()}
+        filters = {family: f"{filter} AND {SPACE_GROUP}>={CUBIC.start}" for family, filter in filters.items()}
     return {
         "source": provider.url,
         "begun": today(),

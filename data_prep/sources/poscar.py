@@ -1,4 +1,4 @@
-"""POSCARs as VASP takes them: comments, one or three scales, velocities after the sites."""
+"""POSCARs as VASP takes them: comments, a scale, a volume or three scales, velocities after the sites."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,11 @@ def poscar_structure(text: str) -> Structure:
         found = sum(bool(line.strip()) for line in sites)
         raise Unusable("unreadable", f"line 7 counts {count} sites, but {found} lines of sites follow")
     _refuse_more(after, first + count + 1, count)
-    scale, vectors = _scaled(lines[1], lines[2:5])
+    vectors, scale = lines[2:5], lines[1]
+    if factors := _factors(scale, vectors):
+        scale, vectors = "1.0", _scaled(vectors, factors, 3)
+        if lines[first - 1].strip()[:1].lower() in ("c", "k"):  # Cartesian
+            sites = _scaled(sites, factors, first + 1)
     whole = [title or "?", scale, *vectors, lines[5], lines[6], *lines[7:first], *sites]
     from pymatgen.io.vasp.inputs import Poscar  # half a second to import
 
@@ -55,22 +59,45 @@ def _count(line: str) -> int:
     return sum(counts)
 
 
-def _scaled(scale: str, vectors: list[str]) -> tuple[str, list[str]]:
-    """Return one scale and three vectors; of three scales each multiplies one Cartesian component."""
-    factors = _numbers(scale, 2)
+def _factors(scale: str, vectors: list[str]) -> list[float]:
+    """Return what VASP multiplies each Cartesian component with; nothing for a single scale, which pymatgen knows.
+
+    A number below 0 is the volume of the cell (Å³); with it pymatgen misplaces Cartesian sites.
+    """
+    factors = _numbers(scale.split(), 2)
+    if len(factors) == 1 and factors[0] >= 0:
+        return []
     if len(factors) == 1:
-        return scale, vectors
+        volume = abs(np.linalg.det([_vector(line, number) for number, line in enumerate(vectors, start=3)]))
+        if not volume > 0:
+            raise Unusable("degenerate_cell", "the vectors of lines 3 to 5 span no volume")
+        return [(-factors[0] / volume) ** (1 / 3)] * 3
     if len(factors) != 3 or min(factors) <= 0:
         raise Unusable("unreadable", f"line 2 holds {len(factors)} scales: give one, or three above 0")
-    scaled = [np.multiply(_numbers(line, number)[:3], factors) for number, line in enumerate(vectors, start=3)]
-    return "1.0", [" ".join(repr(float(value)) for value in vector) for vector in scaled]
+    return factors
 
 
-def _numbers(line: str, number: int) -> list[float]:
+def _scaled(lines: list[str], factors: list[float], first: int) -> list[str]:
+    """Return lines that begin with a vector, the first of them in line ``first``, with its components multiplied."""
+    vectors = [np.multiply(_vector(line, number), factors) for number, line in enumerate(lines, start=first)]
+    return [
+        " ".join([*(repr(float(value)) for value in vector), *line.split()[3:]])
+        for vector, line in zip(vectors, lines, strict=True)
+    ]
+
+
+def _vector(line: str, number: int) -> list[float]:
+    vector = _numbers(line.split()[:3], number)
+    if len(vector) < 3:
+        raise Unusable("unreadable", f"line {number} must hold three numbers; it is {line.strip()!r}")
+    return vector
+
+
+def _numbers(words: list[str], number: int) -> list[float]:
     try:
-        return [float(word) for word in line.split()]
+        return [float(word) for word in words]
     except ValueError:
-        raise Unusable("unreadable", f"line {number} must hold numbers; it is {line.strip()!r}") from None
+        raise Unusable("unreadable", f"line {number} must hold numbers; it is {' '.join(words)!r}") from None
 
 
 def _refuse_more(lines: list[str], number: int, count: int) -> None:

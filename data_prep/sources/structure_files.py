@@ -2,7 +2,8 @@
 
 import logging
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,9 @@ from data_prep.errors import InputError, NoStructure
 from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse_species
 from data_prep.sources.frame_readers import frame_reader
 from data_prep.sources.frames import LARGEST_FILE, PARSER_FAULTS, Frame, unreadable, visible_files
+from data_prep.sources.json_rows import row_id
 from data_prep.sources.listed_files import listed_files
+from data_prep.sources.own_ids import Found, Part, with_own_ids
 from data_prep.sources.structure_rows import (
     DATABASE_SUFFIXES,
     JSON_SUFFIXES,
@@ -27,7 +30,6 @@ FORMATS = (
     "CIF (.cif, .mcif), POSCAR (POSCAR*, *_POSCAR, CONTCAR*, .vasp), extended XYZ (.xyz, .extxyz), a table (.csv, "
     ".tsv, .parquet), JSON (.json), an ASE database (.db), any of the text files as .gz, or a .zip of them"
 )
-Found = tuple[list[Crystal], list[Rejected]]
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +39,10 @@ def read_structures(paths: Path | Sequence[Path]) -> Found:
 
     Ids are file names, with the path inside a folder or archive; several frames or blocks of a file are numbered from
     1, unless the frames have ids of their own. A table in a folder that lists files by id, as ``generate`` and
-    ``relax`` write it, gives its ids to the files. An id that two structures would share gets its path before it.
-    Cells are kept. Every file of a folder is read or rejected, except hidden ones. Raises InputError if a path is
-    missing, a file is of no known format, or a folder has none of a known one.
+    ``relax`` write it, gives its ids to the files. Ids that structures would share get their paths before them, and
+    numbers after them if that is not enough (``with_own_ids``). Cells are kept. Every file of a folder is read or
+    rejected, except hidden ones. Raises InputError if a path is missing, a file is of no known format, or a folder
+    has none of a known one.
     """
     given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     for path in given:
@@ -47,15 +50,13 @@ def read_structures(paths: Path | Sequence[Path]) -> Found:
             raise InputError(f"{path} does not exist; give a file or a folder of {FORMATS}.")
         if path.is_file() and not _is_known(path):
             raise InputError(f"{path} is of no known format; give {FORMATS}.")
-    crystals: list[Crystal] = []
-    rejected: list[Rejected] = []
+    parts: list[Part] = []
     for path in given:
         found, refused = _read_folder(path) if path.is_dir() else _read_file((path, path.name))
         if path.is_dir() and not found and {item.reason for item in refused} <= {"unknown_format"}:
             raise InputError(f"{path} has no structure file; give {FORMATS}.")
-        crystals += _with_own_ids(found, {crystal.id for crystal in crystals}, path)
-        rejected += refused
-    return crystals, rejected
+        parts.append(Part((found, refused), str(path), "" if path.is_dir() else path.name))
+    return with_own_ids(parts)
 
 
 def require_whole(paths: Sequence[Path], rejected: Sequence[Rejected]) -> None:
@@ -64,7 +65,8 @@ def require_whole(paths: Sequence[Path], rejected: Sequence[Rejected]) -> None:
     What was read counts. A file that lies in a folder or an archive, and a row of a table, may be left out.
     """
     for path in paths:
-        of_file = [one for one in rejected if len(paths) == 1 or f"{one.id}#".startswith(f"{path.name}#")]
+        own = (f"{path.name}#", f"{path}#")
+        of_file = [one for one in rejected if len(paths) == 1 or f"{one.id}#".startswith(own)]
         if path.is_file() and frame_reader(path) and of_file:
             raise InputError(f"{path} was not read as a whole, see above (left out: {len(of_file)}); the rest is done.")
 
@@ -74,33 +76,22 @@ def named(paths: Sequence[Path]) -> str:
     return ", ".join(str(path) for path in paths)
 
 
-def _with_own_ids(found: Iterable[Crystal], taken: set[str], path: Path) -> list[Crystal]:
-    """Return the crystals of one of several paths; an id that an earlier path gave is preceded by the path."""
-    prefix = f"{path}/" if path.is_dir() else f"{path.parent}/"
-    return [replace(one, id=prefix + one.id) if one.id in taken else one for one in found]
-
-
 def _read_folder(folder: Path, nested: bool = False) -> Found:
     files = visible_files(folder)
     listed = listed_files(files)
-    jobs = {path: listed.ids.get(path, _place(path, folder)) for path in files if path not in listed.skipped}
+    places = {path: path.relative_to(folder).as_posix() for path in files if path not in listed.skipped}
+    jobs = {path: listed.ids.get(path, place) for path, place in places.items()}
     single = [job for job in jobs.items() if frame_reader(job[0])]  # others share out their own rows and files
     read = dict(zip(dict(single), on_all_cores(_read_file, single, "files"), strict=True))
-    crystals: list[Crystal] = []
-    rejected, taken = list(listed.missing), set()
+    parts, kept = [], set()
     for path, id in jobs.items():
-        found, refused = read[path] if path in read else _read_file((path, id), nested)
-        for crystal in found:
-            if crystal.id in taken and path in listed.ids:  # relaxed beside the candidates of the same ids
-                crystal = replace(crystal, id=_place(path, folder))
-            taken.add(crystal.id)
-            crystals.append(crystal)
-        rejected += refused
-    return crystals, rejected
-
-
-def _place(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+        found = read[path] if path in read else _read_file((path, id), nested)
+        keeps = path in listed.ids and id not in kept  # a candidate, not what was relaxed of it
+        if keeps:
+            kept.add(id)
+        parts.append(Part(found, places[path], id, keeps))
+    crystals, rejected = with_own_ids(parts)
+    return crystals, [*listed.missing, *rejected]
 
 
 def _is_known(path: Path) -> bool:
@@ -170,17 +161,19 @@ def _checked_rows(found: Sequence[Crystal], rejected: list[Rejected]) -> Found:
 def _read_rows(path: Path, id: str) -> Found:
     """Read JSON or a database; the one structure of a file without an id in it has the file's."""
     rows = read_rows(path)
-    if len(rows) == 1 and "id" not in rows[0]:
+    if len(rows) == 1 and not row_id(rows[0]):
         rows = [{**rows[0], "id": id}]
-    return crystals_of_rows(rows, None)
+    return crystals_of_rows(rows, None, labelled=False)
 
 
 def _crystals(frames: Sequence[Frame | Unusable], file: str) -> Found:
+    """Return the crystals of a file's frames under their own ids; those without one, or with one id, are numbered."""
     crystals, rejected = [], []
-    names = [frame.name for frame in frames if isinstance(frame, Frame)]
-    named = len(set(names)) == len(frames) and all(names)
+    uses = Counter(frame.name for frame in frames if isinstance(frame, Frame) and frame.name)
     for number, frame in enumerate(frames, start=1):
-        id = frame.name if named else file if len(frames) == 1 else f"{file}#{number}"
+        id = file if len(frames) == 1 else f"{file}#{number}"
+        if isinstance(frame, Frame) and uses[frame.name] == 1:
+            id = frame.name
         try:
             crystals.append(_checked(frame, id))
         except Unusable as fault:

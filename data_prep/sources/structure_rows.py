@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,27 +16,18 @@ from data_prep.quarantine import Rejected, Unusable, refuse_bad_geometry, refuse
 from data_prep.sources.cells import Cell, in_cell
 from data_prep.sources.cif_structures import cif_frames
 from data_prep.sources.frames import PARSER_FAULTS, Frame, read_text, the_only, unreadable
+from data_prep.sources.json_rows import Row, json_rows, row_id, structure_column, with_structure
 from data_prep.sources.materials_project import MODULI
 from data_prep.sources.materials_project import PROPERTIES as SCALARS
 from data_prep.sources.poscar import poscar_structure
 from data_prep.sources.table import CELL_COLUMNS, LABEL, properties, read_frame, table_crystals
 from data_prep.workers import on_all_cores
 
-STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "contcar", "final_structure", "cif_string")
-ID_FIELDS = ("mp_id", "material_id", "id", "entry_id", "task_id", "jid", "mbid")
 LABELS = (LABEL, "e_form", "heat_all")  # eV/atom; the second is Matbench's, the third CDVAE's of Perov-5
 JSON_SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 DATABASE_SUFFIXES = (".db",)
-LISTS = ("data", "response", "documents", "docs", "structures", "entries")  # names of the list in answers of a service
 
 logger = logging.getLogger(__name__)
-Row = dict[str, Any]
-
-
-def structure_column(names: Any) -> str | None:
-    """Return the name of the column that holds structures, whatever its case; None if there is none."""
-    plain = {str(name).strip().lower(): name for name in names}
-    return next((plain[name] for name in STRUCTURE_COLUMNS if name in plain), None)
 
 
 def read_structure_table(path: Path, cell: Cell | None, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
@@ -51,20 +42,24 @@ def read_structure_table(path: Path, cell: Cell | None, labelled: bool) -> tuple
         return table_crystals(frame, path, labelled)
     if labelled and not any(name in frame.columns for name in LABELS):
         raise InputError(f"{path} lacks the column {LABEL}; add what is missing")
-    return crystals_of_rows(frame.to_dict("records"), cell)
+    return crystals_of_rows(frame.to_dict("records"), cell, labelled)
 
 
-def crystals_of_rows(rows: Sequence[Row], cell: Cell | None) -> tuple[list[Crystal], list[Rejected]]:
-    """Return the crystals of rows, and those that cannot be used, both in order; a row without an id is numbered."""
+def crystals_of_rows(rows: Sequence[Row], cell: Cell | None, labelled: bool) -> tuple[list[Crystal], list[Rejected]]:
+    """Return the crystals of rows, and those that cannot be used, both in order; a row without an id is numbered.
+
+    With ``labelled=False`` the labels and properties of a row may be anything; those that are no number are left out.
+    """
     named = [row if row_id(row) else {**row, "id": f"row {number}"} for number, row in enumerate(rows, start=1)]
-    return separated(on_all_cores(partial(crystal_of_row, cell=cell), named, "structures"))
+    return separated(on_all_cores(partial(crystal_of_row, cell=cell, labelled=labelled), named, "structures"))
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a JSON file or an ASE database, each with an ``id`` if it has one.
+    """Return the rows of a JSON file or an ASE database, each with an id if it has one.
 
     JSON may be a ``Structure`` of pymatgen, a document of the Materials Project, a list or a dictionary of either
-    by id, JSON lines, or a table as pandas writes it (Matbench). Raises ``InputError`` for a file without structures.
+    by id, JSON lines, or a table as pandas writes it (Matbench). An entry without a structure gives a row without one.
+    Raises ``InputError`` for a file without structures.
     """
     if path.suffix.lower() in DATABASE_SUFFIXES:
         return _database_rows(path)
@@ -72,17 +67,17 @@ def read_rows(path: Path) -> list[Row]:
         found = _json(read_text(path), path)
         if isinstance(found, dict) and {"ids", "nextid"} <= found.keys():
             return _database_rows(path)
-        rows = list(_rows(found))
+        rows = json_rows(found)
     except Unusable as fault:
         raise InputError(f"{path}: {fault.detail}") from fault
     except PARSER_FAULTS as error:
         raise InputError(f"{path} cannot be read as JSON ({' '.join(str(error).split())}); is it complete?") from error
-    if not rows:
+    if not with_structure(rows):
         raise NoStructure(f"{path} holds no structure; give pymatgen's Structure or documents with a structure")
     return rows
 
 
-def crystal_of_row(row: Row, cell: Cell | None) -> Crystal | Rejected:
+def crystal_of_row(row: Row, cell: Cell | None, labelled: bool) -> Crystal | Rejected:
     """Return the crystal of one row, in ``cell`` (None: as it is), or the reason why there is none."""
     id = row_id(row)
     try:
@@ -91,7 +86,7 @@ def crystal_of_row(row: Row, cell: Cell | None) -> Crystal | Rejected:
         refuse_species(structure)
         crystal = crystal_from_structure(structure, id)
         refuse_bad_geometry(crystal)
-        values, label = _properties(row), _label(row)
+        values, label = _properties(row, labelled), _label(row, labelled)
         if cell is not None:
             structure, number = in_cell(structure, cell)
             values["spacegroup"] = float(number)
@@ -102,12 +97,6 @@ def crystal_of_row(row: Row, cell: Cell | None) -> Crystal | Rejected:
     for note in frame.notes:
         logger.warning("%s: %s", id, note)
     return crystal_from_structure(structure, id, label, values)
-
-
-def row_id(row: Row) -> str:
-    """Return the id of a row, empty if it has none."""
-    found = next((row[name] for name in ID_FIELDS if row.get(name) not in (None, "")), "")
-    return str(found).strip()
 
 
 def _frame(row: Row) -> Frame:
@@ -127,9 +116,9 @@ def _frame(row: Row) -> Frame:
     return the_only(cif_frames(text), "the row holds {} structures")
 
 
-def _properties(row: Row) -> dict[str, float]:
+def _properties(row: Row, labelled: bool) -> dict[str, float]:
     """Return the properties of a row under our names: ``PROPERTY_COLUMNS``, and those of the Materials Project."""
-    values = properties({name: value for name, value in row.items() if not isinstance(value, (dict, list))})
+    values = properties({name: value for name, value in row.items() if not isinstance(value, (dict, list))}, labelled)
     for theirs, ours in SCALARS.items():
         if isinstance(row.get(theirs), (int, float)) and math.isfinite(row[theirs]):
             values.setdefault(ours, float(row[theirs]))
@@ -142,14 +131,14 @@ def _properties(row: Row) -> dict[str, float]:
     return values
 
 
-def _label(row: Row) -> float:
+def _label(row: Row, labelled: bool) -> float:
     for name in LABELS:
         value = row.get(name)
         try:
             if value is not None and math.isfinite(float(value)):
                 return float(value)
         except (ValueError, TypeError):
-            if str(value).strip():
+            if labelled and str(value).strip():
                 raise Unusable("unreadable", f"{name} is {value!r}, not a number") from None
     return math.nan
 
@@ -158,33 +147,6 @@ def _json(text: str, path: Path) -> Any:
     if ".jsonl" not in path.name.lower():
         return json.loads(text)
     return [json.loads(line) for line in text.split("\n") if line.strip()]
-
-
-def _rows(found: Any) -> Iterator[Row]:
-    """Yield the rows of what a JSON file holds."""
-    if isinstance(found, list):
-        for one in found:
-            yield from _rows(one)
-    elif not isinstance(found, dict):
-        return
-    elif {"lattice", "sites"} <= found.keys():
-        yield {"structure": found}
-    elif {"columns", "data"} <= found.keys():  # pandas, orient="split"
-        index = found.get("index", range(1, len(found["data"]) + 1))
-        for id, values in zip(index, found["data"], strict=True):
-            yield {"id": id} | dict(zip(found["columns"], values, strict=True))
-    elif (name := structure_column(found)) is not None:
-        if isinstance(found[name], dict) and not {"lattice", "sites"} <= found[name].keys():  # orient="columns"
-            for id in found[name]:
-                yield {"id": id} | {key: column.get(id) for key, column in found.items() if isinstance(column, dict)}
-        else:
-            yield found
-    elif (name := next((name for name in LISTS if isinstance(found.get(name), list)), None)) is not None:
-        yield from _rows(found[name])
-    else:
-        for id, one in found.items():
-            for row in _rows(one) if isinstance(one, dict) else ():
-                yield {"id": id} | row
 
 
 def _database_rows(path: Path) -> list[Row]:

@@ -43,6 +43,8 @@ PROPERTY_COLUMNS = (
     "in_icsg3d_ids_2020_04",
     "in_icsg3d_ids_2020_09",
 )
+# Those that no network learns and no hull needs: a text there, such as a space group's symbol, costs no row.
+NO_LABELS = ("spacegroup", "poly_total", "in_mp_july2019", "in_icsg3d_ids_2020_04", "in_icsg3d_ids_2020_09")
 # Energies with the Materials Project's later corrections differ by up to 0.3 eV/atom from the rest.
 OTHER_GENERATION = "mp_2021_corrections"
 ATOMIC_NUMBERS = {element.symbol: element.Z for element in Element}
@@ -59,7 +61,8 @@ def read_table(path: Path, labelled: bool = True) -> tuple[list[Crystal], list[R
 
     Rejected: no_id, unreadable, unknown_element, isotope, composition_mismatch and
     other_label_generation (by ``ef_source`` the label has later energy corrections, F32). With
-    ``labelled=False`` the column of labels may be missing or hold anything, and the last reason does not apply.
+    ``labelled=False`` the columns of labels and properties may be missing or hold anything, and the last reason does
+    not apply.
     Raises ``InputError`` for a file that is empty, unreadable or lacks a column.
     """
     return table_crystals(read_frame(path), path, labelled)
@@ -97,12 +100,7 @@ def read_frame(path: Path) -> "pd.DataFrame":
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a table with one row per crystal")
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            text = read_text(path)
-            separator = max(SEPARATORS, key=text.partition("\n")[0].count)
-            frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(read_text(path), path)
     except pd.errors.EmptyDataError:
         raise InputError(f"{path} is empty; give a table with one row per crystal") from None
     except InputError:
@@ -113,6 +111,23 @@ def read_frame(path: Path) -> "pd.DataFrame":
     if frame.empty:
         raise InputError(f"{path} has a header but no rows; give a table with one row per crystal")
     return frame
+
+
+def _read_csv(text: str, path: Path) -> "pd.DataFrame":
+    """Return the table of a text; blank cells beyond its header, as of commas at the ends of lines, are left out."""
+    import pandas as pd
+
+    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    options = {"sep": separator, "dtype": str, "keep_default_na": False}
+    frame = pd.read_csv(StringIO(text), **options)
+    if isinstance(frame.index, pd.RangeIndex):
+        return frame
+    # pandas takes the first cells of rows that are longer than the header for an index.
+    beyond = [f"beyond the header {place}" for place in range(frame.index.nlevels)]
+    whole = pd.read_csv(StringIO(text), names=[*frame.columns, *beyond], header=0, **options)
+    if whole[beyond].fillna("").ne("").any(axis=None):
+        raise InputError(f"{path} has rows with more cells than its header has names; name every column")
+    return whole.drop(columns=beyond)
 
 
 def require_columns(frame: "pd.DataFrame", columns: Iterable[str], path: Path) -> None:
@@ -140,10 +155,24 @@ def number(row: dict[str, Any], column: str) -> float:
         raise Unusable("unreadable", f"{column} is {value!r}, not a number") from None
 
 
-def properties(row: dict[str, Any]) -> dict[str, float]:
-    """Return the values of a row in ``PROPERTY_COLUMNS``, without blanks."""
-    values = {column: number(row, column) for column in PROPERTY_COLUMNS if column in row}
+def properties(row: dict[str, Any], labelled: bool = True) -> dict[str, float]:
+    """Return the values of a row in ``PROPERTY_COLUMNS``, without blanks.
+
+    What is no number is left out of ``NO_LABELS``, and of all without being asked for labels; else raises ``Unusable``.
+    """
+    optional = NO_LABELS if labelled else PROPERTY_COLUMNS
+    values = {column: _or_nan(row, column, column not in optional) for column in PROPERTY_COLUMNS if column in row}
     return {column: value for column, value in values.items() if not np.isnan(value)}
+
+
+def _or_nan(row: dict[str, Any], column: str, needed: bool) -> float:
+    """Return a cell as ``number`` does, but NaN for anything else that is not a number unless it is ``needed``."""
+    try:
+        return number(row, column)
+    except Unusable:
+        if needed:
+            raise
+        return np.nan
 
 
 def _id_column(frame: "pd.DataFrame", path: Path) -> str:
@@ -178,18 +207,13 @@ def _crystal(id: str, row: dict[str, Any], labelled: bool) -> Crystal:
         numbers=np.array(numbers, dtype=np.int64),
         fractional=fractional,
         formation_energy_per_atom=np.nan if source in ("none", OTHER_GENERATION) else _label(row, labelled),
-        properties=properties(row),
+        properties=properties(row, labelled),
     )
 
 
 def _label(row: dict[str, Any], labelled: bool) -> float:
     """Return the label of a row; without being asked for labels, NaN in place of one that is no number."""
-    try:
-        return number(row, LABEL) if LABEL in row else np.nan
-    except Unusable:
-        if labelled:
-            raise
-        return np.nan
+    return _or_nan(row, LABEL, labelled) if LABEL in row else np.nan
 
 
 def _text(value: Any) -> str:

@@ -74,9 +74,10 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     relax_files([folder], tmp_path / "out", with_calculator(calculator))
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         rows = {row["id"]: row["formula"] for row in csv.DictReader(file)}
-    assert rows == {"a": "AlNi", "a-2": "CuAu", "a-3": "CuAu", "b/c": "CuAu", "b_c-2": "CuAu"}
+    repeated = {"table.csv/a#1": "CuAu", "table.csv/a#2": "CuAu"}
+    assert rows == {"a": "AlNi", "b/c": "CuAu", "b_c-2": "CuAu"} | repeated
     assert len(list((tmp_path / "out" / "relaxed").iterdir())) == 5
-    assert "a: listed as a-2, because a is the name of another structure" in capsys.readouterr().err
+    assert "b_c: listed as b_c-2, because b_c is the name of another structure" in capsys.readouterr().err
 
 
 def test_generated_candidates_are_relaxed_by_their_ids_with_the_usual_calculator(tmp_path, capsys, monkeypatch):

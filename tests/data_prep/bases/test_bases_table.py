@@ -61,3 +61,5 @@ def test_a_table_of_a_source_is_written(tmp_path, capsys):
     assert (only.id, only.formula, only.properties["spacegroup"]) == ("one", "AlNi", 221) and rejected == []
     assert main([str(tmp_path / "nowhere.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
+    assert main([str(source), "--out", str(source / "bases.csv.gz")]) == 2
+    assert capsys.readouterr().err == f"error: {source} could not be read or written: File exists.\n"

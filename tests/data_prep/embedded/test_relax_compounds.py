@@ -109,6 +109,24 @@ def test_a_part_must_not_replace_the_whole_table(capsys, monkeypatch):
         assert "--limit needs --out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--out", "--journal"])
+def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path, capsys, monkeypatch, option):
+    stand_ins = {
+        "load_model": lambda threads: None,
+        "versions": lambda model: {},
+        "energy_function": lambda model: None,
+    }
+    stand_ins["judge"] = lambda *of: ([{"id": "1", "species": "Na Cl"}], [])
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(f"data_prep.embedded.__main__.{name}", stand_in)
+    (tmp_path / "file").touch()
+    paths = {"--out": tmp_path / "t.csv.gz", "--journal": tmp_path / "j.jsonl"} | {
+        option: tmp_path / "file" / "t.csv.gz"
+    }
+    assert main(["--limit", "0", *(str(word) for pair in paths.items() for word in pair)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file'} could not be read or written: File exists.\n"
+
+
 def test_without_chgnet_the_user_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "chgnet.model", None)
     monkeypatch.setitem(__import__("sys").modules, "torch", None)

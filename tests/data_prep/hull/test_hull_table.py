@@ -95,6 +95,14 @@ def test_energies_of_another_generation_are_known_by_their_values():
         require_same_energies(half, known, "mixed.csv", GENERATION)
 
 
+def test_a_table_that_cannot_be_written_is_a_sentence(tmp_path, capsys):
+    source = table(tmp_path / "a.csv", [("Na Cl", -2.1, "a")])
+    (tmp_path / "hull" / VERTICES).mkdir(parents=True)
+    assert main([str(source), "--generation", "our own", "--out", str(tmp_path / "hull")]) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {tmp_path / 'hull' / VERTICES} could not be read or written: Is a directory.\n"
+
+
 def test_the_packaged_table_keeps_its_generation(tmp_path, capsys):
     assert main([str(table(tmp_path / "a.csv", [("Na Cl", -2.1, "a")])), "--generation", "our own"]) == 2
     assert "needs --out" in capsys.readouterr().err

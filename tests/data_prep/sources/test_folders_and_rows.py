@@ -84,7 +84,7 @@ def test_several_paths_are_read_in_their_order(tmp_path):
     write(tmp_path, {"a/x.cif": CIF, "b/x.cif": CIF, "b/y.cif": CIF, "x.cif": CIF})
     crystals, rejected = read_structures([tmp_path / "b", tmp_path / "a", tmp_path / "x.cif"])
     assert rejected == []
-    assert ids(crystals) == ["x.cif", "y.cif", f"{tmp_path}/a/x.cif", f"{tmp_path}/x.cif"]
+    assert ids(crystals) == [f"{tmp_path}/b/x.cif", "y.cif", f"{tmp_path}/a/x.cif", f"{tmp_path}/x.cif"]
     with pytest.raises(InputError, match=r"gone\.cif does not exist"):
         read_structures([tmp_path / "b", tmp_path / "gone.cif"])
 
@@ -104,6 +104,15 @@ def test_a_folder_of_generated_crystals_has_the_candidates_ids(tmp_path):
     (tmp_path / "candidates.csv").unlink()
     (tmp_path / "candidates.extxyz").unlink()
     assert ids(read_structures(tmp_path)[0]) == ["SrTiO3-0007"]
+
+
+def test_a_listed_file_outside_the_folder_is_named(tmp_path):
+    table = "id,file\na,cifs/a.cif\nb,/nowhere/b.cif\nc,../c.cif\n"
+    write(tmp_path, {"in/t.csv": table, "in/cifs/a.cif": CIF, "c.cif": CIF})
+    crystals, rejected = read_structures(tmp_path / "in")
+    assert ids(crystals) == ["a"]
+    assert [(item.id, item.reason) for item in rejected] == [("b", "missing_file"), ("c", "missing_file")]
+    assert rejected[0].detail == "t.csv lists /nowhere/b.cif, which is not among the files read with it"
 
 
 def test_a_folder_of_cgcnn_needs_no_header(tmp_path, caplog):

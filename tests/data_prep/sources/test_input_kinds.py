@@ -185,6 +185,11 @@ def test_a_magnetic_cif_is_read_without_its_moments(tmp_path):
 POSCARS = {
     "comments": POSCAR.replace("1.0", "1.0 ! scale").replace("Cl\n", "Cl # it\n", 1).replace("0 0 0\n", "0 0 0 # Na\n"),
     "three scales": POSCAR.replace("1.0", "5.64 5.64 5.64").replace("2.82", "0.5"),
+    "three scales, Cartesian": POSCAR.replace("1.0", "5.64 5.64 5.64").replace("2.82", "0.5").replace("Direct", "Kart"),
+    "three scales, frozen": "salt\n2.82 2.82 5.64\n0 1 .5\n1 0 .5\n1 1 0\nNa Cl\n1 1\nSelective\n cartesian\n"
+    "0 0 0 T T T\n1 1 0.5 T F F\n",
+    "a volume": POSCAR.replace("1.0", f"{-2 * 2.82**3!r}").replace("2.82", "1"),
+    "a volume, Cartesian": POSCAR.replace("1.0", f"{-2 * 2.82**3!r}").replace("2.82", "0.5").replace("Direct", "C"),
     "Latin-1": POSCAR.replace("salt", "Müller").encode("latin-1"),
     "byte order mark, Windows lines": b"\xef\xbb\xbf" + POSCAR.replace("\n", "\r\n").encode(),
     "velocities": POSCAR + "\n 0.1E-02 0.2E-02 0.0\n 0 0 0\n",
@@ -212,6 +217,17 @@ def test_a_poscar_is_read_as_vasp_reads_it(tmp_path, kind):
             "line 7 must count the sites of each element; it is '1 one'",
         ),
         (POSCAR.replace("1.0", "1.0 2.0"), "unreadable", "line 2 holds 2 scales: give one, or three above 0"),
+        (POSCAR.replace("1.0\n0 ", "1 1 2\n"), "unreadable", "line 3 must hold three numbers; it is '2.82 2.82'"),
+        (
+            POSCAR.replace("1.0", "1 1 2").replace("Direct", "Cartesian").replace("0 0 0", "0 zero 0"),
+            "unreadable",
+            "line 9 must hold numbers; it is '0 zero 0'",
+        ),
+        (
+            POSCAR.replace("1.0", "-64").replace("2.82 2.82 0\n", "0 2.82 2.82\n"),
+            "degenerate_cell",
+            "the vectors of lines 3 to 5 span no volume",
+        ),
     ],
 )
 def test_a_poscar_that_is_not_whole_is_refused_for_its_true_cause(tmp_path, text, reason, detail):
@@ -233,8 +249,21 @@ def test_every_frame_is_read_or_named(tmp_path):
     assert [crystal.id for crystal in crystals] == ["path.xyz#1", "path.xyz#3"] and only.id == "path.xyz#2"
     crystals, [only] = read(tmp_path, "path.xyz", XYZ + "and then\n" + XYZ)
     assert len(crystals) == 1 and "line 5 must be the number of sites of frame 2; it is 'and then'" in only.detail
-    named = XYZ.replace(" pbc", " id=first pbc") + XYZ.replace(" pbc", " id=second pbc")
-    assert [crystal.id for crystal in read(tmp_path, "path.xyz", named)[0]] == ["first", "second"]
+    first, second = XYZ.replace(" pbc", " id=first pbc"), XYZ.replace(" pbc", " id=second pbc")
+    assert [crystal.id for crystal in read(tmp_path, "path.xyz", first + second)[0]] == ["first", "second"]
+
+
+def test_a_damaged_frame_costs_the_others_no_name(tmp_path):
+    first, second, third = (XYZ.replace(" pbc", f" id={name} pbc") for name in ("first", "second", "third"))
+    damaged = second.replace("2.82 2.82 2.82\n", "here\n")
+    for text, ids, left_out in (
+        (first + damaged + third, ["first", "third"], "path.xyz#2"),
+        (first + second + third[:-20], ["first", "second"], "path.xyz#3"),
+        (first + XYZ + damaged + third + first, ["path.xyz#1", "path.xyz#2", "third", "path.xyz#5"], "path.xyz#3"),
+    ):
+        crystals, [only] = read(tmp_path, "path.xyz", text)
+        assert [crystal.id for crystal in crystals] == ids
+        assert (only.id, only.reason) == (left_out, "unreadable")
 
 
 def test_a_huge_cell_is_refused_by_its_size_alone(tmp_path, monkeypatch):

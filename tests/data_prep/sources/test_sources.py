@@ -65,6 +65,31 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, reason, row):
     assert [(item.id, item.reason) for item in rejected] == [(id, reason)]
 
 
+def test_a_text_where_no_label_is_costs_no_row(tmp_path):
+    header, row = f"{HEADER},spacegroup,in_mp_july2019", f"{NACL},Fm-3m,yes"
+    wide = row.replace("mp-22862", "wide").replace("5.0", "wide")
+    [crystal], [only] = read(table(tmp_path, row, wide, header=header))
+    assert (crystal.formation_energy_per_atom, crystal.properties) == (-2.1, {"band_gap": 5.0})
+    assert (only.id, only.detail) == ("wide", "band_gap is 'wide', not a number")  # a label of Table 1
+    assert screen([crystal])[0][0].properties["spacegroup"] == 225  # found by spglib
+    (tmp_path / "cifs.csv").write_text(
+        f'id,cif,spacegroup,formation_energy_per_atom\na,"{CSCL}",Pm-3m,-2\nb,"{CSCL}",,low\n'
+    )
+    [crystal], [only] = read(str(tmp_path / "cifs.csv"))
+    assert (crystal.id, crystal.properties, only.id) == ("a", {"spacegroup": 221.0}, "b")
+    assert only.detail == "formation_energy_per_atom is 'low', not a number"
+
+
+def test_commas_at_the_ends_of_rows_move_no_column(tmp_path):
+    ids = ["001", "NA"]  # which pandas would make 1 and a blank of in an index
+    for end in (",", ",,"):
+        crystals, rejected = read(table(tmp_path, *[NACL.replace("mp-22862", id) + end for id in ids]))
+        assert [crystal.id for crystal in crystals] == ids and rejected == []
+        assert [crystal.formation_energy_per_atom for crystal in crystals] == [-2.1, -2.1]
+    crystals, [only] = read(table(tmp_path, NACL + ",", NACL.replace("mp-22862", "b"), "c,NaCl,3.99,3.99"))
+    assert [crystal.id for crystal in crystals] == ["mp-22862", "b"] and only.id == "c"
+
+
 def test_a_missing_label_is_nan_and_left_to_the_screen(tmp_path):
     rows = [NACL.replace("-2.1", blank).replace("mp-22862", f"x{i}") for i, blank in enumerate(["", "nan"])]
     none = NACL.replace("mp_2020_by_id", "none").replace("mp-22862", "x2")
@@ -119,6 +144,8 @@ def broken_source(tmp_path: Path, kind: str) -> str:
         return table(tmp_path, NACL, header=HEADER.replace("alpha", "al").replace("frac", "xyz"))
     if kind == "ragged":
         return table(tmp_path, NACL, NACL + ",1,2,3")
+    if kind == "unnamed column":
+        return table(tmp_path, NACL + ",7", NACL + ",")
     if kind == "cut gzip":
         content = gzip.compress(Path(table(tmp_path, *[NACL] * 50)).read_bytes())
         (tmp_path / "cut.csv.gz").write_bytes(content[:-20])
@@ -145,6 +172,7 @@ def broken_source(tmp_path: Path, kind: str) -> str:
         ("no id", r"table\.csv lacks an id column; add one named mp_id, material_id or id"),
         ("no columns", r"table\.csv lacks the columns alpha, frac;"),
         ("ragged", r"table\.csv cannot be read as a table .*line 3"),
+        ("unnamed column", r"table\.csv has rows with more cells than its header has names; name every column"),
         ("cut gzip", r"cut\.csv\.gz cannot be read as a table"),
         ("not gzip", r"plain\.csv\.gz cannot be read as a table"),
         ("not parquet", r"bad\.parquet cannot be read as a table"),

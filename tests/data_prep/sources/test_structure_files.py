@@ -11,6 +11,7 @@ from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from data_prep.quarantine import Rejected
 from data_prep.sources.structure_files import read_structures
+from data_prep.sources.table import read_table
 
 CIF = """data_CsCl
 _cell_length_a 4.12
@@ -95,6 +96,16 @@ def test_cartesian_poscars_with_a_scale_and_frozen_atoms_are_read(tmp_path):
     assert_caesium_chloride(crystal)
 
 
+def test_three_scales_multiply_cartesian_sites_as_well(tmp_path):
+    unit = POSCAR.replace("4.12", "1").replace("Direct", "Cartesian")
+    [crystal], rejected = read(tmp_path, "POSCAR", unit.replace("1.0\n", "4.12 4.12 4.12\n", 1))
+    assert rejected == []
+    assert_caesium_chloride(crystal)
+    [crystal], _ = read(tmp_path, "POSCAR", unit.replace("1.0\n", "3 4 5\n", 1).replace("0.5 0.5 0.5", "0.5 0.25 0.1"))
+    np.testing.assert_allclose(crystal.lengths, [3, 4, 5])
+    np.testing.assert_allclose(crystal.fractional[1], [0.5, 0.25, 0.1], atol=1e-12)
+
+
 def test_a_cell_is_taken_as_it_is(tmp_path):
     doubled = POSCAR.replace("4.12 0 0", "8.24 0 0").replace("1 1\n", "2 2\n")
     sites = "0 0 0\n0.5 0 0\n0.25 0.5 0.5\n0.75 0.5 0.5"
@@ -151,10 +162,30 @@ def test_rows_of_a_table_that_cannot_be_read_are_named(tmp_path):
 @pytest.mark.parametrize("column", ["id", "a", "species", "formula", "band_gap"])
 def test_a_list_in_a_cell_of_parquet_is_a_row_left_out(tmp_path, column):
     row = dict(id="mine", a=4.12, b=4.12, c=4.12, alpha=90.0, beta=90.0, gamma=90.0, species="Cs Cl", formula="CsCl")
-    row |= {"frac": [0, 0, 0, 0.5, 0.5, 0.5], "band_gap": 5.0}
+    row |= {"frac": [0, 0, 0, 0.5, 0.5, 0.5], "band_gap": 5.0, "formation_energy_per_atom": -2.0}
     pd.DataFrame([row | {column: [1.0, 2.0]}]).to_parquet(tmp_path / "mine.parquet")
-    crystals, [only] = read_structures(tmp_path / "mine.parquet")
+    crystals, [only] = read_table(tmp_path / "mine.parquet")
     assert crystals == [] and only.reason == "unreadable" and "1." in only.detail
+    crystals, rejected = read_structures(tmp_path / "mine.parquet")
+    left_out = [] if column == "band_gap" else ["unreadable"]  # a property is not asked for there
+    assert len(crystals) == 1 - len(left_out) and [item.reason for item in rejected] == left_out
+
+
+def test_labels_and_properties_that_are_no_numbers_cost_no_structure(tmp_path):
+    cells = TABLE.replace("frac", "frac,spacegroup,band_gap,formation_energy_per_atom")
+    cells = cells.replace("0.5\n", "0.5,Pm-3m,wide,unknown\n")
+    [crystal], rejected = read(tmp_path, "mine.csv", cells)
+    assert rejected == [] and crystal.id == "mine" and crystal.properties == {}
+    assert_caesium_chloride(crystal)
+    structures = pd.DataFrame(
+        [{"id": "mine", "poscar": POSCAR, "spacegroup": "Pm-3m", "formation_energy_per_atom": "?"}]
+    )
+    structures.to_json(tmp_path / "mine.json", orient="split", index=False)
+    structures.to_csv(tmp_path / "mine.csv", index=False)
+    for name in ("mine.json", "mine.csv"):
+        [crystal], rejected = read_structures(tmp_path / name)
+        assert rejected == [] and crystal.id == "mine" and crystal.properties == {}
+        assert_caesium_chloride(crystal)
 
 
 BAD = {
