@@ -219,7 +219,7 @@ FULL = replace(
     watershed=WatershedParameters(threshold=0.98, marker_share=1 / 8192, weighted_centres=True),  # F39, by validation
 )
 
-# The paper's own VAE, without heads, whose perceptual model is the UNet of `full` (F42): 40,000 samples, the perceptual
+# The paper's own VAE, without heads, whose perceptual model is the published UNet (F42): 40,000 samples, the perceptual
 # term in the last 6,400 of them. With the term from the first sample, 13,600 of them did not learn the density.
 DFC = replace(
     FULL,
@@ -228,6 +228,7 @@ DFC = replace(
     vae_training=replace(
         LAPTOP.vae_training, steps_per_epoch=100, warmup_steps=50, perceptual_samples=2, perceptual_from=42
     ),
+    unet_training=TrainingParameters(published=True),
     generate=replace(PAPER.generate, networks="published"),
 )
 
@@ -238,7 +239,7 @@ PEROV5 = replace(
     data=DataParameters(split_by="id", test_fraction=0.1, any_crystal=True),
     vae=replace(IMPROVED.vae, epochs=20),
     vae_training=replace(IMPROVED.vae_training, restarts=1),
-    unet_training=TrainingParameters(published=True),
+    unet_training=DFC.unet_training,
     generate=replace(FULL.generate, random_from="posteriors", random_spread=1.0),
 )
 
