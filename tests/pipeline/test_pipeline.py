@@ -12,6 +12,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from repro import load_generator, predict, stages
 from repro.__main__ import main
+from repro.generation import request
 from repro.training.dataset import load_dataset
 from repro.training.fit import BEST, HISTORY, load_weights
 from repro.training.train_unet import trained_unet
@@ -111,12 +112,14 @@ def test_generating_again_gives_the_same_candidates(finished):
     assert (finished / "results/test/generate/candidates.csv").read_bytes() == before
 
 
-def test_the_generator_from_python_gives_the_candidates_of_the_command(finished):
-    asked = ("--base", "made-001", "--samples", "8", "--known", "--seed", "5")
+def test_the_generator_from_python_gives_the_candidates_of_the_command(finished, monkeypatch):
+    monkeypatch.setattr(request, "LEAST_DRAWS", 8)  # of which few are valid
+    monkeypatch.setattr(request, "DRAWS_PER_CANDIDATE", 1)
+    asked = ("--base", "made-001", "--count", "3", "--known", "--seed", "5")
     around = ("--formation-energy", "-1", "--spread", "0.3")
     assert repro("generate", *asked, *around, "--out", "by-command") == 0
     generator = load_generator(Path("runs/test/generator"), Path("runs/test/properties"))
-    wanted = {"samples": 8, "known": True, "source": "crystals.csv", "seed": 5, "formation_energy": -1, "spread": 0.3}
+    wanted = {"count": 3, "known": True, "source": "crystals.csv", "seed": 5, "formation_energy": -1, "spread": 0.3}
     valid = sorted(generator.around("made-001", **wanted), key=lambda one: one.rank)
     with open("by-command/candidates.csv") as file:
         rows = list(csv.DictReader(file))
