@@ -62,9 +62,10 @@ def test_candidates_are_ranked_by_the_property_networks_asked_for(tmp_path):
 
 def test_property_networks_that_are_not_there_are_named_before_anything_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    kept = tmp_path / "generated-random-0/cifs/of-before.cif"
-    kept.parent.mkdir(parents=True)
-    kept.touch()
+    kept = {tmp_path / "generated-random-0" / name for name in ("cifs/of-before.cif", "candidates.csv")}
+    (tmp_path / "generated-random-0/cifs").mkdir(parents=True)
+    for path in kept:
+        path.touch()
     assert exit_code(main, ["generate", "--random", "--count", "1", "--property-weights", str(tmp_path)]) == 2
     assert f"{tmp_path / 'manifest.json'} is missing" in capsys.readouterr().err
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept

@@ -1,12 +1,6 @@
 """Training: killed at any moment and started again it ends as if it had not been; NaN stops it."""
 
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import keras
 import numpy as np
@@ -14,7 +8,6 @@ import pytest
 
 from data_prep.errors import InputError
 from repro.training.fit import BEST, STATE, Budget, adam, compile_model, fit_epochs, load_weights
-from tests.conftest import ROOT
 
 BUDGET = Budget(epochs=4, steps=3, learning_rate=0.01, schedule="cosine", warmup_steps=2)
 
@@ -125,49 +118,3 @@ def test_a_restart_repeats_the_schedule_of_its_part():
     two = adam(Budget(20, 10, 0.01, "cosine", 20, restarts=1))._learning_rate
     for step in (0, 10, 20, 60, 99):
         assert float(two(step)) == float(two(step + 100)) == float(one(step))
-
-
-@pytest.mark.slow
-def test_a_vae_training_killed_with_sigkill_ends_with_the_same_weights(tmp_path):
-    """The real stages at the smoke preset, killed -9 after the first epoch, against an undisturbed run."""
-    from tests.support.pipeline import small_source
-
-    source = small_source(tmp_path)
-    for stage in ("data", "voxelize", "train-unet"):
-        _repro(stage, "whole", source, tmp_path)
-    shutil.copytree(tmp_path / "runs/whole", tmp_path / "runs/killed")
-    _repro("train-vae", "whole", source, tmp_path)
-    process = subprocess.Popen(_command("train-vae", "killed", source), cwd=tmp_path, env=_environment())
-    state = tmp_path / "runs/killed/train-vae" / STATE
-    deadline = time.time() + 240
-    while not state.exists() and process.poll() is None and time.time() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(json.loads(state.read_text())["history"]) >= 1
-    _repro("train-vae", "killed", source, tmp_path)
-    whole, killed = (_checkpoint(tmp_path / "runs" / name / "train-vae") for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys()
-    for name, array in whole.items():
-        np.testing.assert_array_equal(killed[name], array, err_msg=name)
-
-
-def _command(stage, name, source):
-    return [sys.executable, "-m", "repro", stage, "--preset", "smoke", "--source", str(source), "--run", name]
-
-
-def _environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def _repro(stage, name, source, folder):
-    subprocess.run(_command(stage, name, source), cwd=folder, env=_environment(), check=True, capture_output=True)
-
-
-def _checkpoint(folder):
-    import h5py
-
-    arrays = {}
-    with h5py.File(folder / json.loads((folder / STATE).read_text())["weights"]) as file:
-        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return arrays
