@@ -57,7 +57,7 @@ smoke: setup  ## the whole way at 16^3 on a few dozen crystals, two stages at a 
 # Two processes, a file of tests at a time, the slow ones first (tests/conftest.py).
 PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: setup  ## the tests (about 12 min on 2 cores)
+test: setup  ## the tests (about 15 min on 2 cores)
 	$(PYTEST)
 
 test-fast: setup  ## the tests without the slow ones (under a minute)
