@@ -17,13 +17,13 @@ PY := .venv/bin/python
 OF_RUN = --preset $(PRESET) --source $(SOURCE) $(if $(RUN),--run $(RUN)) --shared $(SHARED)
 SEEDS ?= 1
 # Calculations: CHGNet, or pw.x with DFT=1 PSEUDO_DIR=folder; PW is how pw.x is started, PARSL a configuration.
-CALCULATIONS = $(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)') $(if $(PW),--pw '$(PW)')) \
+CALCULATIONS = $(if $(POTENTIAL),--potential $(POTENTIAL)) $(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)') $(if $(PW),--pw '$(PW)')) \
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(PARSL),--parsl '$(PARSL)')
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_CPU = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # matminer 0.10.1 asks for pandas below 3, with which the rest does not run; it runs with pandas 3.
 MATMINER = matminer==0.10.1
-EXTRAS = scale docs optimade surrogate dft
+EXTRAS = scale docs optimade surrogate sevennet dft
 
 EXPERIMENTS = table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 figure6 figure7 \
 	novelty calibration slices surrogate-error known-crystals perov5 matbench deviations report publish-report
@@ -31,7 +31,7 @@ STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn propert
 	generate publish publish-generator
 
 .PHONY: help setup reproduce smoke test test-fast test-nightly nightly lint lock audit newest verify docs \
-	$(STAGES) tables figures $(EXPERIMENTS) released bench embedded-data surrogate matminer perov5-networks clean
+	$(STAGES) tables figures $(EXPERIMENTS) released bench embedded-data surrogate sevennet matminer perov5-networks clean
 
 help:  ## this list
 	@echo "make TARGET [PRESET=smoke|laptop|improved|full|dfc|perov5|perov5-paper|paper] [SOURCE=embedded|bases|materials-project|optimade[:URL]|PATH]   (here: PRESET=$(PRESET), SOURCE=$(SOURCE))"
@@ -154,7 +154,7 @@ figure7: generate  ## Figure 7: generated crystals of each family
 novelty: generate  ## uniqueness, novelty, symmetry and density of the generated crystals (13,000 samples 10 min)
 calibration: evaluate-properties  ## the spread of the formation-energy networks against their error
 slices: generator  ## true and reconstructed density maps of a few held-out crystals
-surrogate-error: setup  ## CHGNet on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)
+surrogate-error: setup  ## CHGNet, or POTENTIAL=sevennet, on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)
 known-crystals: setup  ## NaCl, MgO and NiAl relaxed beside the literature (DFT=1 PSEUDO_DIR=folder: with pw.x)
 matbench: setup  ## five tasks of Matbench v0.1 on its own folds, from files that you have (DATA=folder; hours)
 perov5: PRESET = perov5
@@ -172,6 +172,8 @@ publish-report: report  ## a run's report, its numbers, figures and crystals to 
 publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generator, their numbers to results/published
 surrogate: setup  ## CHGNet, quacc and Parsl into .venv, for Table 3 and for relaxing crystals (1 GB)
 	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH_CPU) --editable '.[surrogate]'
+sevennet: surrogate  ## SevenNet beside it, another potential (POTENTIAL=sevennet; 300 MB)
+	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH_CPU) --editable '.[sevennet]'
 matminer: setup  ## matminer into .venv, for the fingerprints of perov5; without the older pandas that it asks for
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps $(MATMINER)
 released: setup  ## the authors' weights in our networks, against their oracle (SHARED=folder; 5 min)

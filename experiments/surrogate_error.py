@@ -1,4 +1,4 @@
-"""The surrogate's own error: real crystals relaxed by CHGNet, against their DFT cells and labels."""
+"""A potential's own error: real crystals relaxed by CHGNet or SevenNet, against their DFT cells and labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,15 @@ from experiments.tables import markdown, mean_cell, write_data
 from repro.relaxation import relaxation_changes as changes
 from repro.relaxation.calculation_store import CONVERGED
 from repro.relaxation.calculator import Calculator, bulk_of
+from repro.relaxation.surrogate import Surrogate
 from repro.run import Run
 
+USUAL = Surrogate().title
 STRAIN = 0.05  # of the cell edges: relaxations start from cells up to this much too small or too large
 NOTE = (
     "Cells start up to 5 % too small or too large (seeded), so that a relaxation has work to do. Cell: mean absolute "
     "difference of a, b, c from the database's in %; formation energy against the label, elements relaxed by the same "
-    "model. CHGNet was trained on Materials Project calculations, most of these crystals among them, with the "
+    "model. It was trained on Materials Project calculations, most of these crystals among them, with the "
     "corrections of 2020, the labels hold those of 2019, and many of the cells are r2SCAN's: the differences are of "
     "this size for a model that would be exact, too."
 )
@@ -37,6 +39,8 @@ def from_run(run: Run, calculator: Calculator, count: int, seed: int) -> dict:
 
 def sample(crystals: Sequence[Crystal], count: int, seed: int) -> list[Crystal]:
     """Return ``count`` labelled crystals, as many of each family, of elements that have a known structure."""
+    if count < 1:
+        raise InputError(f"--count {count}: give a number of crystals above 0.")
     generator, chosen = np.random.default_rng(seed), []
     usable = [crystal for crystal in crystals if np.isfinite(crystal.formation_energy_per_atom) and _has_bulk(crystal)]
     for place, family in enumerate(FAMILIES):
@@ -123,8 +127,13 @@ HEADER = ("crystals", "relaxed", "|Δcell| (%)", "|ΔEf| (eV/atom)", "cell: medi
 
 
 def render(found: dict, path: Path) -> list[Path]:
-    """Write ``path``.json; ``path`` has no suffix."""
-    return write_data(path, found)
+    """Write ``path``.json, with the name of a potential that is not the usual one; ``path`` has no suffix."""
+    return write_data(stored_at(path.parent, found["method"]["name"]), found)
+
+
+def stored_at(folder: Path, potential: str) -> Path:
+    """Return where the error of a potential is stored, without suffix."""
+    return folder / ("surrogate" if potential == USUAL else f"surrogate_{potential.lower()}")
 
 
 def text(found: dict) -> str:

@@ -17,20 +17,19 @@ from data_prep.structures.cif import structure_of
 from experiments.means import mean_of
 from experiments.paper import TABLE3, TEXT
 from experiments.stored import identity_of_generation, read_stored
+from experiments.surrogate_error import stored_at
 from experiments.tables import markdown, mean_cell, shown, write_table
 from repro.relaxation import relaxation_changes as changes
 from repro.relaxation.calculation_store import CONVERGED
 from repro.relaxation.calculator import Calculator
-from repro.relaxation.chgnet import NAME as SURROGATE
-from repro.relaxation.espresso import NAME as ESPRESSO
 from repro.relaxation.espresso import Dft
-from repro.run import PUBLISHED, Run
+from repro.run import PUBLISHED_CRYSTALS, Run
 
 NAMES = ("table3_dft", "table3")  # results of pw.x and of the surrogate never share a file
 PAPERS = {"ABX3": TABLE3[0], "ABX2": TABLE3[1], "AB": TABLE3[2]}
 MEASURED = ("bonds_percent_of_cell", "formation_energy_difference", "cell_percent", "bonds_percent")
-SURROGATE_TITLE = f"Surrogate numbers: relaxed by {SURROGATE}, a neural network potential, not by DFT"
-DFT_TITLE = f"Relaxed by {ESPRESSO}"
+SURROGATE_TITLE = "Surrogate numbers: relaxed by {}, a neural network potential, not by DFT"
+DFT_TITLE = "Relaxed by {}"
 NOTE = (
     "Generated crystals against the same crystals with sites and cell relaxed, means over the candidates whose "
     "relaxation converged, with 95 % bootstrap intervals. |Δbonds|: change of the nearest-neighbour distances in % of "
@@ -55,7 +54,7 @@ def from_run(run: Run, make_calculator: Callable[[], Calculator]) -> dict:
     candidates, structures = selected(run.results)
     table = compute(candidates, structures, make_calculator())
     if table["surrogate"]:
-        table["surrogate_error"] = surrogate_error(run.results)
+        table["surrogate_error"] = surrogate_error(run.results, table["method"])
     return table | {"identity": identity_of_generation(run.results)}
 
 
@@ -77,10 +76,10 @@ def selected(results: Path) -> tuple[list[dict], dict[str, Structure]]:
     return candidates, structures
 
 
-def surrogate_error(results: Path) -> dict | None:
-    """Return the surrogate's error on real crystals, of this run or the published one, None if not measured."""
-    for folder in (results, PUBLISHED):
-        path = folder / "surrogate.json"
+def surrogate_error(results: Path, potential: str) -> dict | None:
+    """Return a potential's error on real crystals, of this run or the published one, None if not measured."""
+    for folder in (results, PUBLISHED_CRYSTALS):
+        path = stored_at(folder, potential).with_suffix(".json")
         if path.exists():
             part = read_stored(path)["groups"]["all"]
             error = {"cell": part["cell_percent"]["mean"], "formation_energy": part["formation_energy_error"]["mean"]}
@@ -103,9 +102,9 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
         groups.setdefault(row["family"], []).append(row)
     first = next((record["method"] for record in records.values() if "method" in record), {})
     return {
-        "method": SURROGATE if surrogate else ESPRESSO,
+        "method": calculator.method.title,
         "surrogate": surrogate,
-        "title": SURROGATE_TITLE if surrogate else DFT_TITLE,
+        "title": (SURROGATE_TITLE if surrogate else DFT_TITLE).format(calculator.method.title),
         "settings": first if surrogate else _settings(first, records),
         "groups": {name: group(rows) for name, rows in groups.items()},
         "candidates": list(found.values()),
@@ -190,8 +189,8 @@ def own_error(table: dict) -> str:
     if not error:
         return ""
     return (
-        f" On {error['relaxed']} real crystals {SURROGATE} itself is off the DFT labels by {error['cell']:.2f} % in "
-        f"the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean absolute)."
+        f" On {error['relaxed']} real crystals {table['method']} itself is off the DFT labels by {error['cell']:.2f} % "
+        f"in the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean absolute)."
     )
 
 

@@ -12,6 +12,7 @@ from repro.released.released_files import find_released
 
 RUNS, RESULTS = Path("runs"), Path("results")  # in the user's working folder, as every path that he gives
 PUBLISHED = RESULTS / "published"  # those that come with the project
+PUBLISHED_CRYSTALS = PUBLISHED / "full-mp_cubic"  # of the run that made the published generator's
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.errors import InputError
+from repro.relaxation.potentials import POTENTIALS
 
 if TYPE_CHECKING:
     from repro.relaxation.calculator import Calculator
@@ -19,11 +21,13 @@ STORE = Path("runs") / "calculations"
 class CalculationOptions:
     """How structures are to be relaxed, by default with CHGNet on all cores; None takes a method's own default.
 
-    ``dft`` chooses Quantum ESPRESSO, for which ``pseudo_dir`` to ``pw`` are; ``cutoff`` in Ry, ``k_spacing`` in 1/Å;
-    ``usual_d2`` counts if ``d2`` is None. ``seconds`` limits each structure (CHGNet: CPU time). ``workers`` jobs run at
-    a time, 0 for this process; ``parsl`` is a configuration of Parsl; ``store`` keeps finished calculations.
+    ``potential`` is a key of ``POTENTIALS``. ``dft`` chooses Quantum ESPRESSO, for which ``pseudo_dir`` to ``pw`` are;
+    ``cutoff`` in Ry, ``k_spacing`` in 1/Å; ``usual_d2`` counts if ``d2`` is None. ``seconds`` limits each structure (of
+    a potential: CPU time). ``workers`` jobs run at a time, 0 for this process; ``parsl`` is a configuration of Parsl;
+    ``store`` keeps finished calculations.
     """
 
+    potential: str | None = None
     dft: bool = False
     pseudo_dir: Path | None = None
     cutoff: float | None = None
@@ -40,15 +44,16 @@ class CalculationOptions:
         """Return the method, pool and store; raises InputError if the options do not fit or a program is missing."""
         from repro.relaxation.calculation_store import Store
         from repro.relaxation.calculator import Calculator
-        from repro.relaxation.chgnet import Surrogate
         from repro.relaxation.espresso import Dft
+        from repro.relaxation.surrogate import Surrogate
 
-        if self.workers is not None and self.workers < 0:
-            raise InputError(f"--workers {self.workers}: give the number of jobs at a time, 0 for this process.")
+        self._check_numbers()
         only_dft = {"cutoff": self.cutoff, "spacing": self.k_spacing, "command": self.pw, "d2": self.d2}
         given = {name: value for name, value in only_dft.items() if value is not None}
         seconds = {} if self.seconds is None else {"seconds": self.seconds}
         if self.dft:
+            if self.potential:
+                raise InputError(f"--potential {self.potential} and --dft are two methods: leave one of them out.")
             if self.pseudo_dir is None:
                 raise InputError("--dft needs --pseudo-dir FOLDER with a UPF pseudopotential for each element.")
             method = Dft(str(self.pseudo_dir), **{"d2": self.usual_d2} | given, **seconds).ready()
@@ -57,16 +62,27 @@ class CalculationOptions:
                 raise InputError(
                     "--pseudo-dir, --cutoff, --k-spacing, --pw and --d2 are for DFT: add --dft, or leave them out."
                 )
-            method = Surrogate(**seconds)
-            method.method()  # raises if CHGNet is not installed
+            method = Surrogate(**seconds, **{"potential": self.potential} if self.potential else {})
+            method.method()  # raises if the potential is not installed
         return Calculator(method, Store(self.store), self.workers, self.parsl)
+
+    def _check_numbers(self) -> None:
+        """Raise InputError for a number that no calculation can be made with."""
+        if self.workers is not None and self.workers < 0:
+            raise InputError(f"--workers {self.workers}: give the number of jobs at a time, 0 for this process.")
+        for option, value in (("cutoff", self.cutoff), ("k-spacing", self.k_spacing), ("seconds", self.seconds)):
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"--{option} {value:g}: give a number above 0.")
+        if self.parsl and self.workers:
+            raise InputError(f"--workers {self.workers} and --parsl: {self.parsl} says how many jobs run at a time.")
 
 
 def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
     """Add the options of method, pool and store to a command; ``d2`` is the command's default."""
     usual = "with" if d2 else "without"
     group = parser.add_argument_group("calculations")
-    group.add_argument("--dft", action="store_true", help="Quantum ESPRESSO instead of CHGNet; needs --pseudo-dir")
+    group.add_argument("--potential", choices=POTENTIALS, help="the neural network potential (default: chgnet)")
+    group.add_argument("--dft", action="store_true", help="Quantum ESPRESSO instead of a potential; needs --pseudo-dir")
     group.add_argument("--pseudo-dir", type=Path, metavar="FOLDER", help="your UPF pseudopotentials, one per element")
     group.add_argument("--cutoff", type=float, metavar="RY", help="for pseudopotentials without a known cutoff")
     group.add_argument(
@@ -77,7 +93,7 @@ def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
     parser.set_defaults(usual_d2=d2)
     group.add_argument("--k-spacing", type=float, metavar="K", help="between k-points, 1/Å (default: 0.3)")
     group.add_argument("--pw", metavar="COMMAND", help="how pw.x is started (default: pw.x)")
-    group.add_argument("--seconds", type=float, help="limit of a structure (CHGNet: CPU time, 120; pw.x: a day)")
+    group.add_argument("--seconds", type=float, help="limit of a structure (potential: CPU time, 120; pw.x: a day)")
     group.add_argument("--workers", type=int, help="jobs at a time (default: one per core; 0: in this process)")
     group.add_argument("--parsl", type=Path, metavar="FILE", help="Parsl configuration, e.g. for a cluster")
     group.add_argument("--store", type=Path, default=STORE, help=f"finished calculations (default: {STORE})")

@@ -44,11 +44,14 @@ class Store:
         """Return the record, also of a crash, None if there is none; raises InputError if it is damaged."""
         path = self._path(key)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or "status" not in record:
+                raise ValueError("it has no status")
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise InputError(f"{path} is damaged ({error}): remove it, and it will be calculated again.") from None
+        return record
 
     def put(self, key: str, record: dict) -> dict:
         """Write a record and return it as it reads back; raises OSError if the disk is full."""

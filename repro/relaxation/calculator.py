@@ -10,11 +10,12 @@ from pymatgen.core import Structure
 from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.errors import InputError
 from repro.relaxation.calculation_store import CONVERGED, Store, key_of
-from repro.relaxation.chgnet import Surrogate
 from repro.relaxation.espresso import Dft
 from repro.relaxation.fan_out import fan_out
 from repro.relaxation.relaxation_verdict import LIMITS
+from repro.relaxation.surrogate import Surrogate
 
+Name = str | tuple[str, str]  # of a structure
 UNAVAILABLE = "not calculated"
 
 
@@ -28,8 +29,8 @@ class Calculator:
     parsl: Path | None = None
 
     def relaxed(
-        self, structures: Mapping[str, Structure], rigid: Container[str] = (), what: str = "crystals"
-    ) -> dict[str, dict]:
+        self, structures: Mapping[Name, Structure], rigid: Container[Name] = (), what: str = "crystals"
+    ) -> dict[Name, dict]:
         """Return the record of each structure's relaxation by its name; those named in ``rigid`` keep their cells.
 
         A structure that the method cannot treat (no pseudopotential for one of its elements) has the status
@@ -54,12 +55,13 @@ class Calculator:
         An element is calculated in its relaxed bulk structure; a gas as the molecule in a box, whose cell stays.
         """
         symbols = sorted({one.symbol for structure in structures.values() for one in structure.composition.elements})
-        bulk = {f"element {symbol}": known for symbol in symbols if (known := bulk_of(symbol)) is not None}
-        rigid = {f"element {symbol}" for symbol in symbols if is_molecule(symbol)}
-        records = self.relaxed({**structures, **bulk}, rigid, f"{what} and elements")
+        own = {("crystal", name): structure for name, structure in structures.items()}
+        bulk = {("element", symbol): known for symbol in symbols if (known := bulk_of(symbol)) is not None}
+        rigid = {("element", symbol) for symbol in symbols if is_molecule(symbol)}
+        records = self.relaxed(own | bulk, rigid, f"{what} and elements")
         unknown = {"status": UNAVAILABLE, "reason": "no structure of this element is known"}
-        elements = {symbol: records.pop(f"element {symbol}", unknown) for symbol in symbols}
-        return records, elements
+        elements = {symbol: records.get(("element", symbol), unknown) for symbol in symbols}
+        return {name: records["crystal", name] for name in structures}, elements
 
 
 @cache

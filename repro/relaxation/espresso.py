@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ase.io
 import numpy as np
@@ -36,7 +36,6 @@ from repro.relaxation.relaxation_verdict import (
     too_close,
 )
 
-NAME = "Quantum ESPRESSO"
 ENERGY, STEP, FORCE = 3.7e-6, 1e-4, 1e-3  # Ry/atom (5e-5 eV), Ry between steps, Ry/Bohr: the paper's
 RESTARTS = 4  # a cell that changed is relaxed again in the plane waves of the new cell until no pressure is left
 MOMENTS = {"Cr": 0.4, "Mn": 0.4, "Fe": 0.3, "Co": 0.25, "Ni": 0.2}  # initial, as shares of the valence electrons
@@ -62,13 +61,14 @@ class Dft:
     smearing: float = 0.01
     seconds: float = 86400.0
     command: str = "pw.x"
+    title: ClassVar[str] = "Quantum ESPRESSO"
 
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
         """Return how a result was made: settings and the pseudopotentials of its elements, by checksum."""
         chosen = choose(Path(self.pseudos), elements, self.cutoff)
         settings = {name: getattr(self, name) for name in ("d2", "spacing", "smearing")}
         used = {element: pseudo.record() for element, pseudo in chosen.items()}
-        return {"name": NAME, **settings, "pseudopotentials": used}
+        return {"name": self.title, **settings, "pseudopotentials": used}
 
     def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
         """Return what a result depends on: its method, whatever the source of the cutoffs."""
@@ -172,7 +172,7 @@ def k_points(structure: Structure, spacing: float) -> tuple[int, int, int]:
 
 
 def relax(structure: Structure, dft: Dft, folder: Path, relax_cell: bool = True) -> dict:
-    """Relax a structure with pw.x in ``folder`` and return its record (as ``chgnet.relax`` does).
+    """Relax a structure with pw.x in ``folder`` and return its record (as ``surrogate.relax`` does).
 
     A changed cell is relaxed again, in plane waves of the new cell, until a fresh calculation finds no pressure.
     Raises CalculationFailed if pw.x stops with an error; its files stay in the folder.

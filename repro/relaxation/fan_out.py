@@ -164,10 +164,13 @@ def _ends_with_us() -> dict:
 
 
 def read_configuration(path: Path) -> Any:
-    """Return the ``config`` of a Python file; raises InputError if it has none."""
+    """Return the ``config`` of a Python file; raises InputError if it has none, or if the file cannot be run."""
     if not Path(path).is_file():
         raise InputError(f"{path} is not there: give a Python file that sets 'config' to a parsl.Config.")
     try:
-        return runpy.run_path(str(path))["config"]
-    except KeyError:
-        raise InputError(f"{path} sets no 'config': it must be a parsl.Config, see {Path(__file__).parent}.") from None
+        config = runpy.run_path(str(path)).get("config")
+    except Exception as error:  # a user's program: whatever it raises
+        raise InputError(f"{path} cannot be run ({type(error).__name__}: {error}).") from error
+    if not hasattr(config, "executors"):
+        raise InputError(f"{path} sets no 'config' that is a parsl.Config, see {Path(__file__).parent}.")
+    return config

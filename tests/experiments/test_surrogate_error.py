@@ -106,6 +106,8 @@ def test_the_sample_is_drawn_alike_from_what_has_a_label_and_known_elements():
     assert [crystal.id for crystal in surrogate_error.sample(crystals, 8, seed=1)] != [crystal.id for crystal in chosen]
     with pytest.raises(InputError, match="has 9 labelled crystals of AB, 10 are asked for"):
         surrogate_error.sample(crystals, 30, seed=0)
+    with pytest.raises(InputError, match="--count -1: give a number"):
+        surrogate_error.sample(crystals, -1, seed=0)
 
 
 @pytest.mark.slow
@@ -120,7 +122,7 @@ def test_the_command_reads_the_common_cache_and_names_the_source(crystals, tmp_p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "calculator_of", lambda options: calculator)
     assert main(["surrogate-error", "--source", source, "--run", "test", "--count", "3"]) == 0
-    written = json.loads((tmp_path / "results/test/surrogate.json").read_text())
+    written = json.loads((tmp_path / "results/test/surrogate_emt.json").read_text())
     assert calls == [(source,)] and written["source"] == name
     assert written["groups"]["all"]["relaxed"] == 3 and written["method"] == {"name": "EMT"}
     assert "| all | 3 of 3 |" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """What the options of commands with calculations name, and which of them do not fit together."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from data_prep.errors import InputError
 from repro.relaxation.calculation_options import STORE, add_options, calculator_of
 from repro.relaxation.calculator import Calculator
-from repro.relaxation.chgnet import Surrogate
 from repro.relaxation.espresso import Dft
+from repro.relaxation.potentials import POTENTIALS
+from repro.relaxation.surrogate import Surrogate
 
 
 def chosen(*arguments: str, d2: bool = True) -> Calculator:
@@ -25,15 +27,17 @@ def dft(tmp_path) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def with_chgnet(monkeypatch):
-    monkeypatch.setattr("repro.relaxation.chgnet.versions", lambda: {"chgnet": "0.4.2"})
+def with_potentials(monkeypatch):
+    for name, potential in POTENTIALS.items():
+        monkeypatch.setitem(POTENTIALS, name, replace(potential, versions=dict))
 
 
-def test_without_dft_it_is_the_surrogate(with_chgnet):
+def test_without_dft_it_is_the_surrogate(with_potentials):
     assert chosen().method == Surrogate() and chosen().store.root == STORE
     found = chosen("--seconds", "7", "--workers", "0", "--store", "elsewhere", "--parsl", "cluster.py")
     assert found.method == Surrogate(seconds=7.0) and found.store.root == Path("elsewhere")
     assert (found.workers, found.parsl) == (0, Path("cluster.py"))
+    assert chosen("--potential", "sevennet").method.title == "SevenNet"
 
 
 def test_the_options_of_dft_reach_it(dft, tmp_path):
@@ -54,7 +58,7 @@ def test_d2_is_the_commands_default_unless_given(dft, usual, given, d2):
     "given",
     [["--cutoff", "30"], ["--k-spacing", "0.3"], ["--pw", "pw.x"], ["--pseudo-dir", "."], ["--no-d2"], ["--d2"]],
 )
-def test_options_of_dft_without_dft_are_refused(with_chgnet, given):
+def test_options_of_dft_without_dft_are_refused(with_potentials, given):
     with pytest.raises(InputError, match="are for DFT: add --dft"):
         chosen(*given)
 
@@ -66,3 +70,26 @@ def test_dft_needs_pseudopotentials_and_workers_are_no_negative_number(tmp_path)
         chosen("--dft", "--pw", "true", "--pseudo-dir", str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="--workers -1: give the number of jobs"):
         chosen("--workers", "-1")
+
+
+def test_a_potential_and_dft_are_not_taken_together(dft):
+    with pytest.raises(InputError, match="--potential sevennet and --dft are two methods"):
+        chosen(*dft, "--potential", "sevennet")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--k-spacing", "-0.3"), ("--k-spacing", "0"), ("--k-spacing", "nan"), ("--cutoff", "0"),
+        ("--seconds", "-1"), ("--seconds", "inf"),
+    ],
+)  # fmt: skip
+def test_a_number_that_nothing_can_be_calculated_with_is_refused(dft, given):
+    option, value = given
+    with pytest.raises(InputError, match=f"{option} {float(value):g}: give a number above 0"):
+        chosen(*dft, *given)
+
+
+def test_workers_beside_a_configuration_of_parsl_are_refused(with_potentials):
+    with pytest.raises(InputError, match="cluster.py says how many jobs"):
+        chosen("--workers", "4", "--parsl", "cluster.py")

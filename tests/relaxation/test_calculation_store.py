@@ -13,10 +13,11 @@ def test_the_key_follows_structure_and_method():
     assert len({key_of(one, {"a": 1}), key_of(one, {"a": 2}), key_of(b2("Cu", "Au", 3.11), {"a": 1})}) == 3
 
 
-def test_a_damaged_record_is_named(tmp_path):
+@pytest.mark.parametrize("text", ["{", "{}", "[]"])
+def test_a_damaged_record_is_named(tmp_path, text):
     store = Store(tmp_path)
     store.put("x", {"status": CONVERGED})
-    (tmp_path / "records" / "x.json").write_text("{")
+    (tmp_path / "records" / "x.json").write_text(text)
     with pytest.raises(InputError, match="x.json is damaged"):
         store.get("x")
 

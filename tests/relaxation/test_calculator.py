@@ -22,8 +22,9 @@ def test_what_ended_at_a_time_limit_is_tried_again_with_a_larger_one(tmp_path):
 
 def test_formation_energies_are_counted_from_relaxed_elements(tmp_path):
     calculator = calculators.Calculator(Emt(), Store(tmp_path), workers=0)
-    alloy = {"CuAu": b2("Cu", "Au", 3.15)}
+    alloy = {"CuAu": b2("Cu", "Au", 3.15), "element Au": b2("Cu", "Au", 3.2)}  # a file may be called so
     records, elements = calculator.with_elements(alloy)
+    assert set(records) == set(alloy)
     energy, reason = calculators.formation_energy(records["CuAu"], alloy["CuAu"], elements)
     bulk = (elements["Cu"]["energy_per_atom"] + elements["Au"]["energy_per_atom"]) / 2
     assert energy == pytest.approx(records["CuAu"]["energy_per_atom"] - bulk) and reason == ""

@@ -106,9 +106,12 @@ def test_the_environment_of_the_workers_is_not_left_behind(tmp_path, monkeypatch
 def test_a_missing_parsl_configuration_is_named(tmp_path):
     with pytest.raises(InputError, match="nothing.py is not there"):
         fan_out.read_configuration(tmp_path / "nothing.py")
-    (tmp_path / "empty.py").write_text("x = 1\n")
+    (tmp_path / "empty.py").write_text("x = 1\nconfig = 3\n")
     with pytest.raises(InputError, match="sets no 'config'"):
         fan_out.read_configuration(tmp_path / "empty.py")
+    (tmp_path / "wrong.py").write_text("import os\nconfig = os.environ['NO_SUCH_ACCOUNT']\n")
+    with pytest.raises(InputError, match="wrong.py cannot be run .KeyError: 'NO_SUCH_ACCOUNT'"):
+        fan_out.read_configuration(tmp_path / "wrong.py")
 
 
 @pytest.mark.skipif(not find_spec("parsl"), reason="Parsl is not installed (extra 'surrogate')")

@@ -1,4 +1,4 @@
-"""Relaxations by ASE's effective medium theory in place of CHGNet: quick, of Al, Ni, Cu, Pd, Ag, Pt and Au."""
+"""Relaxations by ASE's effective medium theory in place of a potential: quick, of Al, Ni, Cu, Pd, Ag, Pt and Au."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 
 from data_prep.errors import InputError
 from repro.relaxation.calculation_store import Store, structure_from, structure_record
-from repro.relaxation.chgnet import Surrogate, relax
+from repro.relaxation.surrogate import Surrogate, relax
 
 FAST, ROUGH = Surrogate(seconds=1000), Surrogate(seconds=1000, force=0.015)
 
@@ -25,9 +25,10 @@ def b2(one: str, other: str, a: float) -> Structure:
 
 @dataclass(frozen=True)
 class Emt:
-    """The method, in the form of ``chgnet.Surrogate``."""
+    """The method, in the form of ``surrogate.Surrogate``."""
 
     seconds: float = ROUGH.seconds
+    title = "EMT"
 
     def method(self, elements=()) -> dict:
         if unknown := set(elements) - {"Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"}:

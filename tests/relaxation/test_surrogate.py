@@ -1,4 +1,7 @@
-"""Relaxations with an ASE calculator, EMT in place of CHGNet, and the surrogate's key and versions."""
+"""Relaxations with an ASE calculator, EMT in place of a potential, and the surrogate's key and versions."""
+
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,12 +10,11 @@ from ase.calculators.calculator import all_changes
 from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
-from data_prep.embedded import chgnet_model
 from data_prep.errors import InputError
-from repro.relaxation import chgnet
 from repro.relaxation import relaxation_verdict as verdict
 from repro.relaxation.calculation_store import CONVERGED, TIME_LIMIT, structure_from
-from repro.relaxation.chgnet import Surrogate, relax
+from repro.relaxation.potentials import POTENTIALS, load_chgnet, load_sevennet
+from repro.relaxation.surrogate import Surrogate, relax
 from tests.support.emt import FAST, fcc
 
 
@@ -53,17 +55,21 @@ def test_the_time_limit_ends_a_relaxation():
 
 
 def test_the_time_limit_is_no_part_of_the_surrogates_key_and_the_first_default_stays_in_it(monkeypatch):
-    monkeypatch.setattr("repro.relaxation.chgnet.versions", lambda: {"chgnet": "0.4.2"})
+    monkeypatch.setitem(POTENTIALS, "chgnet", replace(POTENTIALS["chgnet"], versions=lambda: {"chgnet": "0.4.2"}))
     assert Surrogate(seconds=5).key() == Surrogate().key() != Surrogate(force=0.1).key()
     assert Surrogate().key() == {"name": "CHGNet", "force": 0.01, "steps": 1000, "seconds": 120.0, "chgnet": "0.4.2"}
     assert Surrogate(seconds=5).method()["seconds"] == 5
 
 
-def test_the_extra_is_named_where_it_is_missing(monkeypatch):
-    def missing():
-        raise InputError("CHGNet cannot be imported") from ImportError("No module named 'chgnet'")
-
-    chgnet.potential.cache_clear()
-    monkeypatch.setattr(chgnet_model, "load_model", missing)
-    with pytest.raises(InputError, match="No module named 'chgnet': run 'make surrogate' once"):
-        chgnet.versions()
+@pytest.mark.parametrize(
+    ("potential", "load", "package", "target"),
+    [
+        ("chgnet", load_chgnet, "chgnet", "make surrogate"),
+        ("sevennet", load_sevennet, "sevenn", "make sevennet"),
+    ],
+)
+def test_a_potential_that_is_not_installed_is_named_with_its_remedy(monkeypatch, potential, load, package, target):
+    load.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(InputError, match=f"run '{target}' once"):
+        Surrogate(potential=potential).method()

@@ -1,12 +1,9 @@
-"""Relaxations by CHGNet, a neural network potential: a fast surrogate for DFT, never a DFT result."""
+"""Relaxations by a neural network potential: a fast surrogate for DFT, never a DFT result."""
 
-import contextlib
-import io
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +14,37 @@ from ase.optimize import FIRE
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from data_prep.errors import InputError
 from repro.relaxation.calculation_store import TIME_LIMIT, Store, structure_from, structure_record
+from repro.relaxation.potentials import POTENTIALS
 from repro.relaxation.relaxation_verdict import EXPLODED, TOO_CLOSE, exploded, outcome, too_close
 
-NAME = "CHGNet"
 _KEYED_SECONDS = 120.0  # the first default; keys of stored results hold it whatever the limit is
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Settings of CHGNet relaxations: largest force left in eV/Å (on the cell too), most steps, seconds of CPU time."""
+    """Settings of relaxations: largest force left in eV/Å (on the cell too), most steps, seconds of CPU time.
+
+    ``potential`` is a key of ``POTENTIALS``.
+    """
 
     force: float = 0.01
     steps: int = 1000
     seconds: float = 120.0
+    potential: str = "chgnet"
+
+    @property
+    def title(self) -> str:
+        """The potential's name."""
+        return POTENTIALS[self.potential].title
 
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
-        """Return how a result was made, the same for all elements: settings and versions of the potential."""
-        return {"name": NAME, **asdict(self), **versions()}
+        """Return how a result was made, the same for all elements: settings and versions of the potential.
+
+        Raises InputError if the potential is not installed.
+        """
+        limits = {"force": self.force, "steps": self.steps, "seconds": self.seconds}
+        return {"name": self.title, **limits, **POTENTIALS[self.potential].versions()}
 
     def key(self, elements: Sequence[str] = ()) -> dict[str, Any]:
         """Return what a result depends on: its method without the time limit."""
@@ -46,35 +55,10 @@ class Surrogate:
         return run_job, (structure_record(structure), relax_cell, asdict(self))
 
 
-@lru_cache(maxsize=1)
-def potential() -> Calculator:
-    """Return CHGNet as an ASE calculator on the CPU, one thread, loaded once per process.
-
-    Raises InputError if CHGNet is not installed.
-    """
-    from data_prep.embedded.chgnet_model import load_model
-
-    try:
-        model = load_model()
-    except InputError as error:
-        raise InputError(f"{error.__cause__}: run 'make surrogate' once, or choose DFT.") from error
-    from chgnet.model.dynamics import CHGNetCalculator
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        return CHGNetCalculator(model=model, use_device="cpu", on_isolated_atoms="ignore")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions on which the surrogate's numbers depend; raises InputError if it is not installed."""
-    from data_prep.embedded import chgnet_model
-
-    return chgnet_model.versions(potential().model)
-
-
 def run_job(start: dict, relax_cell: bool, settings: dict, key: str, root: str) -> dict:
-    """Relax one structure with CHGNet and put its record into the store at ``root``: one job of a pool."""
+    """Relax one structure and put its record into the store at ``root``: one job of a pool."""
     surrogate = Surrogate(**settings)
-    record = relax(structure_from(start), potential(), surrogate, relax_cell)
+    record = relax(structure_from(start), POTENTIALS[surrogate.potential].load(), surrogate, relax_cell)
     kept = {"method": surrogate.method(), "limit": surrogate.seconds, "start": start}
     return Store(Path(root)).put(key, record | kept)
 

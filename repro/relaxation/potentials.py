@@ -1,0 +1,81 @@
+"""The neural network potentials that stand in for DFT, as ASE calculators: CHGNet and SevenNet.
+
+Both were fitted to the Materials Project's energies with its corrections of 2020. What comes with each package is
+enough: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from data_prep.errors import InputError
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+SEVENNET_MODEL = "7net-l3i5"  # its weights are in the package
+
+
+@dataclass(frozen=True)
+class Potential:
+    """A potential: its name, how to load it on the CPU with one thread, and the versions its numbers depend on."""
+
+    title: str
+    load: Callable[[], Calculator]
+    versions: Callable[[], dict[str, str]]
+
+
+@cache
+def load_chgnet() -> Calculator:
+    """Return CHGNet, loaded once per process; raises InputError if it is not installed."""
+    from data_prep.embedded.chgnet_model import load_model
+
+    try:
+        model = load_model()
+    except InputError as error:
+        raise InputError(f"{error.__cause__}: run 'make surrogate' once, or choose DFT.") from error
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return CHGNetCalculator(model=model, use_device="cpu", on_isolated_atoms="ignore")
+
+
+def chgnet_versions() -> dict[str, str]:
+    """Return the versions on which CHGNet's numbers depend; raises InputError if it is not installed."""
+    from data_prep.embedded import chgnet_model
+
+    return chgnet_model.versions(load_chgnet().model)
+
+
+@cache
+def load_sevennet() -> Calculator:
+    """Return SevenNet, loaded once per process; raises InputError if it is not installed."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            import torch
+            from sevenn.calculator import SevenNetCalculator
+        except ImportError as error:
+            raise InputError(f"{error}: run 'make sevennet' once, or choose --potential chgnet.") from error
+        torch.set_num_threads(1)
+        return SevenNetCalculator(SEVENNET_MODEL, device="cpu")
+
+
+def sevennet_versions() -> dict[str, str]:
+    """Return the versions on which SevenNet's numbers depend; raises InputError if it is not installed."""
+    load_sevennet()
+    packages = ("sevenn", "e3nn", "torch", "pymatgen", "ase", "numpy")
+    return {"sevennet_weights": SEVENNET_MODEL, **{name: metadata.version(name) for name in packages}}
+
+
+POTENTIALS = {
+    "chgnet": Potential("CHGNet", load_chgnet, chgnet_versions),
+    "sevennet": Potential("SevenNet", load_sevennet, sevennet_versions),
+}
