@@ -78,11 +78,12 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
     for row in rows:
         if row["warning"]:
             print(f"{row['id']}: {row['warning']}", file=sys.stderr)
+    text = csv_text(rows, digits=4)  # already more than a prediction is worth
     if rows and out:
-        write_text(out, csv_text(rows))
+        write_text(out, text)
         print(f"{len(rows)} predicted, {left_out} left out; {out}")
     elif rows:
-        print(csv_text(rows), end="")
+        print(text, end="")
     if out:
         journal.path.unlink()
     if not rows:
@@ -93,7 +94,7 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
 
 def _predicted(
     crystals: Sequence[Crystal], networks: PropertyNetworks, identity: str, journal: Journal
-) -> tuple[list[dict[str, str]], list[Rejected]]:
+) -> tuple[list[dict[str, str | float]], list[Rejected]]:
     """Return a row of ``property_columns`` for each crystal with a graph, and the others; the journal keeps the rows.
 
     ``identity`` is that of the networks.
@@ -118,13 +119,9 @@ def _predicted(
     return [journal.items[key]["row"] for key in keys if key in journal.items], refused
 
 
-def _rows(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> list[dict[str, str]]:
+def _rows(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> list[dict[str, str | float]]:
     columns = property_columns(drawn, networks) if drawn else {}
-    return [dict(zip(columns, map(_written, row), strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _written(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def property_columns(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> dict[str, Sequence]:
