@@ -1,6 +1,5 @@
 """Eight properties of any structures, as a table: ``repro.predict`` and ``python -m repro predict``."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,7 @@ from data_prep.files.atomic import csv_text, write_text
 from data_prep.files.journal import Journal
 from data_prep.graphs import Graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Rejected, Unusable, print_rejected, refuse_species
+from data_prep.quarantine import Rejected, Unusable, print_rejected, print_warnings, refuse_species
 from data_prep.sources.structure_files import named, read_structures, require_whole
 from repro.network_folders import PROPERTY_NETWORKS, identity_of_predictions
 from repro.properties.crystal_graphs import with_graphs
@@ -75,9 +74,7 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
         rows, without_graph = _predicted(crystals, networks, identity_of_predictions(weights), journal)
     left_out = len(rejected) + len(without_graph)
     print_rejected(without_graph)
-    for row in rows:
-        if row["warning"]:
-            print(f"{row['id']}: {row['warning']}", file=sys.stderr)
+    print_warnings((row["id"], row["warning"]) for row in rows)
     text = csv_text(rows, digits=4)  # already more than a prediction is worth
     if rows and out:
         write_text(out, text)
