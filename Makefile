@@ -169,7 +169,7 @@ report: evaluate generate tables figures  ## 12. results/RUN/report.html and rep
 
 publish: table1 figure5 calibration  ## this run's property networks to weights/cgcnn, its numbers to results/published
 publish-report: report  ## a run's report, its numbers, figures and crystals to results/published
-publish-generator: evaluate generate  ## a run's VAE and UNet to weights/generator, their numbers to results/published
+publish-generator: $(if $(filter $(PRESET),$(PEROV5)),generator,evaluate generate)  ## a run's VAE and UNet to weights/generator, their numbers to results/published (PRESET=perov5: to weights/perov5 alone)
 surrogate: setup  ## CHGNet, quacc and Parsl into .venv, for Table 3 and for relaxing crystals (1 GB)
 	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH_CPU) --editable '.[surrogate]'
 sevennet: surrogate  ## SevenNet beside it, another potential (POTENTIAL=sevennet; 300 MB)

@@ -65,6 +65,13 @@ def print_rejected(rejected: Iterable[Rejected]) -> None:
         print(f"{item.id}: left out, {item.reason.replace('_', ' ')}: {detail}", file=sys.stderr)
 
 
+def print_warnings(warnings: Iterable[tuple[str, str]]) -> None:
+    """Print the id of each crystal and what there is to know of it, unless that is empty, to standard error."""
+    for id, warning in warnings:
+        if warning:
+            print(f"{id}: {warning}", file=sys.stderr)
+
+
 def require_some(crystals: Sequence[Crystal], rejected: Sequence[Rejected], source: str) -> None:
     """Raise ``InputError`` with the counts by reason if no crystal of ``source`` is usable."""
     if crystals:

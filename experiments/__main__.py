@@ -3,9 +3,9 @@
 import argparse
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
+from data_prep.exits import stopping
 from data_prep.files.json_files import read_json
 from experiments.registry import EXPERIMENTS, Experiment
-from repro.exits import stopping, terminate_like_interrupt
 from repro.locks import reading
 from repro.run import PUBLISHED
 from repro.run_options import add_run_options, run_of
@@ -33,7 +33,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Run one experiment; leave with 1 if its numbers do not agree, with 2 and a sentence on a user's mistake."""
     options = parser().parse_args(arguments)
-    terminate_like_interrupt()
     with stopping(options.experiment):
         agrees = make(EXPERIMENTS[options.experiment], options)
     if not agrees:

@@ -131,7 +131,8 @@ COMMANDS = {name: _stage(name) for name in STAGES} | {
         _announce,
     ),
     "publish-generator": Command(
-        "copy a run's generator into weights/generator, and its evaluation into results/published",
+        "copy a run's generator into weights/generator, and its evaluation into results/published; of any crystal into "
+        "weights/perov5 alone",
         weights.publish_options,
         weights.publisher("repro.evaluation.publish_generator", "publish_generator", "generator"),
     ),

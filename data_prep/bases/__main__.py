@@ -1,14 +1,13 @@
 """Write the table of base compounds from a source: ``python -m data_prep.bases SOURCE [--out FILE]``."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.bases import CARD, TABLE
 from data_prep.crystal import FAMILIES, Crystal
-from data_prep.errors import InputError, sentence
+from data_prep.exits import stopping
 from data_prep.files.atomic import csv_text, write_gzip
 from data_prep.files.checksum import file_sha256
 from data_prep.files.generated_part import write_generated
@@ -19,18 +18,14 @@ from data_prep.sources import read_source
 DIGITS = 6  # of lengths in Å, of angles in degrees and of fractional coordinates
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 if a user's mistake or a file stops it."""
+def main(arguments: list[str] | None = None) -> None:
+    """Write the table; leave with exit code 2 and a sentence if a user's mistake, a file or an interrupt stops it."""
     parser = argparse.ArgumentParser(prog="python -m data_prep.bases", description=__doc__)
     parser.add_argument("source", help="the source that the generator was trained on")
     parser.add_argument("--out", type=Path, default=TABLE, help="table to write (default: the packaged one)")
     options = parser.parse_args(arguments)
-    try:
+    with stopping("python -m data_prep.bases", after="start it again"):
         build(options.source, options.out)
-    except (InputError, OSError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
-        return 2
-    return 0
 
 
 def build(source: str, out: Path) -> None:
@@ -79,4 +74,4 @@ def _generated(crystals: Sequence[Crystal], source: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,6 @@
 """Compute the embedded data set: ``python -m data_prep.embedded [--out FILE] [--limit N]``."""
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,7 +14,8 @@ from data_prep.embedded.data_card import check_compounds, checks_table, summary
 from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.embedded.equation_of_state import DEFAULT_SEARCH, Fit, Minimum, SearchSettings
 from data_prep.embedded.relax_compounds import formation_energy, record, refusal, relax_compounds
-from data_prep.errors import InputError, sentence
+from data_prep.errors import InputError
+from data_prep.exits import stopping
 from data_prep.files.atomic import csv_text, write_gzip
 from data_prep.files.generated_part import write_generated
 from data_prep.files.journal import Journal
@@ -23,15 +23,11 @@ from data_prep.files.journal import Journal
 CHUNK = 32  # compounds that share forward passes, and are lost together if the run is killed
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 if a user's mistake or a file stops it."""
+def main(arguments: list[str] | None = None) -> None:
+    """Write the table; leave with exit code 2 and a sentence if a user's mistake, a file or an interrupt stops it."""
     options = _parse(arguments)
-    try:
+    with stopping("python -m data_prep.embedded"):
         _run(options)
-    except (InputError, OSError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
-        return 2
-    return 0
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -131,4 +127,4 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

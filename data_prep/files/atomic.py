@@ -72,19 +72,27 @@ def write_gzip(path: Path, text: str) -> None:
         temporary.write_bytes(packed.getvalue())
 
 
-def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = ()) -> None:
+def write_csv(path: Path, rows: Sequence[dict], columns: Sequence[str] = (), digits: int | None = None) -> None:
     """Write ``rows`` to ``path`` atomically, as ``csv_text`` formats them."""
-    write_text(path, csv_text(rows, columns))
+    write_text(path, csv_text(rows, columns, digits))
 
 
-def csv_text(rows: Sequence[dict], columns: Sequence[str] = ()) -> str:
-    """Return ``rows`` as CSV with their own names as columns, or ``columns`` if given; None becomes a blank."""
+def csv_text(rows: Sequence[dict], columns: Sequence[str] = (), digits: int | None = None) -> str:
+    """Return ``rows`` as CSV with their own names as columns, or ``columns`` if given; None becomes a blank.
+
+    Floats are rounded to so many significant ``digits``, or keep all of them.
+    """
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow(row if digits is None else {name: _rounded(value, digits) for name, value in row.items()})
     return text.getvalue()
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    return f"{value:.{digits}g}" if isinstance(value, float) else value
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,11 +1,11 @@
 """Write the table of the convex hull of a source: ``python -m data_prep.hull SOURCE [--out FOLDER]``."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
-from data_prep.errors import InputError, sentence
+from data_prep.errors import InputError
+from data_prep.exits import stopping
 from data_prep.files.generated_part import write_generated
 from data_prep.hull import CARD, FOLDER
 from data_prep.hull.known_phases import known_phases
@@ -17,15 +17,11 @@ GENERATION = "the Materials Project before its corrections of 2021"
 LICENCE = "CC-BY-4.0, Materials Project (Jain et al., APL Materials 1, 011002, 2013)"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, or 2 if a user's mistake or a file stops it."""
+def main(arguments: list[str] | None = None) -> None:
+    """Write the table; leave with exit code 2 and a sentence if a user's mistake, a file or an interrupt stops it."""
     options = _parse(arguments)
-    try:
+    with stopping("python -m data_prep.hull", after="start it again"):
         build(options.source, options.generation, options.out)
-    except (InputError, OSError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
-        return 2
-    return 0
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -82,4 +78,4 @@ def _generated(manifest: dict, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

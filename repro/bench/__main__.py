@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.errors import InputError
+from data_prep.exits import stopping
 from data_prep.files.atomic import write_json
 from data_prep.shards import build_shards
 from repro.backend import start_backend
 from repro.bench.bench_table import as_json, earlier_rows, table
 from repro.bench.made_crystals import made_crystals
-from repro.exits import stopping, terminate_like_interrupt
 from repro.presets import LAPTOP
 
 GRID = LAPTOP.voxels.grid
@@ -64,5 +64,4 @@ def measure(json: Path | None, against: Path | None, scale: int, folder: Path | 
 
 
 if __name__ == "__main__":
-    terminate_like_interrupt()
     sys.exit(main())

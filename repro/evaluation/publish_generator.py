@@ -7,7 +7,15 @@ from data_prep.files.atomic import write_json
 from data_prep.files.json_files import read_json
 from models.decoding import Way
 from repro.evaluation.results import OURS, PAPERS_WATERSHED, SUMMARY, TRUE_MAP, route
-from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest, unet_beside
+from repro.network_folders import (
+    GENERATOR,
+    PEROV5_GENERATOR,
+    copy_networks,
+    damaged,
+    identity_of_networks,
+    read_manifest,
+    unet_beside,
+)
 from repro.run import PUBLISHED, Run
 from repro.training.training_record import write_record
 
@@ -24,32 +32,52 @@ _COMPARED_ROUTES = {
 
 
 def publish_generator(run: Run, to: Path | None = None) -> None:
-    """Publish a run's generator and its evaluation.
+    """Publish a run's generator with the record of its training, and its evaluation.
 
-    Raises InputError, with nothing written, when one of them has not been made or cannot be read.
+    Of any crystal there is no evaluation, which is by family: the benchmark ``perov5`` measures such generators and
+    publishes their numbers. Raises InputError, with nothing written, when one of them has not been made or cannot be
+    read.
     """
-    networks = run.folder("generator")
-    manifest = read_manifest(networks)
+    manifest = read_manifest(run.folder("generator"))
     if missing := [name for name in FACTS if name not in manifest]:
-        raise damaged(networks, KeyError(missing[0]))
+        raise damaged(run.folder("generator"), KeyError(missing[0]))
+    if run.preset.data.any_crystal:
+        target = to or PEROV5_GENERATOR
+        _copy(run, target)
+        measure = f"python -m experiments perov5 --preset {run.preset.name} --source {run.source} --run {run.name}"
+        numbers = f"'{measure} --publish' writes {PUBLISHED / 'perov5.json'}"
+    else:
+        measured = _measured(run) | {name: manifest[name] for name in FACTS}
+        target = to or GENERATOR
+        _copy(run, target)
+        numbers = PUBLISHED / (to.name if to else "") / "evaluation.json"
+        write_json(numbers, measured)
+    print(f"Networks: {target} and {unet_beside(target)}; numbers: {numbers}")
+
+
+def _copy(run: Run, target: Path) -> None:
+    """Copy the generator, and its UNet if it was trained in this run or none lies beside ``target``; the UNet first."""
+    networks, unet = run.folder("generator"), unet_beside(target)
+    trained = not run.preset.unet_training.published
+    if trained or identity_of_networks(unet) == "missing":
+        copy_networks(unet_beside(networks), unet)
+    if trained:
+        write_record(unet, run, {"train-unet": ""})
+    copy_networks(networks, target)
+    write_record(target, run, {"train-vae": ""})
+
+
+def _measured(run: Run) -> dict:
+    """Return the ``evaluation`` of a run; raises InputError naming a file that is missing or lacks something."""
     measured, generated = run.results / SUMMARY, run.results / "generate/summary.json"
     found = [read_json(path, "run make evaluate generate") for path in (measured, generated)]
     try:
-        numbers = evaluation(*found, run.preset.generate.way) | {name: manifest[name] for name in FACTS}
+        return evaluation(*found, run.preset.generate.way)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"{measured} or {generated} lacks something ({type(error).__name__}: {error}): "
             "run make evaluate generate again."
         ) from error
-    target = to or GENERATOR
-    if not run.preset.unet_training.published:
-        copy_networks(unet_beside(networks), unet_beside(target))
-        write_record(unet_beside(target), run, {"train-unet": ""})
-    copy_networks(networks, target)
-    write_record(target, run, {"train-vae": ""})
-    results = PUBLISHED / (to.name if to else "")
-    write_json(results / "evaluation.json", numbers)
-    print(f"Networks: {target} and {unet_beside(target)}; numbers: {results / 'evaluation.json'}")
 
 
 def evaluation(measured: dict, generated: dict, way: Way) -> dict:

@@ -50,7 +50,7 @@ def reconstruct_files(paths: Sequence[Path], out: Path | None = None, weights: P
         for part in batches(crystals, BATCH):
             rows += _reconstruct(part, generator, pool, out)
             bar.update(len(part))
-    write_csv(out / "reconstruction.csv", rows, COLUMNS)
+    write_csv(out / "reconstruction.csv", rows, COLUMNS, digits=4)
     exact = sum(row.get("exact") is True for row in rows)
     print(f"{len(rows)} structures, {exact} come back entirely right; {out / 'reconstruction.csv'}")
     require_whole(paths, rejected)
@@ -108,5 +108,5 @@ def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool: Execut
             row["decoded_formula"] = structure.composition.reduced_formula
             row["file"] = f"cifs/{file_name(crystal.id)}-{row['decoded_formula']}.cif"
             write_text(out / row["file"], cif_text(structure))
-        rows.append({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()})
+        rows.append(row)
     return rows

@@ -48,11 +48,8 @@ class CandidateFiles:
     def finish(self, candidates: Sequence[Candidate]) -> None:
         """Write ``candidates.csv`` and ``candidates.extxyz``, the best candidate first."""
         ranked = sorted(candidates, key=lambda candidate: candidate.rank)
-        rows = []
-        for place, candidate in enumerate(ranked, start=1):
-            row = {n: f"{v:.5g}" if isinstance(v, float) else v for n, v in candidate.to_row().items()}
-            rows.append(row | {"rank": place})
-        write_csv(self.out / TABLE, rows, COLUMNS)
+        rows = [candidate.to_row() | {"rank": place} for place, candidate in enumerate(ranked, start=1)]
+        write_csv(self.out / TABLE, rows, COLUMNS, digits=5)  # angles to 0.01 degrees
         atoms = [_atoms(candidate) for candidate in ranked if candidate.cell]
         if atoms:
             import ase.io  # takes as long as ten candidates

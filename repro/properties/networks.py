@@ -15,7 +15,7 @@ from data_prep.graphs import Graph, formula_of, pack_batch
 from data_prep.property_labels import BAND_GAP, PROPERTIES
 from models.forward.cgcnn import CrystalGraphNetwork, distinct_bonds
 from models.table6 import CGCNNParameters
-from repro.properties.prediction_widths import DEVIATIONS, PropertyWidths
+from repro.properties.prediction_widths import PropertyWidths, interval
 
 ZERO_GAP = 0.05  # eV: a regression is never exactly zero; below this a predicted gap counts as none (F29)
 NEEDS_GAP = ("refractive_index", "dielectric_constant")  # NaN if the band gap is zero (Methods; F29)
@@ -75,7 +75,7 @@ class PropertyNetworks:
             found[name] = Prediction(PROPERTIES[name].physical(mean), spread if len(members) > 1 else None)
             if name in self.widths:
                 width = self.widths[name].of(mean, spread, families, unseen)
-                low, high = (_bound(name, mean + sign * DEVIATIONS * width) for sign in (-1, 1))
+                low, high = (_bound(name, one) for one in interval(mean, width))
                 found[name] = replace(found[name], width=width, low=low, high=high)
         return _without_gap(found)
 

@@ -1,6 +1,5 @@
 """Eight properties of any structures, as a table: ``repro.predict`` and ``python -m repro predict``."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,7 @@ from data_prep.files.atomic import csv_text, write_text
 from data_prep.files.journal import Journal
 from data_prep.graphs import Graph
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Rejected, Unusable, print_rejected, refuse_species
+from data_prep.quarantine import Rejected, Unusable, print_rejected, print_warnings, refuse_species
 from data_prep.sources.structure_files import named, read_structures, require_whole
 from repro.network_folders import PROPERTY_NETWORKS, identity_of_predictions
 from repro.properties.crystal_graphs import with_graphs
@@ -75,14 +74,13 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
         rows, without_graph = _predicted(crystals, networks, identity_of_predictions(weights), journal)
     left_out = len(rejected) + len(without_graph)
     print_rejected(without_graph)
-    for row in rows:
-        if row["warning"]:
-            print(f"{row['id']}: {row['warning']}", file=sys.stderr)
+    print_warnings((row["id"], row["warning"]) for row in rows)
+    text = csv_text(rows, digits=4)  # already more than a prediction is worth
     if rows and out:
-        write_text(out, csv_text(rows))
+        write_text(out, text)
         print(f"{len(rows)} predicted, {left_out} left out; {out}")
     elif rows:
-        print(csv_text(rows), end="")
+        print(text, end="")
     if out:
         journal.path.unlink()
     if not rows:
@@ -93,7 +91,7 @@ def predict_files(paths: Sequence[Path], out: Path | None = None, weights: Path 
 
 def _predicted(
     crystals: Sequence[Crystal], networks: PropertyNetworks, identity: str, journal: Journal
-) -> tuple[list[dict[str, str]], list[Rejected]]:
+) -> tuple[list[dict[str, str | float]], list[Rejected]]:
     """Return a row of ``property_columns`` for each crystal with a graph, and the others; the journal keeps the rows.
 
     ``identity`` is that of the networks.
@@ -118,13 +116,9 @@ def _predicted(
     return [journal.items[key]["row"] for key in keys if key in journal.items], refused
 
 
-def _rows(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> list[dict[str, str]]:
+def _rows(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> list[dict[str, str | float]]:
     columns = property_columns(drawn, networks) if drawn else {}
-    return [dict(zip(columns, map(_written, row), strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _written(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def property_columns(drawn: Sequence[tuple[Crystal, Graph]], networks: PropertyNetworks) -> dict[str, Sequence]:

@@ -25,6 +25,11 @@ FEWEST = 40  # validation crystals that a family needs to have a width of its ow
 _REMEDY = "measure them with 'python -m repro calibrate'"
 
 
+def interval(values: np.ndarray | float, widths: np.ndarray | float) -> tuple[np.ndarray | float, np.ndarray | float]:
+    """Return the bounds of the 90 % interval of predictions with the standard deviations ``widths``."""
+    return values - DEVIATIONS * widths, values + DEVIATIONS * widths
+
+
 @dataclass(frozen=True)
 class Width:
     """sqrt(``floor``² + (``factor`` spread)² + (``slope`` value)²) of one property, and what it was measured on.

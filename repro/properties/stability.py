@@ -1,6 +1,5 @@
 """How stable a crystal is: its energy above the convex hull, with the error of its formation energy."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from data_prep.hull import FOLDER
 from data_prep.hull.convex_hull import Hull, HullPoint
 from data_prep.hull.table import load_hull
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from data_prep.quarantine import Rejected, print_rejected
+from data_prep.quarantine import Rejected, print_rejected, print_warnings
 from data_prep.sources.structure_files import read_structures, require_whole
 from repro.network_folders import PROPERTY_NETWORKS
 from repro.properties.crystal_graphs import with_graphs
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import SPREAD, PropertyNetworks
-from repro.properties.prediction_widths import DEVIATIONS
+from repro.properties.prediction_widths import interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +76,7 @@ def _row(point: HullPoint, energy: float | None, width: float | None) -> dict[st
         return row
     row["e_above_hull"] = above = energy - point.energy
     if width is not None:
-        row["e_above_hull_low"], row["e_above_hull_high"] = above - DEVIATIONS * width, above + DEVIATIONS * width
+        row["e_above_hull_low"], row["e_above_hull_high"] = interval(above, width)
         row[PROBABILITY] = float(ndtr((NEAR - above) / width)) if width else float(above <= NEAR)
     return row
 
@@ -136,9 +135,7 @@ def hull_files(
             f"{paths[0]}: nothing can be said of any crystal; all {len(refused)} were left out, see above."
         )
     table = _table(drawn, EnergyJudge.load(weights, hull))
-    for id, warning in zip(table["id"], table["warning"], strict=True):
-        if warning:
-            print(f"{id}: {warning}", file=sys.stderr)
+    print_warnings(zip(table["id"], table["warning"], strict=True))
     if out is None:
         print(_screen(table))
     else:

@@ -12,9 +12,9 @@ from pathlib import Path
 import repro  # noqa: F401  (sets TensorFlow's switches before anything imports it)
 from data_prep.crystal import FAMILIES
 from data_prep.errors import InputError
+from data_prep.exits import stopping
 from data_prep.files.atomic import write_json
 from repro.backend import start_backend
-from repro.exits import stopping, terminate_like_interrupt
 from repro.generation.request import check_seed
 from repro.released.released_files import find_released
 
@@ -98,5 +98,4 @@ def _vae_row(cell: str, family: str, values: dict) -> str:
 
 
 if __name__ == "__main__":
-    terminate_like_interrupt()
     sys.exit(main())

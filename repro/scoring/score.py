@@ -102,7 +102,7 @@ def element_counts(crystals: Sequence[Crystal]) -> dict[str, int]:
 
 
 def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
-    write_csv(out / TABLE, [{name: _short(value) for name, value in row.items()} for row in scores.rows])
+    write_csv(out / TABLE, scores.rows, digits=5)  # as candidates.csv, with which it is joined
     write_text(out / LINES, "".join(json.dumps(plain(row)) + "\n" for row in scores.rows))
     failed = Counter(row["failed_at"] for row in scores.rows if row["failed_at"])
     summary = {
@@ -114,7 +114,3 @@ def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
         "metrics": [metric.plain() for metric in scores.metrics],
     }
     write_json(out / SUMMARY, summary)
-
-
-def _short(value: object) -> object:
-    return f"{value:.5g}" if isinstance(value, float) else value

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.quarantine import Rejected
 from repro.properties.networks import SPREAD
-from repro.properties.prediction_widths import DEVIATIONS
+from repro.properties.prediction_widths import interval
 from repro.properties.stability import COLUMNS as STABILITY
 from repro.properties.stability import NEAR, WIDTH
 
@@ -28,8 +28,8 @@ def unread_row(rejected: Rejected) -> dict:
 
 def with_interval(energies: Mapping) -> dict:
     """Return what an ``EnergyJudge`` says of a crystal with the 90 % interval of its formation energy, eV/atom."""
-    energy, width = energies[FORMATION_ENERGY], energies[WIDTH]
-    return {**energies, LOW: energy - DEVIATIONS * width, HIGH: energy + DEVIATIONS * width}
+    low, high = interval(energies[FORMATION_ENERGY], energies[WIDTH])
+    return {**energies, LOW: low, HIGH: high}
 
 
 def finished(rows: Iterable[dict]) -> list[dict]:

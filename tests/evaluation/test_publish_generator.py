@@ -10,6 +10,7 @@ from data_prep.files.atomic import write_json, write_text
 from repro.__main__ import main
 from repro.evaluation.publish_generator import FACTS
 from repro.network_folders import copy_networks, read_manifest, write_manifest
+from repro.presets import PEROV5
 from tests.support.exit_code import exit_code
 from tests.support.made_up_run import finished_stages, made_up_run
 
@@ -31,6 +32,21 @@ def folder(tmp_path, monkeypatch):
     """A run whose stages, networks, evaluation and generation are made up."""
     monkeypatch.chdir(tmp_path)
     run = replace(made_up_run(), name="own")
+    _finished_generator(run)
+    write_json(run.results / "evaluation.json", MEASURED)
+    write_json(run.results / "generate/summary.json", GENERATED)
+    return tmp_path
+
+
+@pytest.fixture
+def any_crystal(tmp_path, monkeypatch):
+    """A made-up run of any crystal, which has no evaluation."""
+    monkeypatch.chdir(tmp_path)
+    _finished_generator(replace(made_up_run(), name="own", preset=PEROV5))
+    return tmp_path
+
+
+def _finished_generator(run):
     finished_stages(run)
     for name in FILES:
         write_text(run.folder("generator") / name, f"these are the numbers of {name}")
@@ -38,15 +54,11 @@ def folder(tmp_path, monkeypatch):
     write_manifest(run.folder("generator"), FILES, facts)
     write_text(run.folder("unet") / UNET, "these are the numbers of the UNet")
     write_manifest(run.folder("unet"), [UNET], {})
-    write_json(run.results / "evaluation.json", MEASURED)
-    write_json(run.results / "generate/summary.json", GENERATED)
-    return tmp_path
 
 
-def published() -> int:
-    return exit_code(
-        main, ["publish-generator", "--run", "own", "--preset", "laptop", "--shared", "nowhere", "--to", "weights/own"]
-    )
+def published(*options: str, preset: str = "laptop") -> int:
+    named = ["publish-generator", "--run", "own", "--preset", preset, "--shared", "nowhere", "--to", "weights/own"]
+    return exit_code(main, [*named, *options])
 
 
 def contents(path) -> dict[str, bytes]:
@@ -137,3 +149,49 @@ def test_nothing_is_replaced_where_something_is_missing(folder, capsys, spoil, s
     assert published() == 2
     assert said in capsys.readouterr().err
     assert not (folder / "weights").exists() and not (folder / "results/published").exists()
+
+
+def test_a_run_of_any_crystal_needs_no_evaluation_and_says_where_its_numbers_come_from(any_crystal, capsys):
+    assert published(preset="perov5") == 0
+    assert contents(any_crystal / "weights/own") == contents(any_crystal / "runs/own/generator")
+    record = json.loads((any_crystal / "weights/own/training.json").read_text())
+    assert list(record) == ["train-vae"] and record["train-vae"]["preset"] == "perov5"
+    assert not (any_crystal / "results/published").exists()
+    told = capsys.readouterr().out
+    assert "'python -m experiments perov5 --preset perov5 --source embedded --run own --publish'" in told
+    assert "writes results/published/perov5.json" in told
+
+
+def test_a_published_unet_is_copied_only_if_none_is_there(any_crystal):
+    assert published(preset="perov5") == 0
+    assert contents(any_crystal / "weights/unet") == contents(any_crystal / "runs/own/unet")
+    write_manifest(any_crystal / "weights/unet", [UNET], {"of": "another run"})
+    before = contents(any_crystal / "weights/unet")
+    assert published(preset="perov5") == 0
+    assert contents(any_crystal / "weights/unet") == before != contents(any_crystal / "runs/own/unet")
+    assert not (any_crystal / "weights/unet/training.json").exists()  # of another run
+
+
+def test_a_run_of_any_crystal_goes_to_a_folder_of_its_own(any_crystal, monkeypatch):
+    monkeypatch.setattr("repro.evaluation.publish_generator.PEROV5_GENERATOR", any_crystal / "weights/theirs")
+    named = ["publish-generator", "--run", "own", "--preset", "perov5", "--shared", "nowhere"]
+    assert exit_code(main, named) == 0
+    assert contents(any_crystal / "weights/theirs") == contents(any_crystal / "runs/own/generator")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "preset", "said"),
+    [
+        (lambda run: (run / "generator/done.json").unlink(), "perov5", "run the stage 'generator' first"),
+        (lambda run: None, "perov5-paper", "was made with"),
+        (lambda run: (run / "generator/formulas.npz").unlink(), "perov5", "formulas.npz is missing: make it"),
+        (lambda run: write_manifest(run / "generator", FILES, {}), "perov5", "manifest.json is damaged or of an"),
+    ],
+    ids=["no generator", "stale", "no formulas", "no facts"],
+)
+def test_of_any_crystal_nothing_is_replaced_where_something_is_missing(any_crystal, capsys, spoil, preset, said):
+    spoil(any_crystal / "runs/own")
+    assert published(preset=preset) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1
+    assert not (any_crystal / "weights").exists()

@@ -12,6 +12,7 @@ from data_prep.formula_digests import FormulaDigests
 from data_prep.sources import read_source
 from repro.generation.bases import find_base
 from repro.network_folders import GENERATOR
+from tests.support.exit_code import exit_code
 from tests.support.real_structures import table_crystals
 
 
@@ -56,10 +57,10 @@ def test_a_table_of_a_source_is_written(tmp_path, capsys):
         "one,3.9,3.9,3.9,90,90,90,Ni Al,0 0 0 0.5 0.5 0.5,-0.7\n"
         "two,3.9,3.9,3.9,90,90,90,Ni Ti,0 0 0 0.5 0.5 0.5,\n"
     )
-    assert main([str(source), "--out", str(out)]) == 0
+    assert exit_code(main, [str(source), "--out", str(out)]) == 0
     (only,), rejected = read_source(str(out))
     assert (only.id, only.formula, only.properties["spacegroup"]) == ("one", "AlNi", 221) and rejected == []
-    assert main([str(tmp_path / "nowhere.csv")]) == 2
+    assert exit_code(main, [str(tmp_path / "nowhere.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
-    assert main([str(source), "--out", str(source / "bases.csv.gz")]) == 2
-    assert capsys.readouterr().err == f"error: {source} could not be read or written: File exists.\n"
+    assert exit_code(main, [str(source), "--out", str(source / "bases.csv.gz")]) == 2
+    assert capsys.readouterr().err == f"{source} could not be read or written: File exists.\n"

@@ -19,6 +19,7 @@ from data_prep.embedded.relax_compounds import formation_energy, relax_compounds
 from data_prep.errors import InputError
 from data_prep.files.journal import Journal
 from tests.data_prep.embedded.test_embedded_table import COLUMNS
+from tests.support.exit_code import exit_code
 
 needs_chgnet = pytest.mark.skipif(
     importlib.util.find_spec("chgnet") is None, reason="chgnet is not installed (extra embedded-data)"
@@ -105,7 +106,7 @@ def test_written_bytes_depend_on_the_rows_alone(tmp_path):
 def test_a_part_must_not_replace_the_whole_table(capsys, monkeypatch):
     monkeypatch.chdir(TABLE.parent)
     for out in ([], ["--out", TABLE.name], ["--out", f"../{TABLE.parent.name}/{TABLE.name}"]):
-        assert main(["--limit", "3", *out]) == 2
+        assert exit_code(main, ["--limit", "3", *out]) == 2
         assert "--limit needs --out" in capsys.readouterr().err
 
 
@@ -123,8 +124,8 @@ def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path, capsys, monkeypat
     paths = {"--out": tmp_path / "t.csv.gz", "--journal": tmp_path / "j.jsonl"} | {
         option: tmp_path / "file" / "t.csv.gz"
     }
-    assert main(["--limit", "0", *(str(word) for pair in paths.items() for word in pair)]) == 2
-    assert capsys.readouterr().err == f"error: {tmp_path / 'file'} could not be read or written: File exists.\n"
+    assert exit_code(main, ["--limit", "0", *(str(word) for pair in paths.items() for word in pair)]) == 2
+    assert capsys.readouterr().err == f"{tmp_path / 'file'} could not be read or written: File exists.\n"
 
 
 def test_without_chgnet_the_user_is_told_what_to_install(monkeypatch):

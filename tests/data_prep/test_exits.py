@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from data_prep.errors import InputError
-from repro.exits import stopping
+from data_prep.exits import stopping
 from tests.conftest import ROOT
 
 
@@ -36,8 +36,7 @@ def test_a_fault_of_the_program_keeps_its_traceback():
 def test_a_terminated_command_ends_as_an_interrupted_one():
     program = """
 import os, signal
-from repro.exits import stopping, terminate_like_interrupt
-terminate_like_interrupt()
+from data_prep.exits import stopping
 with stopping("The benchmark", after="nothing was written"):
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()

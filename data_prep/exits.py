@@ -14,8 +14,10 @@ RESUMES = "the same command goes on from the last completed step"
 def stopping(command: str, after: str = RESUMES) -> Iterator[None]:
     """Turn a user's mistake, a file that cannot be read or written, and an interrupt into a sentence and exit code 2.
 
-    ``command`` names what was interrupted, ``after`` says what happens next.
+    ``command`` names what was interrupted, ``after`` says what happens next. From here on SIGTERM, which batch systems
+    send, ends this process as Ctrl-C does: files are closed, locks are freed.
     """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     except (InputError, OSError) as error:
@@ -27,11 +29,6 @@ def stopping(command: str, after: str = RESUMES) -> Iterator[None]:
 def _leave(reason: str) -> None:
     print(reason, file=sys.stderr)
     raise SystemExit(2)
-
-
-def terminate_like_interrupt() -> None:
-    """Let SIGTERM, which batch systems send, end this process as Ctrl-C does: files are closed, locks are freed."""
-    signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(number: int, frame: object) -> None:
