@@ -34,7 +34,7 @@ NOTE = (
     "those in which its graph layers were frozen."
 )
 _NETWORKS = {"train-unet": "UNet", "train-vae": "VAE"}
-_PANEL, _LINE, _GAP = 1.7, 0.14, 0.62  # inches: height of a panel, of a line of its legend, and of the rest below it
+_PANEL, _LINE, _GAP = 1.7, 0.14, 0.7  # inches: height of a panel, of a line of its legend, and of the rest below it
 _COLUMNS = 3
 
 
