@@ -26,7 +26,8 @@ MATMINER = matminer==0.10.1
 EXTRAS = scale docs optimade surrogate sevennet dft
 
 EXPERIMENTS = table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 figure6 figure7 \
-	novelty calibration slices surrogate-error known-crystals perov5 matbench deviations report publish-report
+	novelty calibration slices surrogate-error known-crystals perov5 matbench published-trainings \
+	deviations report publish-report
 STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn properties evaluate-properties evaluate \
 	generate publish publish-generator
 
@@ -133,6 +134,7 @@ OPTIONS_table5 = --seeds $(SEEDS) $(if $(PUBLISH),--publish)
 OPTIONS_surrogate-error = $(CALCULATIONS)
 OPTIONS_known-crystals = $(CALCULATIONS)
 OPTIONS_matbench = $(if $(DATA),--data '$(DATA)')
+OPTIONS_published-trainings = $(if $(PUBLISH),--publish)
 PEROV5 = perov5 perov5-paper
 OPTIONS_perov5 = $(if $(TEST),--test '$(TEST)') $(if $(PUBLISH),--publish) \
 	$(if $(GENERATOR)$(TEST),$(if $(GENERATOR),--generator $(GENERATOR)),--generator $(PEROV5:%=runs/%/generator))
@@ -164,6 +166,7 @@ perov5: matminer $(if $(DATA),perov5-networks)  ## CDVAE's benchmark Perov-5, be
 perov5-networks: setup  ## the trainings of perov5 alone, on DATA=table (1 h 40 min and an hour and a half on 2 cores)
 	@for preset in $(PEROV5); do \
 		$(MAKE) --no-print-directory generator PRESET=$$preset SOURCE='$(DATA)' RUN=$$preset; done
+published-trainings: setup  ## how the networks that come with the project were trained: machine, samples, time, energy, losses; PUBLISH=1: for other reports (seconds)
 deviations: setup  ## docs/deviations.md: every choice that differs from the paper's
 report: evaluate generate tables figures  ## 12. results/RUN/report.html and report.md
 

@@ -188,6 +188,14 @@ EXPERIMENTS = {
             add_options=_perovskites,
             arguments=_perovskites_of,
         ),
+        Experiment(
+            "published-trainings",
+            "how the networks that come with the project were trained",
+            folder=RESULTS,
+            file_name="trainings",
+            redraws=True,
+            publishes=True,
+        ),
         Experiment("report", "report.html and report.md of what has been measured", module=_REPORT),
         Experiment(
             "publish-report",

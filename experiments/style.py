@@ -1,11 +1,13 @@
 """How every figure looks: colours that colour-blind readers can tell apart, sizes for print, files that do not vary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from data_prep.files.atomic import replacing
 
@@ -18,6 +20,7 @@ OURS, RELEASED, PAPER = BLUE, VERMILION, BLACK  # one colour per origin, in ever
 LABELS = {"ours": "ours", "released": "released weights"}
 COLOURS = {"ours": OURS, "released": RELEASED}
 
+LOGARITHMIC = 20  # an axis of losses is logarithmic if its values span more than this factor
 WIDTH = 7.0  # inches: two columns of a journal page
 SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
@@ -42,6 +45,19 @@ def styled() -> Iterator[None]:
     """Draw with the project's settings inside the block; nothing outside it changes."""
     with matplotlib.rc_context(SETTINGS):
         yield
+
+
+def over_epochs(axes: Axes, losses: Iterable[float]) -> None:
+    """Give ``axes`` whole epochs, and a logarithmic scale if the ``losses`` drawn there span a large factor."""
+    values = list(losses)
+    low, high = min(values), max(values)
+    if low > 0 and high / low > LOGARITHMIC:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.yaxis.set_major_formatter("{x:g}")  # shorter than a power of ten: panels stand close together
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
 
 
 def save(figure: Figure, path: Path) -> list[Path]:

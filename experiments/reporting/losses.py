@@ -4,7 +4,6 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import MaxNLocator
 
 from experiments import style
 from experiments.reporting.document import Figure, Section, absent
@@ -12,7 +11,6 @@ from experiments.reporting.material import Material
 
 HELD_OUT = "val_"
 _COLUMNS = 3
-_LOGARITHMIC = 20  # a panel whose values span more than this factor has a logarithmic axis
 _NETWORKS = {"train-unet": "UNet", "train-vae": "VAE", "train-cgcnn": "CGCNN"}
 _LABELS = {
     ("train-vae", "kld"): "KLD (nats)",
@@ -30,8 +28,8 @@ def losses(material: Material) -> Section:
     path = material.folder / "losses"
     render(compute(material.histories), path)
     caption = (
-        "Every loss term over the epochs: on the training part (solid, mean over the epoch) and on the validation "
-        f"part (dashed, at its end). An axis is logarithmic if its values span more than a factor of {_LOGARITHMIC}."
+        "Every loss term over the epochs: on the training part (solid, mean over the epoch) and on the validation part "
+        f"(dashed, at its end). An axis is logarithmic if its values span more than a factor of {style.LOGARITHMIC}."
     )
     return Section(title, (Figure(path, caption, "Loss curves of " + ", ".join(material.histories)),))
 
@@ -74,8 +72,4 @@ def _draw(axes: Axes, values: dict[str, list[float]]) -> None:
     marker = "." if len(epochs) < 3 else None  # a line of one point is not seen
     axes.plot(epochs, values["train"], color=style.OURS, marker=marker, label="training")
     axes.plot(epochs, values["validation"], color=style.ORANGE, linestyle="--", marker=marker, label="validation")
-    low, high = (extreme(*values["train"], *values["validation"]) for extreme in (min, max))
-    if low > 0 and high / low > _LOGARITHMIC:
-        axes.set_yscale("log")
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    style.over_epochs(axes, [*values["train"], *values["validation"]])

@@ -3,7 +3,7 @@
 import copy
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from data_prep.errors import InputError
@@ -18,6 +18,7 @@ from repro.evaluation.results import Evaluation, read_evaluation
 from repro.network_folders import network_names
 from repro.run import PUBLISHED, Run
 from repro.stages import STAGES
+from repro.training.training_record import HISTORY
 
 MEASURED = tuple(name for name in STAGES if name != "report")
 OF_GENERATION = ("table2", "table3", "table3_dft", "table4", "figure6", "figure7", "novelty")
@@ -28,13 +29,14 @@ OF_NETWORKS = {"figure2": figure2.NETWORKS, "figure3": latent_space.NETWORKS, "s
 class Published:
     """What comes with the project instead of a run's own results, for a run that ranks by the published networks.
 
-    ``table1``, ``table5``, ``calibration`` and ``perov5`` are empty for any other run.
+    ``table1``, ``table5``, ``calibration``, ``perov5`` and ``trainings`` are empty for any other run.
     """
 
     table1: dict = field(default_factory=dict)
     table5: dict = field(default_factory=dict)
     calibration: dict = field(default_factory=dict)
     perov5: dict = field(default_factory=dict)
+    trainings: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def gather(run: Run) -> Material:
     """Read stamps, histories and results of ``run``; raises InputError if one of the files is damaged."""
     stamped = {name: stamps.read(run.folder(name)) for name in MEASURED}
     first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn_training.members)[0]}  # of its networks
-    histories = {name: _history(run.folder(name) / first.get(name, "") / "history.csv") for name in MEASURED}
+    histories = {name: _history(run.folder(name) / first.get(name, "") / HISTORY) for name in MEASURED}
     properties = _json(run.results / "properties.json")
     found = _of_generation(run.results) | _of_networks(run)
     return Material(
@@ -118,7 +120,7 @@ def _of_networks(run: Run) -> dict[str, Stored | None]:
 
 
 def _published() -> Published:
-    return Published(*(_json(PUBLISHED / f"{name}.json") for name in ("table1", "table5", "calibration", "perov5")))
+    return Published(**{one.name: _json(PUBLISHED / f"{one.name}.json") for one in fields(Published)})
 
 
 def with_intervals(evaluation: Evaluation) -> Evaluation:

@@ -34,6 +34,7 @@ from experiments.reporting.stored_sections import (
     table_3,
     table_4,
     table_5,
+    trainings,
 )
 from repro.locks import reading
 from repro.run import Run
@@ -88,6 +89,7 @@ PARTS: dict[str, tuple[Callable[[Material], Section], ...]] = {
         ceiling,
         density_slices,
         losses,
+        trainings,
         generated,
         beyond_the_paper,
         benchmark,

@@ -4,7 +4,20 @@ from collections.abc import Callable
 
 from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments import figure2, figure3, figure6, figure7, novelty, perov5, slices, table2, table3, table4, table5
+from experiments import (
+    figure2,
+    figure3,
+    figure6,
+    figure7,
+    novelty,
+    perov5,
+    published_trainings,
+    slices,
+    table2,
+    table3,
+    table4,
+    table5,
+)  # fmt: skip
 from experiments.reporting import differences
 from experiments.reporting.document import Block, Figure, Section, Table, Text, number
 from experiments.reporting.generated_crystals import facts, viewer
@@ -123,6 +136,19 @@ def benchmark(material: Material) -> Section:
         return Section(title, (Text("Not run yet: make perov5 DATA=table PUBLISH=1 trains generators of its own."),))
     table = Table(perov5.trained_on(found), perov5.HEADER, [tuple(row) for row in perov5.rows(found)])
     return Section(title, (table, *map(Text, perov5.statements(found))))
+
+
+def trainings(material: Material) -> Section:
+    """How the networks that come with the project were trained."""
+    title, found = "How the published networks were trained", material.published.trainings
+    if not found:
+        return Section(title, (Text("Not run yet: make published-trainings PUBLISH=1 has left no result."),))
+    caption = "The trainings of the networks that come with the project, by folder of weights"
+    table = Table(caption, published_trainings.HEADER, published_trainings.rows(found))
+    drawn = published_trainings.draw(found, material.folder / "trainings")
+    alt = f"Losses over the epochs: {', '.join(found['losses'])}"
+    figure = [Figure(material.folder / "trainings", published_trainings.caption(found), alt)] if drawn else []
+    return Section(title, (table, *map(Text, published_trainings.statements(found)), *figure))
 
 
 def figure_2(material: Material) -> Section:

@@ -22,10 +22,11 @@ from data_prep.files.atomic import replacing, write_csv, write_json
 from models.beyond_paper import Precision
 from repro.training.checkpoint_parts import PART_BYTES, Checksums, joined, split_file
 from repro.training.clock import Clock, rate_at
+from repro.training.training_record import HISTORY
 
 BEST = "best.weights.h5"
 STATE = "state.json"
-HISTORY, TENSORBOARD = "history.csv", "tensorboard"
+TENSORBOARD = "tensorboard"
 
 
 @dataclass(frozen=True)

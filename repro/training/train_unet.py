@@ -58,11 +58,14 @@ def _take_published(run: Run) -> dict:
     return manifest["training"]["train-unet"] | {"published": manifest["sha256"][UNET_WEIGHTS]}
 
 
-def build_segmenter(parameters: UNetParameters, radii: str) -> keras.Model:
-    """Return the untrained UNet: the paper's, or the one with local Gaussians, whose elements have these ``radii``."""
+def build_segmenter(parameters: UNetParameters, radii: str, grid: int | None = None) -> keras.Model:
+    """Return the untrained UNet: the paper's, or the one with local Gaussians, whose elements have these ``radii``.
+
+    ``grid`` fixes the number of voxels along an edge, None leaves it open.
+    """
     if isinstance(parameters, ImprovedUNetParameters):
-        return build_improved_unet(parameters, radii_of(radii))
-    return build_unet(parameters)
+        return build_improved_unet(parameters, radii_of(radii), grid)
+    return build_unet(parameters, grid)
 
 
 def class_weights(store: VoxelStore, indices: np.ndarray, parameters: UNetParameters, cap: float = 0.0) -> np.ndarray:

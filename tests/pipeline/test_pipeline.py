@@ -14,10 +14,10 @@ from repro import load_generator, predict, stages
 from repro.__main__ import main
 from repro.generation import request
 from repro.training.dataset import load_dataset
-from repro.training.fit import BEST, HISTORY, load_weights
+from repro.training.fit import BEST, load_weights
 from repro.training.train_unet import trained_unet
 from repro.training.train_vae import build_vae
-from repro.training.training_record import RECORD
+from repro.training.training_record import HISTORY, RECORD
 from tests.support.equal_autoencoders import require_equal
 from tests.support.exit_code import exit_code
 from tests.support.pipeline import RUN, experiment, repro, small_source
