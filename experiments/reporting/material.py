@@ -3,7 +3,7 @@
 import copy
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from data_prep.errors import InputError
@@ -28,13 +28,14 @@ OF_NETWORKS = {"figure2": figure2.NETWORKS, "figure3": latent_space.NETWORKS, "s
 class Published:
     """What comes with the project instead of a run's own results, for a run that ranks by the published networks.
 
-    ``table1``, ``table5``, ``calibration`` and ``perov5`` are empty for any other run.
+    All are empty for any other run.
     """
 
     table1: dict = field(default_factory=dict)
     table5: dict = field(default_factory=dict)
     calibration: dict = field(default_factory=dict)
     perov5: dict = field(default_factory=dict)
+    seeds: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Material:
     ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings, one dict of
     losses per epoch; ``evaluation`` with intervals; ``generated`` the counts and ``candidates`` the rows of the
     generation; ``properties`` the errors of the run's property networks and ``parity`` their panels of Figure 5;
-    ``ablations`` the run's own Table 5. ``found`` has the other experiments' stored results of the present networks
-    and the present generation; ``outdated`` names those whose networks or crystals have been made anew since.
+    ``ablations`` the run's own Table 5, ``repeated`` its own numbers over seeds. ``found`` has the other experiments'
+    stored results of the present networks and the present generation; ``outdated`` names those whose networks or
+    crystals have been made anew since.
     """
 
     run: Run
@@ -57,6 +59,7 @@ class Material:
     properties: dict
     parity: dict[str, dict]
     ablations: dict
+    repeated: dict
     published: Published
     found: Mapping[str, dict | Stored]
     outdated: frozenset[str]
@@ -70,6 +73,11 @@ class Material:
     def table5(self) -> dict:
         """The run's own Table 5, or else the published one."""
         return self.ablations or self.published.table5
+
+    @property
+    def seeds(self) -> dict:
+        """The run's own numbers over seeds, or else the published ones."""
+        return self.repeated or self.published.seeds
 
     @property
     def folder(self) -> Path:
@@ -94,6 +102,7 @@ def gather(run: Run) -> Material:
         properties=properties,
         parity=figure5.compute(properties, run.results / "properties_test.npz") if properties else {},
         ablations=_json(run.results / "table5.json"),
+        repeated=_json(run.results / "seeds.json"),
         published=_published() if run.preset.generate.networks == "published" else Published(),
         found={name: result for name, result in found.items() if result},
         outdated=frozenset(name for name, result in found.items() if not result),
@@ -118,7 +127,7 @@ def _of_networks(run: Run) -> dict[str, Stored | None]:
 
 
 def _published() -> Published:
-    return Published(*(_json(PUBLISHED / f"{name}.json") for name in ("table1", "table5", "calibration", "perov5")))
+    return Published(**{one.name: _json(PUBLISHED / f"{one.name}.json") for one in fields(Published)})
 
 
 def with_intervals(evaluation: Evaluation) -> Evaluation:

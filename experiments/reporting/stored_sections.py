@@ -1,10 +1,23 @@
-"""The report's sections on what experiments have stored: Tables 2 to 5, Figures 2, 3, 6 and 7, novelty and slices."""
+"""The report's sections on stored experiments: Tables 2 to 5, Figures 2, 3, 6 and 7, novelty, slices, seeds."""
 
 from collections.abc import Callable
 
 from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments import figure2, figure3, figure6, figure7, novelty, perov5, slices, table2, table3, table4, table5
+from experiments import (
+    figure2,
+    figure3,
+    figure6,
+    figure7,
+    novelty,
+    perov5,
+    seeds,
+    slices,
+    table2,
+    table3,
+    table4,
+    table5,
+)
 from experiments.reporting import differences
 from experiments.reporting.document import Block, Figure, Section, Table, Text, number
 from experiments.reporting.generated_crystals import facts, viewer
@@ -123,6 +136,15 @@ def benchmark(material: Material) -> Section:
         return Section(title, (Text("Not run yet: make perov5 DATA=table PUBLISH=1 trains generators of its own."),))
     table = Table(perov5.trained_on(found), perov5.HEADER, [tuple(row) for row in perov5.rows(found)])
     return Section(title, (table, *map(Text, perov5.statements(found))))
+
+
+def over_seeds(material: Material) -> Section:
+    """The headline numbers as mean and deviation, under captions that say which kind of seed they are over."""
+    title, found = "Headline numbers over seeds", material.seeds
+    if not found:
+        return Section(title, (Text("Not run yet: make seeds has left no result for this run."),))
+    tables = (Table(part["caption"], seeds.HEADER, seeds.cells(part)) for part in seeds.parts(found))
+    return Section(title, (*tables, *map(Text, seeds.statements(found))))
 
 
 def figure_2(material: Material) -> Section:
