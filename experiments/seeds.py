@@ -111,6 +111,10 @@ def _sample(run: Run, folder: Path | None, seeds: Sequence[int], samples: int, a
 
 def _bases(run: Run, generator: Generator) -> list[Target]:
     """Return the targets around bases that the stage ``generate`` has, the same ones whatever the seed of a sample."""
+    if not run.folder("data").exists():
+        raise InputError(
+            f"{run.folder('data')} has no bases: run the stage 'data' first, or leave these out with --around 0."
+        )
     targets = pipeline_targets(load_dataset(run), generator.sampling, run.preset.seed)
     return [target for target in targets if target.base is not None]
 

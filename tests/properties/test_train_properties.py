@@ -279,3 +279,19 @@ def test_nothing_is_published_before_the_tables_are_made(finished, capsys):
     assert f"{table} is not there: run make table1" in capsys.readouterr().err
     assert (finished / "weights/cgcnn/manifest.json").stat().st_mtime_ns == manifest
     table.write_bytes(kept)
+
+
+def test_a_further_training_has_another_seed_on_the_same_split(finished):
+    assert experiment("seeds", "--samples", "0", "--around", "0", "--train", "2") == 0
+    other = Path("runs/test-seed_2")  # the two networks for formation energy have the seeds 0 and 1
+    assert (other / "graphs").is_symlink()
+    counts = read_json(other / "train-cgcnn/done.json")["counts"]["networks"]
+    assert {name: one["seed"] for name, one in counts.items()} == dict.fromkeys(
+        ("formation_energy_per_atom", *TRANSFERRED), 2
+    )
+    split = [read_manifest(folder / "properties")["split"] for folder in (other, RUN.work)]
+    assert split[0] == split[1]
+    rows = {row["property"]: row for row in read_json(RUN.results / "seeds.json")["properties"]["rows"]}
+    assert len(set(rows["formation_energy_per_atom"]["values"])) == 3 and len(set(rows["band_gap"]["values"])) == 2
+    theirs = {row["property"]: row["mae"] for row in read_json("results/test-seed_2/properties.json")["rows"]}
+    assert {name: row["values"][-1] for name, row in rows.items()} == theirs
