@@ -16,7 +16,7 @@ from models.cgcnn import graph_layers
 from repro.__main__ import main
 from repro.network_folders import read_manifest
 from repro.presets import SMOKE
-from repro.properties import publish_properties
+from repro.properties import publish_properties, train_properties
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import predict
 from repro.properties.property_data import load_property_data
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.slow
 
 ENERGY = ("formation_energy_per_atom-1", "formation_energy_per_atom-2")
 TRANSFERRED = ("band_gap", "bulk_modulus", "refractive_index", "dielectric_constant")
+COUNTS = {"parameters": 1, "epochs": 3}
 STAGES = ("graphs", "train-cgcnn", "properties", "evaluate-properties")
 
 
@@ -281,6 +282,15 @@ def test_nothing_is_published_before_the_tables_are_made(finished, capsys):
     table.write_bytes(kept)
 
 
+def test_the_shift_of_the_seed_moves_every_network_and_not_the_split(finished, monkeypatch):
+    tasks = []
+    monkeypatch.setattr(train_properties, "train_network", lambda task, *_: tasks.append(task) or COUNTS)
+    training = replace(SMOKE.cgcnn_training, members=1, seed_shift=2)
+    train_properties.train_cgcnn(replace(RUN, preset=replace(SMOKE, cgcnn_training=training)))
+    assert [task.seed for task in tasks] == [2] * 5
+
+
+@pytest.mark.nightly
 def test_a_further_training_has_another_seed_on_the_same_split(finished):
     assert experiment("seeds", "--samples", "0", "--around", "0", "--train", "2") == 0
     other = Path("runs/test-seed_2")  # the two networks for formation energy have the seeds 0 and 1
