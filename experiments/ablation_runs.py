@@ -1,27 +1,17 @@
-"""The trainings behind Table 5: which presets, through which stages, and what they share.
+"""The trainings behind Table 5: which presets, through which stages; what is equal is shared (``shared_stages``)."""
 
-A stage folder of an ablation is a link to another run's folder if that run has finished the same work: the same
-configuration on the same inputs, which is what the stamps of ``repro.stamps`` compare. They hold through a link as
-they do without one, and a link to a folder that is gone or was made anew is replaced.
-"""
-
-import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from data_prep.files.json_files import read_json
+from experiments.shared_stages import WITHOUT_RELEASED, bring, forget_networks
 from models.table6 import VAEParameters
-from repro import stamps
 from repro.evaluation.results import SUMMARY
 from repro.presets import Preset
 from repro.run import Run
-from repro.stages import STAGES, identity_of, run_stage
 
 SHARED = ("data", "voxelize", "train-unet", "train-vae", "generator")
 WAY = (*SHARED, "evaluate")  # the evaluation writes results under its own run's name, so that it is not shared
-WITHOUT_RELEASED = Path("no-released-weights")  # they are no part of an ablation: not measured
 
 
 @dataclass(frozen=True)
@@ -66,57 +56,7 @@ def measure(base: Run, seeds: int) -> dict[str, dict[int, dict]]:
     for place, (name, seed, run) in enumerate(runs, start=1):
         print(f"table5: {ABLATIONS[name].system}, seed {seed} ({place} of {len(runs)}), {run.folder('')}", flush=True)
         for stage in WAY:
-            bring(stage, run, donors)
+            bring(stage, run, donors, None if stage in SHARED else run.results / SUMMARY)
         measured[name][seed] = read_json(run.results / SUMMARY, "run 'make table5'")
-        _forget_networks()
+        forget_networks()
     return measured
-
-
-def bring(stage: str, run: Run, donors: Sequence[Run]) -> None:
-    """Let ``run`` have a finished ``stage``: its own, a link to another run's, or made now."""
-    if stage in SHARED:
-        _drop_dead_link(stage, run)
-        if link_finished(stage, run, donors):
-            return
-    elif not (run.results / SUMMARY).exists():
-        (run.folder(stage) / stamps.DONE).unlink(missing_ok=True)  # its results were removed: measure again
-    run_stage(stage, run)
-
-
-def link_finished(stage: str, run: Run, donors: Sequence[Run]) -> bool:
-    """Return whether ``run`` has ``stage`` through a link, made now if one of ``donors`` has finished the same work."""
-    folder = run.folder(stage)
-    if folder.is_symlink():
-        return True
-    if folder.exists():
-        return False  # it has work of its own, finished or not
-    wanted = _identity(stage, run)
-    for donor in donors:
-        other = donor.folder(stage)
-        stamp = None if other == folder else stamps.read(other)
-        if stamp and stamp["identity"] == wanted:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.symlink_to(os.path.relpath(other.resolve(), folder.parent.resolve()), target_is_directory=True)
-            print(f"{stage}: the same as in {donor.folder(stage)}, shared with it.", flush=True)
-            return True
-    return False
-
-
-def _drop_dead_link(stage: str, run: Run) -> None:
-    """Remove a link whose folder is gone, is not finished or has since been made with something else."""
-    folder = run.folder(stage)
-    if folder.is_symlink():
-        stamp = stamps.read(folder)
-        if stamp is None or stamp["identity"] != _identity(stage, run):
-            folder.unlink()
-
-
-def _identity(stage: str, run: Run) -> str:
-    inputs = {needed: identity_of(needed, run) for needed in STAGES[stage].reads(run)}
-    return stamps.identity(STAGES[stage].config(run), inputs)
-
-
-def _forget_networks() -> None:
-    """Free what Keras keeps of the networks of one run before those of the next are made."""
-    if "keras" in sys.modules:
-        sys.modules["keras"].utils.clear_session()

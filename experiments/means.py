@@ -28,6 +28,19 @@ def share_of(flags: Sequence[bool]) -> dict:
     return {"count": int(sum(flags)), "of": len(flags), "share": found["mean"], "interval": found["interval"]}
 
 
+def over_seeds(values: Sequence[float | None]) -> dict:
+    """Return ``values``, one per seed (None: not measured), their ``mean`` and ``spread``.
+
+    The spread is the sample standard deviation, None for fewer than two values.
+    """
+    found = [float(value) for value in values if value is not None]
+    return {
+        "mean": float(np.mean(found)) if found else None,
+        "spread": float(np.std(found, ddof=1)) if len(found) > 1 else None,
+        "values": list(values),
+    }
+
+
 def most_common(values: Iterable, top: int) -> list[tuple]:
     """Return the ``top`` most frequent values with their counts; equal counts in the order of the values."""
     return sorted(Counter(values).items(), key=lambda pair: (-pair[1], str(pair[0])))[:top]

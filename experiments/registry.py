@@ -107,6 +107,18 @@ def _perovskites_of(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("generators", "test", "samples", "limit", "seed")}
 
 
+def _repeats(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seeds", type=int, default=3, help="how often the generator is sampled (default: 3)")
+    command.add_argument("--samples", type=int, default=300, help="random samples of each seed, or 0 (default: 300)")
+    command.add_argument("--around", type=int, default=25, help="samples around each base, or 0 (default: 25)")
+    command.add_argument("--generator", type=Path, metavar="DIR", help="folder of a generator (default: the run's)")
+    command.add_argument("--train", type=int, default=1, help="trainings of the property networks (default: 1)")
+
+
+def _repeats_of(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("seeds", "samples", "around", "generator", "train")}
+
+
 _REPORT, _PUBLISH_REPORT = "experiments.reporting.report", "experiments.reporting.publish_report"
 _LATENT = ("data", "voxelize", "generator")
 _GENERATED = ("data", "generate")
@@ -195,6 +207,14 @@ EXPERIMENTS = {
             file_name="trainings",
             redraws=True,
             publishes=True,
+        ),
+        Experiment(
+            "seeds",
+            "headline numbers over seeds of sampling and of training",
+            ("data", "generator"),
+            publishes=True,
+            add_options=_repeats,
+            arguments=_repeats_of,
         ),
         Experiment("report", "report.html and report.md of what has been measured", module=_REPORT),
         Experiment(

@@ -14,6 +14,7 @@ NOTE = (
     "Guess: every crystal gets the mean of the training labels. Released: the authors' weights on the same test "
     "crystals, most of which they were trained on, alone and in batches of 256, missing neighbours as in their program."
 )
+SUMMARY = "properties.json"  # what the stage leaves in results/RUN
 HEADER = (
     "property", "unit", "MAE, paper", "MAE, ours", "95 %", "SMAPE %, paper", "SMAPE %, ours", "guess",
     "released, alone", "released, 256", "train", "test", "train, paper", "test, paper",
@@ -28,7 +29,7 @@ def from_run(run: Run) -> dict:
 
 def read_properties(results: Path) -> dict:
     """Read ``properties.json`` of a results folder; raises InputError if it is missing or damaged."""
-    path, remedy = results / "properties.json", "run the stage 'evaluate-properties'"
+    path, remedy = results / SUMMARY, "run the stage 'evaluate-properties'"
     measured = read_json(path, remedy)
     if not (isinstance(measured, dict) and measured.get("rows")):
         raise InputError(f"{path} is damaged (it has no rows): remove it and {remedy} again.")

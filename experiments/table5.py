@@ -9,12 +9,11 @@ from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from data_prep.errors import InputError
 from experiments.ablation_runs import ABLATIONS, measure
+from experiments.means import over_seeds
 from experiments.paper import TABLE5, TEXT
-from experiments.tables import markdown, write_table
+from experiments.tables import markdown, mean_cell, spread_cell, write_table
 from repro.evaluation.results import OURS, PAPERS_WAY, Evaluation
 from repro.run import Run
 
@@ -90,14 +89,8 @@ def values_of(evaluation: dict) -> dict:
 
 
 def _over_seeds(each: Sequence[dict], metric: str) -> dict:
-    values = [one[metric] for one in each]
-    found = [value for value in values if value is not None]
-    return {
-        "mean": float(np.mean(found)) if found else None,
-        "spread": float(np.std(found, ddof=1)) if len(found) > 1 else None,
-        "interval": each[0]["intervals"].get(metric) if len(each) == 1 else None,
-        "values": values,
-    }
+    interval = each[0]["intervals"].get(metric) if len(each) == 1 else None
+    return over_seeds([one[metric] for one in each]) | {"interval": interval}
 
 
 def ordering(rows: Sequence[dict], metric: str) -> dict:
@@ -174,12 +167,9 @@ def cells(table: dict) -> list[tuple[str, ...]]:
 
 
 def _shown(found: dict, digits: int) -> str:
-    if found["mean"] is None:
-        return "–"
-    spread = "" if found["spread"] is None else f" ± {found['spread']:.{digits}f}"
     if found.get("interval") and None not in found["interval"]:
-        spread = " [" + ", ".join(f"{end:.{digits}f}" for end in found["interval"]) + "]"
-    return f"{found['mean']:.{digits}f}{spread}"
+        return mean_cell(found, digits)
+    return spread_cell(found, digits)
 
 
 def render(table: dict, path: Path) -> list[Path]:

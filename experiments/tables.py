@@ -50,6 +50,12 @@ def mean_cell(found: dict, digits: int = 2) -> str:
     return shown(found["mean"], digits) + _interval(found["interval"], 1, digits)
 
 
+def spread_cell(found: dict, digits: int = 2) -> str:
+    """Return ``means.over_seeds`` as text: mean and standard deviation."""
+    spread = "" if found["spread"] is None else f" ± {shown(found['spread'], digits)}"
+    return shown(found["mean"], digits) + spread
+
+
 def share_cell(found: dict) -> str:
     """Return ``means.share_of`` as text: per cent, interval and counts."""
     if found["share"] is None:

@@ -83,6 +83,7 @@ class PropertyTrainingParameters:
     transfer_epochs: int = 500  # as ``epochs``, for the properties that start from formation energy
     head_epochs: int = 10  # transfer: epochs in which only the head is trained, before the fine-tuning (SI)
     members: int = 5  # networks for formation energy, whose spread is the uncertainty
+    seed_shift: int = 0  # added to the preset's seed: other starting weights and order of the crystals, the same split
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def begin(folder: Path, config: dict, inputs: dict[str, str]) -> None:
     """Claim ``folder`` for a configuration; raises InputError when it holds another one's work."""
     for name in (DONE, STARTED):
         found = read(folder, name)
-        if found and not _same(found, config, inputs):
+        if found and not same(found, config, inputs):
             raise InputError(
                 f"{folder} was made with {_difference(found, config, inputs)}: "
                 "remove that folder to make it anew, or give this run another name with --run NAME."
@@ -87,7 +87,7 @@ def withdraw(folder: Path, config: dict, inputs: dict[str, str]) -> None:
     Else a training begun with other settings would be resumed, and its result stamped with these.
     """
     found = [read(folder, name) for name in (DONE, STARTED)]
-    if any(stamp and not _same(stamp, config, inputs) for stamp in found):
+    if any(stamp and not same(stamp, config, inputs) for stamp in found):
         for item in folder.iterdir():
             if item.is_dir() and not item.is_symlink():
                 shutil.rmtree(item)
@@ -115,7 +115,7 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, c
     )
 
 
-def _same(found: dict, config: dict, inputs: dict[str, str]) -> bool:
+def same(found: dict, config: dict, inputs: dict[str, str]) -> bool:
     """Return whether a stored stamp is of this configuration and these inputs.
 
     What is off (0, False, none) counts as what an earlier version did not know: a new hyperparameter that is off by

@@ -29,7 +29,7 @@ OF_NETWORKS = {"figure2": figure2.NETWORKS, "figure3": latent_space.NETWORKS, "s
 class Published:
     """What comes with the project instead of a run's own results, for a run that ranks by the published networks.
 
-    ``table1``, ``table5``, ``calibration``, ``perov5`` and ``trainings`` are empty for any other run.
+    All are empty for any other run.
     """
 
     table1: dict = field(default_factory=dict)
@@ -37,6 +37,7 @@ class Published:
     calibration: dict = field(default_factory=dict)
     perov5: dict = field(default_factory=dict)
     trainings: dict = field(default_factory=dict)
+    seeds: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Material:
     ``stamps`` of the finished stages by name, in the order of the way; ``histories`` of the trainings, one dict of
     losses per epoch; ``evaluation`` with intervals; ``generated`` the counts and ``candidates`` the rows of the
     generation; ``properties`` the errors of the run's property networks and ``parity`` their panels of Figure 5;
-    ``ablations`` the run's own Table 5. ``found`` has the other experiments' stored results of the present networks
-    and the present generation; ``outdated`` names those whose networks or crystals have been made anew since.
+    ``ablations`` the run's own Table 5, ``repeated`` its own numbers over seeds. ``found`` has the other experiments'
+    stored results of the present networks and the present generation; ``outdated`` names those whose networks or
+    crystals have been made anew since.
     """
 
     run: Run
@@ -59,6 +61,7 @@ class Material:
     properties: dict
     parity: dict[str, dict]
     ablations: dict
+    repeated: dict
     published: Published
     found: Mapping[str, dict | Stored]
     outdated: frozenset[str]
@@ -72,6 +75,11 @@ class Material:
     def table5(self) -> dict:
         """The run's own Table 5, or else the published one."""
         return self.ablations or self.published.table5
+
+    @property
+    def seeds(self) -> dict:
+        """The run's own numbers over seeds, or else the published ones."""
+        return self.repeated or self.published.seeds
 
     @property
     def folder(self) -> Path:
@@ -96,6 +104,7 @@ def gather(run: Run) -> Material:
         properties=properties,
         parity=figure5.compute(properties, run.results / "properties_test.npz") if properties else {},
         ablations=_json(run.results / "table5.json"),
+        repeated=_json(run.results / "seeds.json"),
         published=_published() if run.preset.generate.networks == "published" else Published(),
         found={name: result for name, result in found.items() if result},
         outdated=frozenset(name for name, result in found.items() if not result),

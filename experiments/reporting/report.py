@@ -30,6 +30,7 @@ from experiments.reporting.stored_sections import (
     figure_3,
     figure_6,
     figure_7,
+    over_seeds,
     table_2,
     table_3,
     table_4,
@@ -80,7 +81,7 @@ def compose(material: Material) -> Document:
 
 
 PARTS: dict[str, tuple[Callable[[Material], Section], ...]] = {
-    "Overview": (which_claims_hold, paper_beside_us, what_was_run),
+    "Overview": (which_claims_hold, paper_beside_us, over_seeds, what_was_run),
     "Tables of the paper": (table_1, table_2, table_3, table_4, table_5, table_6),
     "Figures of the paper": (figure_2, figure_3, figure_4, figure_5, figure_6, figure_7),
     "Beyond the paper": (

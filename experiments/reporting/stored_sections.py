@@ -1,4 +1,4 @@
-"""The report's sections on what experiments have stored: Tables 2 to 5, Figures 2, 3, 6 and 7, novelty and slices."""
+"""The report's sections on stored experiments: Tables 2 to 5, Figures 2, 3, 6 and 7, novelty, slices, seeds."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,13 @@ from experiments import (
     novelty,
     perov5,
     published_trainings,
+    seeds,
     slices,
     table2,
     table3,
     table4,
     table5,
-)  # fmt: skip
+)
 from experiments.reporting import differences
 from experiments.reporting.document import Block, Figure, Section, Table, Text, number
 from experiments.reporting.generated_crystals import facts, viewer
@@ -149,6 +150,15 @@ def trainings(material: Material) -> Section:
     alt = f"Losses over the epochs: {', '.join(found['losses'])}"
     figure = [Figure(material.folder / "trainings", published_trainings.caption(found), alt)] if drawn else []
     return Section(title, (table, *map(Text, published_trainings.statements(found)), *figure))
+
+
+def over_seeds(material: Material) -> Section:
+    """The headline numbers as mean and deviation, under captions that say which kind of seed they are over."""
+    title, found = "Headline numbers over seeds", material.seeds
+    if not found:
+        return Section(title, (Text("Not run yet: make seeds has left no result for this run."),))
+    tables = (Table(part["caption"], seeds.HEADER, seeds.cells(part)) for part in seeds.parts(found))
+    return Section(title, (*tables, *map(Text, seeds.statements(found))))
 
 
 def figure_2(material: Material) -> Section:

@@ -17,6 +17,7 @@ from repro.generation.generator_folder import load_generator
 from repro.generation.request import Request
 from repro.generation.targets import Target, pipeline_targets, requested_targets, sampler_for
 from repro.locks import making
+from repro.properties.stability import NEAR
 from repro.relaxation.relax_files import relax_generated
 from repro.run import Run
 from repro.stages import PARTS
@@ -102,7 +103,10 @@ def write_candidates(
 
 
 def summarise(candidates: Sequence[Candidate]) -> dict:
-    """Return counts and shares of all samples, of those around bases and of the random ones."""
+    """Return counts and shares of all samples, of those around bases and of the random ones.
+
+    ``near_hull`` counts the valid ones that are predicted at most ``NEAR`` eV/atom above the hull.
+    """
     groups = {
         "all": candidates,
         "around a base": [one for one in candidates if one.base and one.sampling != "neighbours"],
@@ -115,6 +119,7 @@ def summarise(candidates: Sequence[Candidate]) -> dict:
 def _group(candidates: Sequence[Candidate]) -> dict:
     valid = [candidate for candidate in candidates if candidate.valid]
     energies = [one.formation_energy_per_atom for one in valid if one.formation_energy_per_atom is not None]
+    above_hull = [one.stability["e_above_hull"] for one in valid if one.stability.get("e_above_hull") is not None]
     return {
         "samples": len(candidates),
         "decoded": sum(candidate.formula is not None for candidate in candidates),
@@ -124,5 +129,6 @@ def _group(candidates: Sequence[Candidate]) -> dict:
         "new_formula": sum(not candidate.known_formula for candidate in valid),
         "distinct_formulas": len({candidate.formula for candidate in valid}),
         "negative_formation_energy": sum(energy < 0 for energy in energies),
+        "near_hull": sum(above <= NEAR for above in above_hull),
         "reasons": dict(Counter(candidate.reason for candidate in candidates if candidate.reason)),
     }

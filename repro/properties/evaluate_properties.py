@@ -53,7 +53,10 @@ def evaluate_properties(run: Run) -> dict:
 
 
 def property_row(name: str, data: PropertyData, true: np.ndarray, each: np.ndarray) -> dict:
-    """Return the errors of one property's networks (m, n) on its n test crystals: of the first, and of their mean."""
+    """Return the errors of one property's networks (m, n) on its n test crystals: of the first, and of their mean.
+
+    Several networks also have ``each_mae``, one for each.
+    """
     train = data.labels[name][data.labelled(name, "train")]
     errors = np.abs(each[0] - true)
     row = {
@@ -71,6 +74,7 @@ def property_row(name: str, data: PropertyData, true: np.ndarray, each: np.ndarr
     }
     if len(each) > 1:
         row |= {"networks": len(each), "mean_of_networks_mae": float(np.abs(each.mean(axis=0) - true).mean())}
+        row |= {"each_mae": np.abs(each - true).mean(axis=1).tolist()}
     return row
 
 

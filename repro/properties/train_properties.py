@@ -64,7 +64,7 @@ def train_cgcnn(run: Run) -> dict:
     """Train a network for each property with enough labels, several for formation energy, each in its own folder."""
     data, parameters, folder = load_property_data(run), run.preset.cgcnn, run.folder("train-cgcnn")
     training = run.preset.cgcnn_training
-    tasks, left_out = plan(data, training.members, run.preset.seed)
+    tasks, left_out = plan(data, training.members, run.preset.seed + training.seed_shift)
     for name, why in left_out.items():
         print(f"{PROPERTIES[name].title}: not trained, {why} in {run.source}.")
     if not tasks:

@@ -131,15 +131,18 @@ def test_cifs_of_an_earlier_generation_in_the_folder_are_removed(tmp_path):
 
 def test_a_summary_counts_all_samples_those_around_bases_and_the_random_ones():
     around = [replace(candidate(number, energy), base="NaCl") for number, energy in ((0, -1.0), (3, 0.5), (1, None))]
-    around[1] = replace(around[1], known_formula=True, same_stoichiometry=False)
+    around[1] = replace(around[1], known_formula=True, same_stoichiometry=False, stability={"e_above_hull": 0.1})
+    around[0], around[2] = (
+        replace(around[place], stability={"e_above_hull": above}) for place, above in ((0, 0.11), (2, None))
+    )
     found = summarise([*around, failed(6, reason="no occupied voxels"), replace(candidate(2), valid=False, cif=None)])
     assert found["around a base"] == {
         "samples": 4, "decoded": 3, "valid": 3, "valid_share": 0.75, "same_stoichiometry": 2, "new_formula": 2,
-        "distinct_formulas": 2, "negative_formation_energy": 1, "reasons": {"no occupied voxels": 1},
+        "distinct_formulas": 2, "negative_formation_energy": 1, "near_hull": 1, "reasons": {"no occupied voxels": 1},
     }  # fmt: skip
     assert found["random"] == {
         "samples": 1, "decoded": 1, "valid": 0, "valid_share": 0.0, "same_stoichiometry": 0, "new_formula": 0,
-        "distinct_formulas": 0, "negative_formation_energy": 0, "reasons": {},
+        "distinct_formulas": 0, "negative_formation_energy": 0, "near_hull": 0, "reasons": {},
     }  # fmt: skip
     assert found["all"]["samples"] == 5 and found["all"]["valid_share"] == 0.6
     assert "random" not in summarise(around)

@@ -76,13 +76,14 @@ def test_a_row_of_table_1_by_hand():
     assert row["baseline_mae"] == approx((0.5 + 2.0) / 2)  # 5 is the mean of the training labels
     assert row["networks"] == 2
     assert row["mean_of_networks_mae"] == approx((0.1 + 0.4) / 2)
+    assert row["each_mae"] == approx([row["mae"], (0.4 + 0.2) / 2])
     low, high = row["mae_interval"]
     assert 0.2 <= low <= row["mae"] <= high <= 0.6 + 1e-12
 
 
 def test_one_network_has_no_mean_beside_it():
     row = property_row("bulk_modulus", property_data(), np.array([4.5, 3.0]), np.array([[4.7, 3.6]]))
-    assert "networks" not in row and "mean_of_networks_mae" not in row
+    assert "networks" not in row and "mean_of_networks_mae" not in row and "each_mae" not in row
 
 
 def test_r2_is_one_when_right_zero_when_guessing_the_mean_and_nan_without_a_spread():

@@ -16,7 +16,7 @@ from models.cgcnn import graph_layers
 from repro.__main__ import main
 from repro.network_folders import read_manifest
 from repro.presets import SMOKE
-from repro.properties import publish_properties
+from repro.properties import publish_properties, train_properties
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import predict
 from repro.properties.property_data import load_property_data
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.slow
 
 ENERGY = ("formation_energy_per_atom-1", "formation_energy_per_atom-2")
 TRANSFERRED = ("band_gap", "bulk_modulus", "refractive_index", "dielectric_constant")
+COUNTS = {"parameters": 1, "epochs": 3}
 STAGES = ("graphs", "train-cgcnn", "properties", "evaluate-properties")
 
 
@@ -279,3 +280,28 @@ def test_nothing_is_published_before_the_tables_are_made(finished, capsys):
     assert f"{table} is not there: run make table1" in capsys.readouterr().err
     assert (finished / "weights/cgcnn/manifest.json").stat().st_mtime_ns == manifest
     table.write_bytes(kept)
+
+
+def test_the_shift_of_the_seed_moves_every_network_and_not_the_split(finished, monkeypatch):
+    tasks = []
+    monkeypatch.setattr(train_properties, "train_network", lambda task, *_: tasks.append(task) or COUNTS)
+    training = replace(SMOKE.cgcnn_training, members=1, seed_shift=2)
+    train_properties.train_cgcnn(replace(RUN, preset=replace(SMOKE, cgcnn_training=training)))
+    assert [task.seed for task in tasks] == [2] * 5
+
+
+@pytest.mark.nightly
+def test_a_further_training_has_another_seed_on_the_same_split(finished):
+    assert experiment("seeds", "--samples", "0", "--around", "0", "--train", "2") == 0
+    other = Path("runs/test-seed_2")  # the two networks for formation energy have the seeds 0 and 1
+    assert (other / "graphs").is_symlink()
+    counts = read_json(other / "train-cgcnn/done.json")["counts"]["networks"]
+    assert {name: one["seed"] for name, one in counts.items()} == dict.fromkeys(
+        ("formation_energy_per_atom", *TRANSFERRED), 2
+    )
+    split = [read_manifest(folder / "properties")["split"] for folder in (other, RUN.work)]
+    assert split[0] == split[1]
+    rows = {row["property"]: row for row in read_json(RUN.results / "seeds.json")["properties"]["rows"]}
+    assert len(set(rows["formation_energy_per_atom"]["values"])) == 3 and len(set(rows["band_gap"]["values"])) == 2
+    theirs = {row["property"]: row["mae"] for row in read_json("results/test-seed_2/properties.json")["rows"]}
+    assert {name: row["values"][-1] for name, row in rows.items()} == theirs
