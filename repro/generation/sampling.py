@@ -30,9 +30,12 @@ class Sampling:
     centres: dict[str, np.ndarray]
 
     def without_unet(self) -> "Sampling":
-        """Return the same for other processes, which have no UNet: each would start a training framework."""
+        """Return the same for other processes.
+
+        They have no UNet: each would start a training framework. Nor the data, which this process compares with.
+        """
         decoder = replace(self.decoder, unet=_no_unet)
-        return replace(self, generator=replace(self.generator, decoder=decoder), decoder=decoder)
+        return replace(self, generator=replace(self.generator, decoder=decoder, data=None), decoder=decoder)
 
     def task(self, samples: Samples, found: list[Candidate] | None) -> Task:
         """Return what another process needs for samples: their segmented maps, if the UNet has to run before."""
