@@ -12,12 +12,13 @@ import os
 from collections import abc
 from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Element
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from data_prep.cell_angles import AngleRule
@@ -98,8 +99,12 @@ class Generator:
 
     @cached_property
     def properties(self) -> PropertyNetworks:
-        """The property networks, read when they are first needed."""
-        return load_property_networks(self.property_weights)
+        """The property networks, read when they are first needed; with one thread, as other processes read them.
+
+        More threads would change the last digits of what is prepared from the weights.
+        """
+        with threadpool_limits(1, "blas"):
+            return load_property_networks(self.property_weights)
 
     @cached_property
     def hull(self) -> Hull:
@@ -114,6 +119,12 @@ class Generator:
         published = published_known()
         same = self.known.all == FormulaDigests.of(one.formula for one in published.crystals)
         return published if same else KnownCrystals([])
+
+    def for_other_processes(self, decoder: Decoder) -> "Generator":
+        """Return the generator with another ``decoder`` and the networks and hull that were read; without the data."""
+        other = replace(self, decoder=decoder, data=None)
+        vars(other).update({name: vars(self)[name] for name in ("properties", "hull") if name in vars(self)})
+        return other
 
     def condition_of(self, energy: float) -> int:
         """Return the decile of a formation energy in eV/atom, counted from 0."""

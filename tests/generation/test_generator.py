@@ -91,6 +91,14 @@ def test_candidates_are_compared_with_the_generators_own_data_alone(generator, t
     assert set(json.loads(part.read_text())[0]) & {"nearest_known"} == set()  # the batch was not sampled again
 
 
+def test_other_processes_are_given_what_was_read_but_not_the_data(generator):
+    whole = replace(generator, data=made_up_dataset().crystals)
+    networks, hull = whole.properties, whole.hull
+    other = whole.for_other_processes(generator.decoder)
+    assert other.properties is networks and other.hull is hull and other.data is None
+    assert "hull" not in vars(replace(generator).for_other_processes(generator.decoder))  # nothing is read for it
+
+
 def test_neighbours_of_a_base_are_encoded_and_sampled_whatever_the_batch(generator):
     base = made_up_dataset().crystals[1]
     targets, allowed = [beside(base, 3, 4, 0.3, seed=1), at_random(2, 4, seed=1)], generator.allowed()
