@@ -12,7 +12,7 @@ def digest(formula: str) -> int:
     return int.from_bytes(hashlib.sha256(formula.encode()).digest()[:8], "big")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FormulaDigests:
     """A set of formulas, as sorted ``digests`` (n,) uint64; a false positive has a probability of n in 10^19."""
 
@@ -27,3 +27,6 @@ class FormulaDigests:
         wanted = np.uint64(digest(formula))
         place = np.searchsorted(self.digests, wanted)
         return bool(place < len(self.digests) and self.digests[place] == wanted)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FormulaDigests) and np.array_equal(self.digests, other.digests)

@@ -15,8 +15,11 @@ from experiments.stored import CANDIDATES
 from repro.training.dataset import Dataset, read_dataset
 
 FLAGS = ("valid", "hull_covered", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula")
-INTEGERS = ("rank", "condition", "spacegroup", "n_sites", "n_elements")
-TEXTS = ("id", "target", "base", "formula", "sampling", "decomposition", "file", "reason")
+INTEGERS = ("rank", "condition", "spacegroup", "n_sites", "n_elements", "nearest_known_spacegroup")
+TEXTS = (
+    "id", "target", "base", "formula", "sampling", "decomposition", "file", "reason", "nearest_known",
+    "nearest_known_formula",
+)  # fmt: skip
 REQUIRED = ("id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "sampling", "file")
 
 

@@ -79,6 +79,11 @@ def read_embedded(table: Path = embedded.TABLE) -> tuple[list[Crystal], list[Rej
 
     Raises ``InputError`` if the installation lacks the table.
     """
+    return read_table(require_packaged(table))
+
+
+def require_packaged(table: Path) -> Path:
+    """Return a table that comes with the program; raises ``InputError`` if the installation lacks it."""
     if not table.is_file():
         raise InputError(f"{table} is missing from this installation; reinstall, or choose another source")
-    return read_table(table)
+    return table

@@ -63,6 +63,10 @@ class Candidate:
     sampling: str = ""  # "noise" or "neighbours" of a base, "encoded", "posteriors" or "normal" at random
     file: str | None = None
     reason: str | None = None
+    nearest_known: str | None = None  # id, as ``known_crystals`` finds it, None if the data are not at hand
+    nearest_known_formula: str | None = None
+    nearest_known_spacegroup: int | None = None
+    nearest_known_distance: float | None = None  # places on the chemical scale, in the mean over the atoms
     cif: str | None = None
     cell: dict[str, list] | None = None  # the primitive one: ``lattice`` (3, 3) in Å, ``numbers``, ``fractional``
 
@@ -78,8 +82,9 @@ class Candidate:
 
     @cached_property
     def reduced(self) -> Structure:
-        """The cell by which a valid crystal is compared with others."""
-        return reduced(self.structure)
+        """The cell by which a valid crystal is compared with others; its CIF would take five times as long to read."""
+        cell = self.cell
+        return reduced(Structure(cell["lattice"], cell["numbers"], cell["fractional"]))
 
     @property
     def rank(self) -> tuple:

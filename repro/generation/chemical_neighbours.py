@@ -1,7 +1,7 @@
 """Crystals like a base, with elements near to its own: where around a base new compounds lie (FINDINGS F46).
 
 Noise around an encoded base either does nothing or breaks it, because the elements' codes lie far apart in the latent
-space. Neighbours on the chemical scale (Mendeleev numbers, Villars et al. 2004) are graded: some species of the base
+space. Neighbours on the chemical scale (Mendeleev numbers) are graded: some species of the base
 give way to elements near to them, those more often that have the same role in known crystals; the cell is fitted to
 them, and the encoder says where that crystal lies.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pymatgen.core import Composition, Element
 
+from data_prep.chemical_scale import mendeleev_numbers
 from data_prep.crystal import Crystal
 from models.cell_volume import VolumeRegression
 from models.element_roles import ElementRoles
@@ -52,7 +53,8 @@ class Neighbourhood:
 
     def _weights(self, number: int, counts: np.ndarray, count: int) -> np.ndarray:
         """Return how likely each element (k,) takes the place of an element that has ``count`` of the sites."""
-        steps = np.array([_place(int(one)) for one in self.elements]) - _place(int(number))
+        places = mendeleev_numbers()
+        steps = places[self.elements] - places[number]
         width = NEAREST_STEP + STEPS * self.distance
         return np.exp(-0.5 * (steps / width) ** 2) * (1.0 + self.roles.counts(counts, count)[self.elements])
 
@@ -62,7 +64,3 @@ class Neighbourhood:
         growth = 1.0 if volume is None else volume / structure.volume
         formula = Composition("".join(Element.from_Z(int(number)).symbol for number in numbers)).reduced_formula
         return replace(base, formula=formula, numbers=numbers, lengths=base.lengths * growth ** (1 / 3))
-
-
-def _place(number: int) -> float:
-    return Element.from_Z(number).mendeleev_no

@@ -26,10 +26,11 @@ from repro.training.dataset import load_dataset
 
 def generate(run: Run) -> dict:
     """Sample the pipeline's targets with the networks of a run, and write every sample, decoded or not."""
-    generator = load_generator(run.folder("generator"), run.property_networks)
+    dataset = load_dataset(run)
+    generator = load_generator(run.folder("generator"), run.property_networks, dataset.crystals)
     parameters = run.preset.generate
     sampler = sampler_for(generator, parameters.random_from)
-    targets = pipeline_targets(load_dataset(run), parameters, run.preset.seed, sampler)
+    targets = pipeline_targets(dataset, parameters, run.preset.seed, sampler)
     everything = write_candidates(generator, targets, generator.allowed(), run.results / "generate")[0]
     return {"samples": len(everything), "valid": sum(candidate.valid for candidate in everything)}
 
@@ -48,8 +49,9 @@ def generate_of_run(
     request: Request, run: Run, property_weights: Path | None, out: Path | None = None, relax: bool = False
 ) -> None:
     """Sample what a user asks for with the networks of a finished run; a base is one of its crystals or a file."""
-    generator = load_generator(run.folder("generator"), property_weights or run.property_networks)
-    targets = requested_targets(generator, request, load_dataset(run).crystals)
+    crystals = load_dataset(run).crystals
+    generator = load_generator(run.folder("generator"), property_weights or run.property_networks, crystals)
+    targets = requested_targets(generator, request, crystals)
     _write_wanted(generator, targets, request, out or run.results / f"generate-{targets[0].name}", relax)
 
 

@@ -12,12 +12,13 @@ import os
 from collections import abc
 from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Element
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from data_prep.cell_angles import AngleRule
@@ -26,6 +27,7 @@ from data_prep.crystal import Crystal
 from data_prep.elements import radii_of
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json
+from data_prep.formula_digests import FormulaDigests
 from data_prep.graphs import crystal_graph
 from data_prep.hull.convex_hull import Hull
 from data_prep.hull.table import load_hull
@@ -42,6 +44,7 @@ from repro.generation.bases import base_crystals, is_file
 from repro.generation.candidates import Candidate
 from repro.generation.chemical_neighbours import Neighbourhood
 from repro.generation.funnel import Funnel
+from repro.generation.known_crystals import KnownCrystals, known, published_known
 from repro.generation.request import Request
 from repro.generation.sampling import Sampling
 from repro.generation.targets import Target, in_turn, requested_targets
@@ -70,7 +73,8 @@ class Generator:
     ``identity`` is a hash of the folder that it was read from; ``property_weights`` is the folder of the networks that
     rank the candidates; ``edges`` (9,) in eV/atom are the deciles of the condition; ``elements`` (k,) the atomic
     numbers of the training part; ``sampling`` how much is sampled and how, if nothing else is asked for; ``roles``
-    those of the elements in the training part; ``volumes`` those that fit the atoms of a cell, if cells get them.
+    those of the elements in the training part; ``volumes`` those that fit the atoms of a cell, if cells get them;
+    ``data`` the crystals that it was made from, training part and others, if they are at hand.
     """
 
     autoencoder: Autoencoder
@@ -86,6 +90,7 @@ class Generator:
     known: KnownFormulas
     roles: ElementRoles
     volumes: VolumeRegression | None = None
+    data: Sequence[Crystal] | None = None
 
     @property
     def n_conditions(self) -> int:
@@ -94,13 +99,32 @@ class Generator:
 
     @cached_property
     def properties(self) -> PropertyNetworks:
-        """The property networks, read when they are first needed."""
-        return load_property_networks(self.property_weights)
+        """The property networks, read when they are first needed; with one thread, as other processes read them.
+
+        More threads would change the last digits of what is prepared from the weights.
+        """
+        with threadpool_limits(1, "blas"):
+            return load_property_networks(self.property_weights)
 
     @cached_property
     def hull(self) -> Hull:
         """The convex hull of known compounds, read when it is first needed."""
         return load_hull()
+
+    @cached_property
+    def known_crystals(self) -> KnownCrystals:
+        """The crystals of its data, if they are at hand or are those of the published generator; else none."""
+        if self.data is not None:
+            return known(self.data)
+        published = published_known()
+        same = self.known.all == FormulaDigests.of(one.formula for one in published.crystals)
+        return published if same else KnownCrystals([])
+
+    def for_other_processes(self, decoder: Decoder) -> "Generator":
+        """Return the generator with another ``decoder`` and the networks and hull that were read; without the data."""
+        other = replace(self, decoder=decoder, data=None)
+        vars(other).update({name: vars(self)[name] for name in ("properties", "hull") if name in vars(self)})
+        return other
 
     def condition_of(self, energy: float) -> int:
         """Return the decile of a formation energy in eV/atom, counted from 0."""
@@ -178,7 +202,7 @@ class Generator:
         first batch, when the property networks cannot be read.
         """
         # What all processes need is read once, in this one; they may be copies of it only if it runs no UNet.
-        _ = self.properties, self.hull
+        _ = self.properties, self.hull, self.known_crystals
         if self.sampling.way != "composition":
             self.decoder.unet()
         return self._batches(targets, allowed, parts, self.fingerprint(), progress, processes)
@@ -205,7 +229,7 @@ class Generator:
                 if part and kept is None:
                     write_json(part, [asdict(candidate) for candidate in candidates])
                 bar.update(len(candidates))
-                yield candidates
+                yield self.known_crystals.beside(candidates)
 
     def latents(
         self, samples: Sequence[tuple[Target, int]], centres: dict[str, np.ndarray], allowed: AllowedElements

@@ -3,7 +3,8 @@
 Its UNet lies in the folder ``unet`` beside it, and the manifest has its checksum.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from data_prep.cell_angles import AngleRule
+from data_prep.crystal import Crystal
 from data_prep.elements import radii_of
 from data_prep.errors import InputError
 from data_prep.files.npz import DamagedNpz, read_npz, write_npz
@@ -99,14 +101,17 @@ def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dat
     write_manifest(folder, files, manifest | facts)
 
 
-def load_generator(folder: Path = GENERATOR, property_weights: Path = PROPERTY_NETWORKS) -> Generator:
+def load_generator(
+    folder: Path = GENERATOR, property_weights: Path = PROPERTY_NETWORKS, data: Sequence[Crystal] | None = None
+) -> Generator:
     """Read a generator; its UNet, and the property networks that rank its candidates, are read when they are needed.
 
+    ``data`` are the crystals that it was made from, if they are at hand: candidates are compared with them.
     Raises InputError naming a file that is missing, damaged, or of another version of this project.
     """
     manifest = read_manifest(folder)
     try:
-        return _from_manifest(folder, manifest, property_weights)
+        return replace(_from_manifest(folder, manifest, property_weights), data=data)
     except InputError:
         raise
     except (DamagedNpz, OSError, KeyError, TypeError, AttributeError, ValueError) as error:

@@ -32,7 +32,7 @@ class Sampling:
     def without_unet(self) -> "Sampling":
         """Return the same for other processes, which have no UNet: each would start a training framework."""
         decoder = replace(self.decoder, unet=_no_unet)
-        return replace(self, generator=replace(self.generator, decoder=decoder), decoder=decoder)
+        return replace(self, generator=self.generator.for_other_processes(decoder), decoder=decoder)
 
     def task(self, samples: Samples, found: list[Candidate] | None) -> Task:
         """Return what another process needs for samples: their segmented maps, if the UNet has to run before."""

@@ -7,7 +7,8 @@ import pytest
 
 from data_prep.files.atomic import csv_text
 from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
-from repro.generation.candidates import COLUMNS, PREDICTED, Candidate, parse_row
+from data_prep.structures.matching import reduced, reduced_match
+from repro.generation.candidates import COLUMNS, PREDICTED, Candidate, cell_of, parse_row
 from repro.properties.stability import PROBABILITY
 from tests.support.made_up_crystals import made_up_crystals
 
@@ -49,6 +50,8 @@ def test_a_row_has_every_column_and_comes_back_from_csv_as_it_was():
         "file": "",
         "reason": "",
         "decomposition": "",
+        "nearest_known": "",
+        "nearest_known_formula": "",
         "hull_covered": False,
         "same_stoichiometry": True,
         "charge_balanced": False,
@@ -76,3 +79,11 @@ def test_the_structure_is_that_of_the_cif_and_there_is_none_without():
     assert one.structure.composition.reduced_formula == crystal.formula and one.structure is one.structure
     assert one.structure.lattice.abc == pytest.approx(crystal.lengths)
     assert candidate("undecoded").structure is None
+
+
+def test_the_compared_cell_is_that_of_the_cif():
+    for crystal in made_up_crystals(6, seed=1):
+        structure = crystal.structure()
+        one = candidate("made-00001", cif=structure.to(fmt="cif"), cell=cell_of(structure))
+        read = reduced(one.structure)
+        assert reduced_match(one.reduced, read) and one.reduced.volume == pytest.approx(read.volume, rel=1e-4)

@@ -1,5 +1,6 @@
 """The generator as an object: what it may be asked for, and finished batches that are not sampled again."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +72,31 @@ def test_finished_batches_are_not_sampled_again(generator, tmp_path, monkeypatch
     assert list(generator.sample(targets, allowed, tmp_path)) == whole and drawn[5:] == [0, 1, 2]
     others = [at_random(3, 5, seed=2)]
     assert list(generator.sample(others, allowed, tmp_path)) != whole and len(drawn) == 13
+
+
+def test_candidates_are_compared_with_the_generators_own_data_alone(generator, tmp_path):
+    """Also those of batches that were finished before, by a version that did not compare."""
+    targets, allowed, crystals = [at_random(3, 4, seed=1)], generator.allowed(), made_up_dataset().crystals
+
+    def nearest(other: Generator) -> list[str | None]:
+        (batch,) = other.sample(targets, allowed, tmp_path)
+        return [one.nearest_known for one in batch if one.valid]
+
+    assert set(nearest(generator)) == {None}  # its data are not at hand, and not those of the published generator
+    (part,) = tmp_path.iterdir()
+    part.write_text(
+        json.dumps([{name: one[name] for name in one if "nearest" not in name} for one in json.loads(part.read_text())])
+    )
+    assert set(nearest(replace(generator, data=crystals))) <= {one.id for one in crystals}
+    assert set(json.loads(part.read_text())[0]) & {"nearest_known"} == set()  # the batch was not sampled again
+
+
+def test_other_processes_are_given_what_was_read_but_not_the_data(generator):
+    whole = replace(generator, data=made_up_dataset().crystals)
+    networks, hull = whole.properties, whole.hull
+    other = whole.for_other_processes(generator.decoder)
+    assert other.properties is networks and other.hull is hull and other.data is None
+    assert "hull" not in vars(replace(generator).for_other_processes(generator.decoder))  # nothing is read for it
 
 
 def test_neighbours_of_a_base_are_encoded_and_sampled_whatever_the_batch(generator):

@@ -7,7 +7,7 @@ import pytest
 from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
 from repro.__main__ import main
-from repro.generation.candidates import Candidate
+from repro.generation.candidates import Candidate, cell_of
 from repro.generation.funnel import Filters, Uniqueness
 from repro.generation.request import Request
 from repro.released.__main__ import main as released
@@ -58,7 +58,7 @@ def test_a_crystal_seen_before_is_not_unique_in_whatever_cell_it_comes():
     twice = first.copy()
     twice.make_supercell([1, 1, 2])
     candidates = [
-        replace(GOOD, id=name, formula=structure.composition.reduced_formula, cif=structure.to(fmt="cif"))
+        replace(GOOD, id=name, formula=structure.composition.reduced_formula, cell=cell_of(structure))
         for name, structure in (("a", first), ("b", twice), ("c", other))
     ]
     ((_, valid), (_, is_new)) = Filters(unique=True).conditions()

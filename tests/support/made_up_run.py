@@ -158,7 +158,8 @@ def _candidate(number: int, crystal: Crystal) -> "Candidate":
         properties={"formation_energy_per_atom": crystal.formation_energy_per_atom}, spacegroup=225,
         n_sites=crystal.n_sites, a=a, b=b, c=c, angle=alpha, beta=beta, gamma=gamma, angle_probability=1.0,
         min_distance=2.0, same_stoichiometry=True, known_formula=number == 0, training_formula=False,
-        cif=crystal.structure().to(fmt="cif"),
+        nearest_known="mp-22862", nearest_known_formula="NaCl", nearest_known_spacegroup=225,
+        nearest_known_distance=0.5, cif=crystal.structure().to(fmt="cif"),
     )  # fmt: skip
 
 
