@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 from tqdm import tqdm
 
 from data_prep.crystal import Crystal, crystal_from_structure
+from data_prep.errors import InputError
 from data_prep.quarantine import print_rejected
 from data_prep.sources import read_source
 from data_prep.structures.validity import cdvae_fault
@@ -46,23 +47,28 @@ def from_run(
     run: Run,
     generators: Sequence[Path] = (),
     test: Path | None = None,
-    samples: int = SAMPLES,
+    samples: Sequence[int] = (SAMPLES,),
     limit: int = 0,
     seed: int = 0,
 ) -> dict:
     """Measure generators on the rows of ``test``, or on the run's held-out crystals, at most ``limit`` (0: all).
 
     The ``generators`` are folders; the default is the run's own, or with a ``test`` file the one that comes with the
-    project. Finished fingerprints and samples are kept in the run's folder, so that a killed command goes on. Raises
-    InputError if matminer is missing, or if a file is missing or of another format.
+    project. ``samples`` are generated of each, one number for all or one for each. Finished fingerprints and samples
+    are kept in the run's folder, so that a killed command goes on. Raises InputError if matminer is missing, or if a
+    file is missing or of another format.
     """
     require_matminer()
     folders = list(generators) or [PEROV5_GENERATOR if test else run.folder("generator")]
+    if len(samples) not in (1, len(folders)):
+        raise InputError(f"--samples {len(samples)} numbers for {len(folders)} generators: give one, or one for each.")
+    counts = list(samples) * (1 if len(samples) > 1 else len(folders))
     crystals, facts = _test_crystals(run, test, limit)
     work = run.folder("perov5")
     if test is None:
         facts["ceiling"] = compute(_some_of_training(run, seed), crystals, work / FINGERPRINTS, seed)
-    return facts | {"measured": [_measured(folder, crystals, work, samples, seed) for folder in folders]}
+    measured = [_measured(one, crystals, work, count, seed) for one, count in zip(folders, counts, strict=True)]
+    return facts | {"measured": measured}
 
 
 def _some_of_training(run: Run, seed: int) -> list[Crystal]:
@@ -95,8 +101,8 @@ def _measured(folder: Path, crystals: Sequence[Crystal], work: Path, samples: in
         "unseen_elements": sum(not _known(crystal, generator) for crystal in crystals),
         "reconstruction": asdict(reconstruction(list(rebuilt))),
     }
-    made = [None if one is None else crystal_from_structure(one, str(place))
-            for place, one in enumerate(generated(generator, samples, seed, work / "samples"))]  # fmt: skip
+    sampled = generated(generator, samples, seed, work / f"samples-{manifest['preset']}")
+    made = [None if one is None else crystal_from_structure(one, str(place)) for place, one in enumerate(sampled)]
     there = [one for one in made if one is not None]
     arranged = {
         "known": right_way_round(there, crystals),
@@ -190,9 +196,10 @@ def trained_on(found: dict) -> str:
     training = " and ".join(
         f"{one['generator']} on {size} structures" for one, size in zip(found["measured"], sizes, strict=True)
     )
+    samples = " and ".join(f"{one['generation']['samples']:,}" for one in found["measured"])
     return (
         f"Trained: {training}; the rivals on 11,356 structures, and measured on the test split. Ours on "
-        f"{found['rows']:,} rows: {found['test']}, with {found['measured'][0]['generation']['samples']:,} samples."
+        f"{found['rows']:,} rows: {found['test']}, with {samples} samples."
     )
 
 

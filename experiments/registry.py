@@ -98,7 +98,10 @@ def _perovskites(command: argparse.ArgumentParser) -> None:
         help="folders of generators (default: the run's; with --test: weights/perov5)",
     )  # fmt: skip
     command.add_argument("--test", type=Path, help="table in CDVAE's format (default: the run's held-out crystals)")
-    command.add_argument("--samples", type=int, default=10_000, help="how many crystals are generated (default: 10000)")
+    command.add_argument(
+        "--samples", type=int, nargs="+", default=[10_000],
+        help="how many crystals each generator makes, one number for all or one for each (default: 10000)",
+    )  # fmt: skip
     command.add_argument("--limit", type=int, default=0, help="reconstruct only the first N rows (default: all)")
     command.add_argument("--seed", type=int, default=0, help="seed of the samples (default: 0)")
 

@@ -63,6 +63,9 @@ class Dft:
     command: str = "pw.x"
     title: ClassVar[str] = "Quantum ESPRESSO"
 
+    def label_error(self, family: str) -> None:
+        """Return None: how far these energies lie from labels depends on your pseudopotentials."""
+
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
         """Return how a result was made: settings and the pseudopotentials of its elements, by checksum."""
         chosen = choose(Path(self.pseudos), elements, self.cutoff)

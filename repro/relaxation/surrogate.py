@@ -15,7 +15,7 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from repro.relaxation.calculation_store import TIME_LIMIT, Store, structure_from, structure_record
-from repro.relaxation.potentials import POTENTIALS
+from repro.relaxation.potentials import POTENTIALS, LabelError
 from repro.relaxation.relaxation_verdict import EXPLODED, TOO_CLOSE, exploded, outcome, too_close
 
 _KEYED_SECONDS = 120.0  # the first default; keys of stored results hold it whatever the limit is
@@ -37,6 +37,10 @@ class Surrogate:
     def title(self) -> str:
         """The potential's name."""
         return POTENTIALS[self.potential].title
+
+    def label_error(self, family: str) -> LabelError | None:
+        """Return how far this potential lies from the labels of crystals of a family; None if not measured."""
+        return POTENTIALS[self.potential].label_error(family)
 
     def method(self, elements: Sequence[str] = ()) -> dict[str, Any]:
         """Return how a result was made, the same for all elements: settings and versions of the potential.

@@ -10,7 +10,11 @@ from repro.properties.stability import COLUMNS as STABILITY
 from repro.properties.stability import NEAR, WIDTH
 
 LOW, HIGH, LABEL = "formation_energy_low", "formation_energy_high", "formation_energy_label"
-RELAXATION = ("relaxation", "relaxed_formation_energy", "displacement", "volume_percent")
+RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH = (f"relaxed_e_above_hull{end}" for end in ("", "_low", "_high"))
+RELAXATION = (
+    "relaxation", "relaxed_formation_energy", "displacement", "volume_percent",
+    RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH,
+)  # fmt: skip
 COLUMNS = (
     "id", "failed_at", "why", "readable", "formula", "n_sites", "n_elements", "spacegroup", "spacegroup_symbol",
     "density", "smallest_distance", "closeness", "structure_valid", "structure_valid_paper", "composition_valid",

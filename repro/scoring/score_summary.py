@@ -12,8 +12,9 @@ from repro.evaluation.metrics import bootstrap_interval
 from repro.properties.stability import NEAR
 from repro.relaxation.calculation_store import CONVERGED
 from repro.scoring.reference import KnownNumbers
-from repro.scoring.score_rows import LABEL, STAGES, passes
+from repro.scoring.score_rows import LABEL, RELAXED_ABOVE, STAGES, passes
 
+ALL = "of all structures given, those that could not be read included"
 SEED, RESAMPLES = 0, 200  # of the intervals; resamples of those that are not of a mean
 
 
@@ -76,17 +77,16 @@ def _shares(rows: Sequence[dict]) -> list[Metric]:
         return [row[name] for row in rows]
 
     valid, unique = ([row for row in rows if passes(row, name)] for name in ("valid", "unique"))
-    of_all = "of all structures given, those that could not be read included"
     return [
-        share("read", stage("read"), f"an ordered crystal with a cell and apart sites could be read; {of_all}"),
+        share("read", stage("read"), f"an ordered crystal with a cell and apart sites could be read; {ALL}"),
         share("structure_valid", flag("structure_valid"),
-              f"CDVAE's rule: different sites at least 0.5 Å apart, a volume of at least 0.1 Å³; {of_all}"),
+              f"CDVAE's rule: different sites at least 0.5 Å apart, a volume of at least 0.1 Å³; {ALL}"),
         share("structure_valid_paper", flag("structure_valid_paper"),
-              f"this paper's rule: pymatgen's is_valid with 0.5 Å; {of_all}"),
+              f"this paper's rule: pymatgen's is_valid with 0.5 Å; {ALL}"),
         share("composition_valid", flag("composition_valid"),
               f"SMACT 2.2.1's tables: one element, all metals, or a neutral assignment of oxidation states with "
-              f"cations less electronegative than anions; {of_all}"),
-        share("valid", stage("valid"), f"structure (CDVAE's rule) and composition are valid; {of_all}"),
+              f"cations less electronegative than anions; {ALL}"),
+        share("valid", stage("valid"), f"structure (CDVAE's rule) and composition are valid; {ALL}"),
         share("unique", [passes(row, "unique") for row in valid],
               "no earlier structure of the formula matches (StructureMatcher, ltol 0.3, stol 0.5, angle_tol 10, "
               "volumes scaled); of the valid. It falls with the number of structures, so it has no interval",
@@ -97,9 +97,9 @@ def _shares(rows: Sequence[dict]) -> list[Metric]:
               "no crystal of the reference has the reduced formula; of the valid and unique"),
         share("metastable", [row["e_above_hull"] <= NEAR for row in valid if row["e_above_hull"] is not None],
               f"predicted at most {NEAR} eV/atom above the convex hull; of the valid with an energy"),
-        share("valid_unique_new", stage("new"), f"valid, unique and new; {of_all}"),
+        share("valid_unique_new", stage("new"), f"valid, unique and new; {ALL}"),
         share("valid_unique_new_metastable", stage("metastable"),
-              f"valid, unique, new and predicted at most {NEAR} eV/atom above the hull; {of_all}"),
+              f"valid, unique, new and predicted at most {NEAR} eV/atom above the hull; {ALL}"),
     ]  # fmt: skip
 
 
@@ -139,7 +139,16 @@ def _of_relaxations(rows: Sequence[dict]) -> list[Metric]:
              "after relaxation, from elements relaxed in the same way"),
         mean("displacement", [row["displacement"] for row in tried], "Å",
              "root mean square over the sites of how far relaxation moved them, mean over the converged"),
+        share("metastable_relaxed", [row[RELAXED_ABOVE] <= NEAR for row in tried if row[RELAXED_ABOVE] is not None],
+              f"after relaxation at most {NEAR} eV/atom above the hull, the potential's mean error taken off; of the "
+              "converged with an energy of the hull"),
+        share("valid_unique_new_metastable_relaxed", [passes(row, "new") and _near(row) for row in rows],
+              f"valid, unique, new and after relaxation at most {NEAR} eV/atom above the hull; {ALL}"),
     ]  # fmt: skip
+
+
+def _near(row: dict) -> bool:
+    return row[RELAXED_ABOVE] is not None and row[RELAXED_ABOVE] <= NEAR
 
 
 def value_text(metric: Metric) -> str:

@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 from data_prep.errors import InputError
 from repro.__main__ import main
 from repro.relaxation.calculation_store import structure_record
+from repro.relaxation.surrogate import Surrogate
 from repro.scoring import judged_rows
 from repro.scoring.score import score_files
 from repro.scoring.score_rows import COLUMNS
@@ -140,6 +141,8 @@ def test_ids_that_two_rows_share_are_told_apart(judge, tmp_path):
 class MadeUpRelaxations:
     """Moves one of two sites by 0.2 Å in a cell that shrinks by a tenth; fails for chlorides."""
 
+    method = Surrogate()
+
     def with_elements(self, structures, what):
         records = {}
         for name, structure in structures.items():
@@ -165,7 +168,11 @@ def test_relaxed_structures_have_an_energy_and_a_displacement(judge, tmp_path):
     assert alloy["displacement"] == pytest.approx(0.1 * 0.9 ** (1 / 3))
     assert (alloy["relaxation"], alloy["relaxed_formation_energy"]) == ("converged", -0.5)
     assert alloy["volume_percent"] == pytest.approx(-10)
+    hull = alloy["formation_energy_per_atom"] - alloy["e_above_hull"]
+    assert alloy["relaxed_e_above_hull"] == pytest.approx(-0.5 + 0.0367 - hull)  # CHGNet's mean error for AB
+    assert alloy["relaxed_e_above_hull_high"] - alloy["relaxed_e_above_hull"] == pytest.approx(0.181)
     assert salt["relaxation"] == "exploded: too far" and salt["displacement"] is None
+    assert salt["relaxed_e_above_hull"] is None
     assert (out / "relaxed" / "alloy.cif").exists()
     assert {one.name: one.value for one in scores.metrics}["relaxed"] == 0.5
 
