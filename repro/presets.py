@@ -230,6 +230,7 @@ DFC = replace(
         LAPTOP.vae_training, steps_per_epoch=100, warmup_steps=50, perceptual_samples=2, perceptual_from=42
     ),
     unet_training=TrainingParameters(published=True),
+    evaluate=EvaluateParameters(limit=150, path_points=100),
     generate=replace(PAPER.generate, networks="published"),
 )
 
