@@ -1,4 +1,4 @@
-"""The box around a cell and the geometry of its voxels (Methods; FINDINGS F2 to F4, F8).
+"""The box around a cell and the geometry of its voxels (Methods; F2 to F4, F8).
 
 The box is orthogonal, whatever the angles of the cell, and extends beyond it by a quarter of its length on each side.
 """

@@ -1,4 +1,4 @@
-"""The angle of a randomly sampled cell, which its boxed map does not contain (FINDINGS F2).
+"""The angle of a randomly sampled cell, which its boxed map does not contain (F2).
 
 Nearly all cubic crystals of the training set are deposited in cells of 90° (primitive cubic) or 60°
 (face-centred). The rule weighs two facts learned from the training part: how often each angle occurs

@@ -1,4 +1,4 @@
-"""The property condition: formation energy per atom, quantized into deciles (Results; FINDINGS F17)."""
+"""The property condition: formation energy per atom, quantized into deciles (Results; F17)."""
 
 import numpy as np
 

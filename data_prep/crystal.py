@@ -12,7 +12,7 @@ _FAMILY_OF_ANONYMOUS_FORMULA = {"AB": "AB", "ABC3": "ABX3", "ABC2": "ABX2"}
 
 
 def family_of(formula: str) -> str:
-    """Return the paper's material class of a formula, by stoichiometry alone (FINDINGS F31).
+    """Return the paper's material class of a formula, by stoichiometry alone (F31).
 
     ``AB`` binary alloys, ``ABX3`` perovskites, ``ABX2`` Heusler compounds; anything else keeps
     its anonymous formula, such as ``A2B3``.
@@ -36,7 +36,7 @@ class Crystal:
     """One crystal: cell, sites and labels.
 
     ``lengths`` (3,) in Å and ``angles`` (3,) in degrees describe the cell as the source gives it
-    (primitive by default, FINDINGS F1); ``numbers`` (n,) are atomic numbers; ``fractional`` (n, 3)
+    (primitive by default, F1); ``numbers`` (n,) are atomic numbers; ``fractional`` (n, 3)
     coordinates are wrapped to [0, 1). ``formation_energy_per_atom`` is in eV/atom, NaN if the
     source has no label. ``properties`` holds further labels under the names of the source
     (``K_VRH`` and ``G_VRH`` in GPa, ``band_gap`` in eV, ...).
@@ -77,7 +77,7 @@ def wrap(fractional: np.ndarray, tolerance: float = 1e-5) -> np.ndarray:
     """Wrap fractional coordinates (n, 3) to [0, 1); values within ``tolerance`` of 1 become 0.
 
     Without the tolerance a coordinate of 0.9999999 would stay at the far face, and the shift to the
-    origin (FINDINGS F3) would move the cell.
+    origin (F3) would move the cell.
     """
     wrapped = np.mod(np.asarray(fractional, dtype=np.float64), 1.0)
     return np.where(wrapped > 1.0 - tolerance, 0.0, wrapped)

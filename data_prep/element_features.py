@@ -35,7 +35,7 @@ _RANGES = {
 def element_features() -> np.ndarray:
     """Return the features of each element, shape (95, 93), float32 zeros and ones, indexed by Z.
 
-    One one-hot block per entry of ``FEATURES``: Xie and Grossman's features (FINDINGS F26) from
+    One one-hot block per entry of ``FEATURES``: Xie and Grossman's features (F26) from
     pymatgen's element data. A block is zero if pymatgen lacks the property; row 0, which stands for no
     site, is zero. The array is cached and read-only.
     """

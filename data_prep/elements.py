@@ -16,7 +16,7 @@ def ionic_radii() -> np.ndarray:
     """Return the Gaussian width of each element in Å, shape (95,), indexed by Z; index 0 is NaN.
 
     The mean of pymatgen's ``Element.ionic_radii`` over the oxidation states, 1.2 Å if an element has
-    none (Methods, Eq. for M; FINDINGS F6).
+    none (Methods, Eq. for M; F6).
     """
     radii = np.full(MAX_Z + 1, np.nan)
     for z in range(1, MAX_Z + 1):
@@ -28,7 +28,7 @@ def ionic_radii() -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def unit_radii() -> np.ndarray:
-    """Return the widths of the sigma = 1 ablation (Table 5, FINDINGS F5): 1 Å for every element."""
+    """Return the widths of the sigma = 1 ablation (Table 5, F5): 1 Å for every element."""
     radii = np.ones(MAX_Z + 1)
     radii[0] = np.nan
     radii.setflags(write=False)

@@ -1,4 +1,4 @@
-"""Crystals as graphs of sites, nearest neighbours and distances (Methods; FINDINGS F26)."""
+"""Crystals as graphs of sites, nearest neighbours and distances (Methods; F26)."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ class Property:
 
     ``title`` as in the paper; ``unit`` of the value a user reads; ``columns`` of the sources that hold it,
     the best first; values must lie strictly between ``low`` and ``high``. With ``logarithm`` the network
-    learns, and Table 1 scores, the natural logarithm (FINDINGS F28). ``needs`` names properties that must be
+    learns, and Table 1 scores, the natural logarithm (F28). ``needs`` names properties that must be
     physical too if the crystal has them: a Poisson ratio computed from moduli is no better than they are.
     """
 
@@ -70,7 +70,7 @@ PROPERTIES = {
         # of the Voigt-Reuss-Hill moduli; isotropic elasticity allows -1 to 0.5
         Property("poisson_ratio", "Poisson ratio", "", ("poisson_from_KG",), low=-1.0, high=0.5, needs=_MODULI),
         Property("refractive_index", "refractive index", "", ("refractive_index",), low=0.0),
-        # the electronic part (FINDINGS F28)
+        # the electronic part (F28)
         Property("dielectric_constant", "dielectric constant", "", ("poly_electronic",), low=0.0, logarithm=True),
     )
 }

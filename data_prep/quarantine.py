@@ -37,9 +37,12 @@ class Unusable(Exception):
     """Raised by a source about one crystal, and turned into a ``Rejected`` by it."""
 
     def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)  # both, so that it can be sent to another process
         self.reason = reason
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
 
     def of(self, id: str) -> Rejected:
         """Return the record of the crystal ``id``."""

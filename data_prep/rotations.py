@@ -1,4 +1,4 @@
-"""Proper rotations of the cube, applied to maps exactly (Methods: augmentation; FINDINGS F9)."""
+"""Proper rotations of the cube, applied to maps exactly (Methods: augmentation; F9)."""
 
 import numpy as np
 

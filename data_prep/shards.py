@@ -1,4 +1,4 @@
-"""Voxel maps on disk: uncompressed NPZ shards, read map by map, with a manifest (Methods; FINDINGS F9).
+"""Voxel maps on disk: uncompressed NPZ shards, read map by map, with a manifest (Methods; F9).
 
 A shard holds ``density`` (n, G, G, G) float16, ``species`` (n, G, G, G) uint8, ``lengths`` (n, 3)
 float64 in Å, ``ids`` (n,) and ``fingerprint``, the hash of its inputs. The coordinate channels are a

@@ -1,4 +1,4 @@
-"""The split into a training, a validation and a test part (Methods; FINDINGS F10)."""
+"""The split into a training, a validation and a test part (Methods; F10)."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,4 +1,4 @@
-"""New crystals for training: a real one with other elements in a cell scaled to hold them (FINDINGS F36).
+"""New crystals for training: a real one with other elements in a cell scaled to hold them (F36).
 
 A map is analytic, so such a crystal costs a fraction of a millisecond. With them the networks see every
 element equally often. They have no formation energy: their condition is unknown.

@@ -1,4 +1,4 @@
-"""From a crystal to its maps: electron density, species, Cartesian coordinates (Methods; FINDINGS F2 to F8).
+"""From a crystal to its maps: electron density, species, Cartesian coordinates (Methods; F2 to F8).
 
 The box is orthogonal, so that a Gaussian is a product of three one-dimensional ones and a site costs
 three exponentials per plane instead of one per voxel.

@@ -180,17 +180,23 @@ def render(found: dict, path: Path) -> list[Path]:
 
 def _draw_shares(axes: Axes, groups: dict) -> None:
     shown = {"valid": "valid", "new_formula": "new\nformula", "new_structure": "new\nstructure", "cubic": "cubic"}
-    for place, (name, group) in enumerate(groups.items()):
+    for (name, group), (offset, width) in zip(groups.items(), _side_by_side(len(groups)), strict=True):
         parts = [group[key] for key in shown]
         heights = [100 * (part["share"] or 0.0) for part in parts]
         bounds = [[100 * end for end in part["interval"]] if part["interval"] else [height] * 2
                   for part, height in zip(parts, heights, strict=True)]  # fmt: skip
         off = np.abs(np.array(bounds).T - heights)
-        axes.bar(np.arange(len(shown)) + 0.4 * place - 0.2, heights, 0.38, yerr=off, capsize=2, color=_COLOURS[name],
+        axes.bar(np.arange(len(shown)) + offset, heights, width, yerr=off, capsize=2, color=_COLOURS[name],
                  error_kw={"linewidth": 0.8}, label=f"{NAMES[name]}, n = {group['samples']:,}")  # fmt: skip
     axes.set_xticks(range(len(shown)), shown.values())
     axes.set(ylabel="share (%)", ylim=(0, 130), yticks=range(0, 101, 20))
     axes.legend(frameon=False, loc="upper right", ncols=2)
+
+
+def _side_by_side(count: int) -> list[tuple[float, float]]:
+    """Return offset and width of each of the ``count`` bars at a tick; ticks are 1 apart."""
+    step = 0.8 / count
+    return [(step * (place - (count - 1) / 2), 0.95 * step) for place in range(count)]
 
 
 def _draw_spacegroups(axes: Axes, found: dict) -> None:
@@ -198,11 +204,12 @@ def _draw_spacegroups(axes: Axes, found: dict) -> None:
     groups = found["groups"]
     numbers = most_common((one["number"] for g in groups.values() for one in g["spacegroups"][:6]), 12)
     numbers = sorted(number for number, _ in numbers)
-    for place, (name, group) in enumerate([*groups.items(), ("training", found["training"])]):
+    drawn = groups | {"training": found["training"]}
+    for (name, group), (offset, width) in zip(drawn.items(), _side_by_side(len(drawn)), strict=True):
         counts = {one["number"]: one["count"] for one in group["spacegroups"]}
         total = group["p1"]["of"] or 1
         heights = [100 * counts.get(number, 0) / total for number in numbers]
-        axes.bar(np.arange(len(numbers)) + 0.27 * (place - 1), heights, 0.26, color=_COLOURS[name],
+        axes.bar(np.arange(len(numbers)) + offset, heights, width, color=_COLOURS[name],
                  label=NAMES.get(name, "training part"))  # fmt: skip
     axes.set_xticks(range(len(numbers)), [sg_symbol_from_int_number(number) for number in numbers])
     for label in axes.get_xticklabels():

@@ -1,7 +1,7 @@
 """Every number that Court et al. (JCIM 2020, 60, 4518) print, once: Tables 1 to 6 and those in the text.
 
 Nothing in here is ours, and nothing of ours is ever written in here. Where text and table disagree
-the table counts and the text's number stands in ``TEXT`` under its own name (FINDINGS F15).
+the table counts and the text's number stands in ``TEXT`` under its own name (F15).
 """
 
 from dataclasses import dataclass

@@ -12,14 +12,9 @@ from pymatgen.core import Structure
 from data_prep.crystal import Crystal
 from data_prep.errors import InputError
 from experiments.stored import CANDIDATES
+from repro.generation.candidates import parse_row
 from repro.training.dataset import Dataset, read_dataset
 
-FLAGS = ("valid", "hull_covered", "same_stoichiometry", "charge_balanced", "known_formula", "training_formula")
-INTEGERS = ("rank", "condition", "spacegroup", "n_sites", "n_elements", "nearest_known_spacegroup")
-TEXTS = (
-    "id", "target", "base", "formula", "sampling", "decomposition", "file", "reason", "nearest_known",
-    "nearest_known_formula",
-)  # fmt: skip
 REQUIRED = ("id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "sampling", "file")
 
 
@@ -106,7 +101,7 @@ def read_candidates(results: Path) -> list[dict]:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             table = list(csv.DictReader(file))
-        rows = [{name: _value(name, text) for name, text in row.items()} for row in table]
+        rows = [parse_row(row) for row in table]
     except FileNotFoundError:
         raise InputError(f"{path} is not there: run the stage 'generate' first.") from None
     except (OSError, ValueError, TypeError, csv.Error) as error:  # a fault of UTF-8 is a ValueError
@@ -115,16 +110,6 @@ def read_candidates(results: Path) -> list[dict]:
     if missing:
         raise InputError(f"{path} has no {'column ' + missing[0] if rows else 'rows'}: run the stage 'generate' again.")
     return [row | {"file": f"{CANDIDATES.parent}/{row['file']}" if row["file"] else ""} for row in rows]
-
-
-def _value(name: str, text: str) -> str | bool | int | float | None:
-    if name in TEXTS:
-        return text
-    if name in FLAGS:
-        return text == "True"
-    if not text:
-        return None
-    return int(text) if name in INTEGERS else float(text)
 
 
 def read_generation(results: Path, data: Path) -> Generation:

@@ -1,4 +1,4 @@
-"""The volume of a cell from its species and the arrangement of its sites (not in the paper; FINDINGS F47).
+"""The volume of a cell from its species and the arrangement of its sites (not in the paper; F47).
 
 A random latent draws lengths and composition independently, so that the cell of a new formula does not fit its atoms.
 The training crystals' volumes per site are regressed, stoichiometry by stoichiometry, on what the elements are like

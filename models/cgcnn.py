@@ -9,7 +9,7 @@ Equations are those of Xie and Grossman, PRL 120, 145301 (2018), which the paper
 
 As in their program, W_f and W_s are one matrix and batch normalisation follows it and the sum. It is
 masked, per channel, with moving statistics at inference: a prediction never depends on the crystals
-that share its batch (FINDINGS F27).
+that share its batch (F27).
 """
 
 import keras
@@ -194,7 +194,7 @@ def build_cgcnn(parameters: CGCNNParameters, element_features: np.ndarray) -> ke
     """Return the network: the arrays of a packed batch (see ``graph_inputs``) to the property, (B, 1).
 
     ``element_features`` (Z, 93) is the table that atomic numbers are looked up in; it becomes a frozen
-    weight. The property has its own unit after ``set_target_scale``. Methods, same section; FINDINGS
+    weight. The property has its own unit after ``set_target_scale``. Methods, same section;
     F26, F27; 36,609 trainable parameters at the paper's sizes. Raises ValueError if the readout is unknown.
     """
     p = parameters

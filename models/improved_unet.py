@@ -1,4 +1,4 @@
-"""The UNet that also receives the local Gaussians of a density map (not in the paper; FINDINGS F33, F36).
+"""The UNet that also receives the local Gaussians of a density map (not in the paper; F33, F36).
 
 Every atom is a Gaussian. Close to one atom the logarithm of the density is a parabola, and its
 derivatives give the Gaussian's width, its height and the distance to its centre:

@@ -1,4 +1,4 @@
-"""The Cond-DFC-VAE with heads for composition and lattice (not in the paper; FINDINGS F34, F35, F37).
+"""The Cond-DFC-VAE with heads for composition and lattice (not in the paper; F34, F35, F37).
 
 The latent is first decoded to the composition and the lengths of the cell's edges; the density is then
 decoded from all of it, and the coordinate channels follow from the three lengths:
@@ -83,7 +83,7 @@ class ImprovedVAE(CondDFCVAE):
     """The training model: density and coordinates have errors of their own, and the composition its divergence.
 
     L = w_d MSE(density) + MSE(coordinates) + alpha perceptual + beta KLD + w_c KL(composition); the paper's
-    single MSE over the four channels depends on little but the lattice (FINDINGS F34, F37).
+    single MSE over the four channels depends on little but the lattice (F34, F37).
     """
 
     builders = (build_improved_encoder, build_improved_decoder)

@@ -29,7 +29,7 @@ def build_unet(parameters: UNetParameters, grid: int | None = None) -> keras.Mod
     """Return the UNet: maps (B, G, G, G, 4) to ``species`` (B, G, G, G, 95) and ``occupied`` (B, G, G, G, 1).
 
     ``species`` is a softmax over Z = 0..94, ``occupied`` a sigmoid. G is any multiple of 8; ``grid``
-    fixes it, None leaves it open. Methods; FINDINGS F20 (31,163,008 parameters at 32 filters).
+    fixes it, None leaves it open. Methods; F20 (31,163,008 parameters at 32 filters).
     """
     maps = layers.Input((grid, grid, grid, 4), name="maps")
     x = unet_features(maps, parameters)  # (B, 32, 32, 32, 128)
@@ -76,7 +76,7 @@ def perceptual_features(unet: keras.Model) -> Callable:
 
 
 class WeightedCategoricalCrossentropy(keras.losses.Loss):
-    """Mean over voxels of -w(true) log p(true), w the class weights (Methods; FINDINGS F21).
+    """Mean over voxels of -w(true) log p(true), w the class weights (Methods; F21).
 
     ``class_weights`` (C,); the sum is divided by the summed weights, so that the scale does not
     depend on how many voxels are empty.

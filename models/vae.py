@@ -21,7 +21,7 @@ def _batch_norm(parameters: VAEParameters, name: str) -> layers.Layer:
 def build_encoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     """Return the encoder: maps (B, G, G, G, 4) and condition (B, K) to mean and log-variance (B, L).
 
-    Methods, "Conditional Deep-Feature-Consistent Variational Autoencoder"; FINDINGS F12.
+    Methods, "Conditional Deep-Feature-Consistent Variational Autoencoder"; F12.
     """
     maps = layers.Input((grid, grid, grid, 4), name="maps")
     condition = layers.Input((parameters.conditions,), name="condition")
@@ -54,7 +54,7 @@ def encoder_features(
 def build_decoder(parameters: VAEParameters, grid: int = 32) -> keras.Model:
     """Return the decoder: latent (B, L) and condition (B, K) to ``maps`` (B, G, G, G, 4), all >= 0.
 
-    Methods, same section; FINDINGS F13.
+    Methods, same section; F13.
     """
     z = layers.Input((parameters.latent,), name="z")
     condition = layers.Input((parameters.conditions,), name="condition")
@@ -123,7 +123,7 @@ def kl_divergence(z_mean: keras.KerasTensor, z_log_var: keras.KerasTensor) -> ke
 
 
 class CondDFCVAE(keras.Model):
-    """The training model: L = MSE + alpha perceptual + beta KLD (Methods; Table 6; FINDINGS F14).
+    """The training model: L = MSE + alpha perceptual + beta KLD (Methods; Table 6; F14).
 
     ``features`` turns maps (B, G, G, G, 4) into the four feature maps of the frozen UNet. It is a function,
     so that the UNet's weights are neither trained nor saved here; None trains without the DFC term

@@ -12,7 +12,7 @@ from pymatgen.core import Composition, Element
 from data_prep.crystal import family_of
 
 SEED = 2020
-# The paper's labelled structures are AB 951, ABX3 1,305, ABX2 4,510 (FINDINGS F32). The quotas keep
+# The paper's labelled structures are AB 951, ABX3 1,305, ABX2 4,510 (F32). The quotas keep
 # about these proportions, with a few more AB and ABX3 for their elements.
 QUOTAS = {
     "AB halide": 36, "AB chalcogenide": 62, "AB pnictide": 60, "AB carbide": 22, "AB tetrahedral": 55,

@@ -1,4 +1,4 @@
-"""Energies above the convex hull of known compounds (FINDINGS F45).
+"""Energies above the convex hull of known compounds (F45).
 
 The hull at a composition is the lowest energy that any mixture of known phases of that composition has. Every
 element's reference has the formation energy 0 by definition. The hull of a chemical system is a convex surface of

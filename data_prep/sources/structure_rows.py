@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymatgen.core import Structure
 
@@ -22,6 +22,9 @@ from data_prep.sources.materials_project import PROPERTIES as SCALARS
 from data_prep.sources.poscar import poscar_structure
 from data_prep.sources.table import CELL_COLUMNS, LABEL, properties, read_frame, table_crystals
 from data_prep.workers import on_all_cores
+
+if TYPE_CHECKING:
+    from ase.db.row import AtomsRow
 
 LABELS = (LABEL, "e_form", "heat_all")  # eV/atom; the second is Matbench's, the third CDVAE's of Perov-5
 JSON_SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
@@ -104,6 +107,8 @@ def _frame(row: Row) -> Frame:
     value = row[name] if name else None
     if isinstance(value, Structure):
         return Frame(value)
+    if isinstance(value, Unusable):
+        raise value
     if isinstance(value, dict):
         return Frame(Structure.from_dict(value))
     text = str(value or "").strip()
@@ -155,14 +160,18 @@ def _database_rows(path: Path) -> list[Row]:
         from pymatgen.io.ase import AseAtomsAdaptor
     except ImportError:
         raise InputError(f"{path} is an ASE database: pip install ase first, or convert it to extended XYZ") from None
-    rows = []
     try:
         with connect(path) as database:
-            for row in database.select():
-                atoms = row.toatoms()
-                whole = atoms.pbc.all() and atoms.cell.volume > 0
-                structure = AseAtomsAdaptor.get_structure(atoms) if whole else None
-                rows.append({"id": row.id, "structure": structure, **row.key_value_pairs})
+            found = list(database.select())
     except Exception as error:  # of SQLite, JSON or ASE, which names no common one
-        raise InputError(f"{path} cannot be read as an ASE database ({' '.join(str(error).split())})") from error
-    return rows
+        raise InputError(f"{path} cannot be read as an ASE database ({unreadable(error).detail})") from error
+
+    def structure(row: "AtomsRow") -> Structure | Unusable | None:
+        try:
+            atoms = row.toatoms()
+            whole = atoms.pbc.all() and atoms.cell.volume > 0
+            return AseAtomsAdaptor.get_structure(atoms) if whole else None
+        except PARSER_FAULTS as error:
+            return unreadable(error)
+
+    return [row.key_value_pairs | {"id": row.id, "structure": structure(row)} for row in found]

@@ -11,7 +11,7 @@ import spglib
 from pymatgen.core import Element, Lattice, Structure, SymmOp
 from pymatgen.io.cif import CifBlock, CifFile
 
-from data_prep.structures.standard_cell import CUBIC
+from data_prep.structures.standard_cell import CUBIC, electronegativity
 
 PRIMITIVE = {  # rows are the primitive vectors in units of the conventional ones (Setyawan & Curtarolo 2010)
     "P": np.eye(3),
@@ -80,7 +80,9 @@ class CubicCell:
     def _unique_sites(self) -> tuple[list[int], list[int]]:
         """Return a site of each orbit, electropositive elements first, and the numbers of sites of the orbits."""
         rotations, translations = _operations(self.hall)
-        order = sorted(range(len(self.numbers)), key=lambda site: Element.from_Z(int(self.numbers[site])).X)
+        order = sorted(
+            range(len(self.numbers)), key=lambda site: electronegativity(Element.from_Z(int(self.numbers[site])))
+        )
         unique, multiplicities, covered = [], [], np.zeros(len(self.numbers), dtype=bool)
         for site in order:
             if covered[site]:

@@ -74,18 +74,18 @@ def _candidates(structure: Structure) -> np.ndarray:
 def _origin_sites(structure: Structure) -> list[int]:
     counts = structure.composition.element_composition
     rarest = min(counts.values())
-    element = min((one for one in counts if counts[one] == rarest), key=_electronegativity)
+    element = min((one for one in counts if counts[one] == rarest), key=electronegativity)
     return [site for site, it in enumerate(structure) if it.specie.symbol == element.symbol]
 
 
-def _electronegativity(element: Element) -> tuple[float, int]:
+def electronegativity(element: Element) -> tuple[float, int]:
     """Return Pauling's electronegativity, infinite for the elements that have none, and the atomic number."""
     value = Element(element.symbol).X
     return (value if math.isfinite(value) else math.inf, element.Z)
 
 
 def _element_order(structure: Structure) -> np.ndarray:
-    ranked = sorted(structure.composition.element_composition, key=_electronegativity)
+    ranked = sorted(structure.composition.element_composition, key=electronegativity)
     place = {element.symbol: rank for rank, element in enumerate(ranked)}
     return np.array([place[site.specie.symbol] for site in structure])
 

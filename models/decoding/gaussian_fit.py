@@ -1,4 +1,4 @@
-"""Sites from the density map itself: a joint fit of one Gaussian per atom (FINDINGS F33, F34).
+"""Sites from the density map itself: a joint fit of one Gaussian per atom (F33, F34).
 
 A Gaussian is a row (ln amplitude, ln width, x, y, z): electrons/Å^3, Å, and Å in the boxed frame.
 """
@@ -85,7 +85,7 @@ def fit_gaussians(
 
     ``density`` (G, G, G) in electrons/Å^3, finite, positive somewhere; voxel ``edges`` (3,) in Å;
     starting ``sites`` (n, 3) in Å in the boxed frame, n >= 1. All parameters of all atoms are fitted
-    jointly (FINDINGS F33). If the ``count`` of atoms is given, it decides instead of the residual: the least
+    jointly (F33). If the ``count`` of atoms is given, it decides instead of the residual: the least
     important atoms are removed, or the residual's highest peaks added.
     """
     density = np.asarray(density, dtype=np.float64)

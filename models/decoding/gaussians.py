@@ -32,7 +32,7 @@ _FOLD = np.array(
 
 
 def voxel_axes(grid: int, edges: np.ndarray) -> list[np.ndarray]:
-    """Return the voxel centres along each axis, three (G,) in Å, for voxel ``edges`` (3,) in Å (FINDINGS F4)."""
+    """Return the voxel centres along each axis, three (G,) in Å, for voxel ``edges`` (3,) in Å (F4)."""
     centres = voxel_positions(np.arange(grid)[:, None], np.asarray(edges), grid)
     return [centres[:, axis] for axis in range(3)]
 

@@ -1,4 +1,4 @@
-"""Lattice lengths from the coordinate channels of a map (FINDINGS F8, F16).
+"""Lattice lengths from the coordinate channels of a map (F8, F16).
 
 The coordinate channels hold, per axis, the lower corner of each voxel measured from the box's lower
 corner: on a perfect grid 0, 1.5 a/G, 2 x 1.5 a/G, .. up to 1.5 a (G - 1)/G.
@@ -12,7 +12,7 @@ from data_prep.box import BOX
 def lattice_least_squares(coordinates: np.ndarray) -> np.ndarray:
     """Return the cell lengths (..., 3) in Å as the slope of each channel along its own axis.
 
-    ``coordinates`` (..., G, G, G, 3) in Å; all G^3 voxels of a channel are used (FINDINGS F16).
+    ``coordinates`` (..., G, G, G, 3) in Å; all G^3 voxels of a channel are used (F16).
     """
     grid = coordinates.shape[-2]
     index = np.arange(grid) - (grid - 1) / 2
@@ -25,7 +25,7 @@ def lattice_minmax(coordinates: np.ndarray) -> np.ndarray:
     """Return the cell lengths (..., 3) in Å by the release's formula, for comparison.
 
     (maximum - minimum of the channel) / 1.5 / (1 - 1/G), minus 1/G of it: 1/G too small on a perfect
-    grid, nearer to the truth if a decoder overshoots (FINDINGS F16).
+    grid, nearer to the truth if a decoder overshoots (F16).
     """
     grid = coordinates.shape[-2]
     extent = coordinates.max(axis=(-4, -3, -2)) - coordinates.min(axis=(-4, -3, -2))

@@ -1,4 +1,4 @@
-"""Which element a fitted Gaussian is, by its amplitude and width (FINDINGS F33)."""
+"""Which element a fitted Gaussian is, by its amplitude and width (F33)."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class AllowedElements:
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """Peak densities Z / ((2 pi)^1.5 r^3), (k,) in electrons/Å^3 (Methods; FINDINGS F5)."""
+        """Peak densities Z / ((2 pi)^1.5 r^3), (k,) in electrons/Å^3 (Methods; F5)."""
         return self.numbers / (GAUSSIAN_INTEGRAL * self.radii**3)
 
 
@@ -39,7 +39,7 @@ def allowed_elements(radii: np.ndarray, numbers: np.ndarray | None = None) -> Al
 
 
 def identify(gaussians: Gaussians, elements: AllowedElements, parameters: FitParameters = USUAL) -> np.ndarray:
-    """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (FINDINGS F33).
+    """Return the atomic number (n,) whose amplitude and width fit each Gaussian best (F33).
 
     On a map with errors, sites share an element if that costs little: a crystal has fewer elements than sites.
     This representation cannot distinguish elements of equal amplitude and width: the lower atomic number is taken.

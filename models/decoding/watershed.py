@@ -1,4 +1,4 @@
-"""Voxels to atoms by morphology: connected regions, convexity, erosion, watershed (FINDINGS F22, F24)."""
+"""Voxels to atoms by morphology: connected regions, convexity, erosion, watershed (F22, F24)."""
 
 import warnings
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def find_regions(
     parameters: WatershedParameters = PAPERS_READING,
     density: np.ndarray | None = None,
 ) -> Regions:
-    """Return the regions of a map, one per atom (FINDINGS F24).
+    """Return the regions of a map, one per atom (F24).
 
     ``occupied`` (G, G, G) is a probability or a boolean mask; ``species`` (G, G, G) holds the atomic
     number of each voxel, 0 if it is empty, or is None if unknown. The ``density`` (G, G, G) matters if the

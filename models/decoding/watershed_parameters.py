@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WatershedParameters:
-    """How occupied voxels become regions, one region per atom (FINDINGS F22, F24)."""
+    """How occupied voxels become regions, one region per atom (F22, F24)."""
 
     threshold: float = 0.8  # F22: a voxel is occupied above this probability
     min_voxels: int = 3  # F24: components of this many voxels or fewer are dropped

@@ -1,4 +1,4 @@
-"""The authors' released CGCNN in the form that its weights require (FINDINGS F26, F27).
+"""The authors' released CGCNN in the form that its weights require (F26, F27).
 
 Established from the reference outputs of the released weights (agreement to rounding, 1e-5):
 

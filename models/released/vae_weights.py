@@ -1,4 +1,4 @@
-"""Reads the authors' released Cond-DFC-VAE and UNet weights into our networks (FINDINGS F12, F13, F20).
+"""Reads the authors' released Cond-DFC-VAE and UNet weights into our networks (F12, F13, F20).
 
 The files are Keras 2.3 HDF5: a group per layer or sub-model whose ``weight_names`` attribute lists its
 arrays. A sub-model (the VAE's encoder and decoder) lists its trainable arrays in layer order, then the

@@ -1,6 +1,6 @@
 """Slower ways to voxelise and to store a crystal, with which this project's are compared in the same run.
 
-Each ``.._maps`` takes the arguments of ``voxelize`` and returns the same two maps (FINDINGS F5, F7).
+Each ``.._maps`` takes the arguments of ``voxelize`` and returns the same two maps (F5, F7).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Maps to latents and back: a trained encoder and decoder, and the errors of reconstructions (FINDINGS F14 to F16)."""
+"""Maps to latents and back: a trained encoder and decoder, and the errors of reconstructions (F14 to F16)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -176,7 +176,7 @@ def _from_true_species(crystal: Crystal, labels: np.ndarray) -> Decoded:
 
 def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
     """Return how one decoded structure differs from the true one; distances in Å in the boxed frame (F25)."""
-    record = {"id": crystal.id, "family": crystal.family}
+    record = {"id": crystal.id, "family": crystal.family, "numbers": crystal.numbers}
     if isinstance(outcome, Undecodable):
         return record | {"reason": outcome.reason}
     true = box_positions(crystal.fractional, crystal.lengths)
@@ -186,7 +186,6 @@ def compare(crystal: Crystal, outcome: Decoded | Undecodable) -> dict:
         "delta_n": metrics.delta_n(true, outcome.cartesian),
         "species_right": metrics.species_right_per_site(*arguments),
         "exact": bool(metrics.exact_match(*arguments)),
-        "numbers": crystal.numbers,
         "found": metrics.elements_found(*arguments),
     }
 
@@ -252,11 +251,13 @@ def _route_summary(entries: list[dict]) -> dict:
 def element_summary(entries: list[dict]) -> dict[str, dict]:
     """Return for each element the number of held-out sites, how many are right, and the three commonest mistakes.
 
-    "none" is a true site without a decoded site near it.
+    "none" is a true site without a decoded site near it, as all are of a structure that could not be decoded. Such a
+    structure of an evaluation by an earlier version has no ``numbers``: it is left out.
     """
     found: dict[int, Counter] = defaultdict(Counter)
     for entry in entries:
-        for true, other in zip(entry.get("numbers", ()), entry.get("found", ()), strict=True):
+        numbers = entry.get("numbers", ())
+        for true, other in zip(numbers, entry.get("found", [0] * len(numbers)), strict=True):
             found[int(true)][int(other)] += 1
     name = {0: "none"} | {number: Element.from_Z(number).symbol for number in range(1, 119)}
     return {

@@ -134,7 +134,7 @@ def _per_element(confusion: np.ndarray) -> dict[str, dict]:
 def voxel_counts(true_species: np.ndarray, probability: np.ndarray, occupied: np.ndarray) -> VoxelCounts:
     """Return the counts of maps: ``true_species`` (...) integers, ``probability`` (..., 95), ``occupied`` (...).
 
-    ``occupied`` is a probability; a voxel belongs to an atom above the threshold of the watershed (F22).
+    ``occupied`` is a probability; a voxel belongs to an atom above the paper's 0.8 (F22), whatever the decoder has.
     """
     true = true_species.ravel().astype(np.int64)
     flat = probability.reshape(len(true), -1)

@@ -22,6 +22,7 @@ from repro.evaluation.evaluate import compare
 from repro.generation.generator import BATCH, Generator
 from repro.generation.generator_folder import load_generator
 from repro.network_folders import GENERATOR
+from repro.relaxation.relax_files import distinct_names
 from repro.training.dataset import batches
 
 COLUMNS = (
@@ -44,11 +45,11 @@ def reconstruct_files(paths: Sequence[Path], out: Path | None = None, weights: P
             f"{named(paths)}: nothing can be encoded, see above; "
             f"give cubic AB, ABX3 or ABX2 of at most {MAX_SITES} sites."
         )
-    out = out or Path(f"reconstructed-{paths[0].name.split('.')[0]}")
-    rows = []
+    out = out or Path(f"reconstructed-{paths[0].resolve().name.split('.')[0]}")
+    rows, names = [], distinct_names([crystal.id for crystal in crystals])
     with decoding_pool(len(crystals)) as pool, tqdm(total=len(crystals), desc="reconstruct", unit=" structures") as bar:
-        for part in batches(crystals, BATCH):
-            rows += _reconstruct(part, generator, pool, out)
+        for part, named_so in zip(batches(crystals, BATCH), batches(names, BATCH), strict=True):
+            rows += _reconstruct(part, named_so, generator, pool, out)
             bar.update(len(part))
     write_csv(out / "reconstruction.csv", rows, COLUMNS, digits=4)
     exact = sum(row.get("exact") is True for row in rows)
@@ -97,16 +98,18 @@ def there_and_back(
     yield from zip(crystals, found.errors(crystals), outcomes, strict=True)
 
 
-def _reconstruct(crystals: Sequence[Crystal], generator: Generator, pool: Executor, out: Path) -> list[dict]:
+def _reconstruct(
+    crystals: Sequence[Crystal], names: Sequence[str], generator: Generator, pool: Executor, out: Path
+) -> list[dict]:
     """Return a row per crystal and write the CIFs of those that were decoded, with the angles that they had (F2)."""
     rows = []
-    for crystal, errors, outcome in there_and_back(crystals, generator, pool):
+    for name, (crystal, errors, outcome) in zip(names, there_and_back(crystals, generator, pool), strict=True):
         row = {"formula": crystal.formula} | errors | compare(crystal, outcome)
         row |= dict(zip(("error_a", "error_b", "error_c"), errors["lattice_error"], strict=True))
         if not isinstance(outcome, Undecodable):
             structure = to_structure(outcome, crystal.angles)
             row["decoded_formula"] = structure.composition.reduced_formula
-            row["file"] = f"cifs/{file_name(crystal.id)}-{row['decoded_formula']}.cif"
+            row["file"] = f"cifs/{file_name(name)}-{row['decoded_formula']}.cif"
             write_text(out / row["file"], cif_text(structure))
         rows.append(row)
     return rows

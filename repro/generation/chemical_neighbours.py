@@ -1,4 +1,4 @@
-"""Crystals like a base, with elements near to its own: where around a base new compounds lie (FINDINGS F46).
+"""Crystals like a base, with elements near to its own: where around a base new compounds lie (F46).
 
 Noise around an encoded base either does nothing or breaks it, because the elements' codes lie far apart in the latent
 space. Neighbours on the chemical scale (Mendeleev numbers) are graded: some species of the base

@@ -1,4 +1,4 @@
-"""Where in the latent space new crystals are drawn (Generation; Ab Initio Validation; FINDINGS F18)."""
+"""Where in the latent space new crystals are drawn (Generation; Ab Initio Validation; F18)."""
 
 import hashlib
 import itertools

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.errors import InputError
 from data_prep.property_labels import PROPERTIES
 from data_prep.quarantine import screen
 from repro.network_folders import WIDTHS, read_manifest
@@ -17,7 +18,8 @@ from repro.run import Run
 def calibrate(run: Run, weights: Path) -> None:
     """Measure the widths of the networks in ``weights`` on the run's validation part, and write them beside these.
 
-    Raises InputError if the networks were trained on another source or split: these crystals are then not held out.
+    A property that no validation crystal has gets none. Raises InputError if that is so of all, or if the networks were
+    trained on another source or split: these crystals are then not held out.
     """
     consequence = "its error has to be measured on crystals that were held out"
     split = require_split(read_manifest(weights), weights, run, consequence)
@@ -30,6 +32,9 @@ def calibrate(run: Run, weights: Path) -> None:
     widths = {}
     for name in networks.by_property:
         validation, test = (_predicted(name, networks, data, families, unseen, part) for part in ("validation", "test"))
+        if not len(validation.errors):
+            print(f"{PROPERTIES[name].title}: no validation crystal has it, so its predictions get no interval")
+            continue
         widths[name] = measure_widths(validation, test)
         for family, one in widths[name].families.items():
             print(
@@ -40,6 +45,8 @@ def calibrate(run: Run, weights: Path) -> None:
             )
         far = widths[name]
         print(f"  unlike all training crystals: {_share(far.unseen_coverage)} of {far.unseen_test}", flush=True)
+    if not widths:
+        raise InputError(f"{run.source_name} has no validation crystal with a property of {weights}: nothing measured.")
     write_widths(weights, widths, {"source": run.source_name, "split": split})
     print(weights / WIDTHS)
 

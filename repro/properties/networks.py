@@ -120,6 +120,8 @@ def predict(networks: Sequence[CrystalGraphNetwork], graphs: Sequence[Graph]) ->
 
     Many crystals are shared out over the cores, a core a batch: small matrices are slower on several.
     """
+    if not graphs:
+        return np.empty((len(networks), 0))
     p = networks[0].parameters
 
     def of_batch(start: int) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """Compares our networks with the authors' weights against reference outputs computed with the authors' code.
 
 ``oracle.json`` holds the outputs of the released VAE for 24 structures, and of three released CGCNNs for 31,
-alone and in one batch (FINDINGS F27).
+alone and in one batch (F27).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The errors of the authors' networks on real structures (FINDINGS F1, F16, F17, F26 to F28)."""
+"""The errors of the authors' networks on real structures (F1, F16, F17, F26 to F28)."""
 
 from collections.abc import Callable, Iterator, Sequence
 

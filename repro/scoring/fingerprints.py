@@ -6,24 +6,27 @@ differ by an eighth of a deviation in the mean and by 1 % in the deviation, at t
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from pymatgen.core import Lattice, Structure
 from tqdm import tqdm
 
-from data_prep.crystal import Crystal
+from data_prep.crystal import Crystal, crystal_from_structure
 from data_prep.errors import InputError
 from data_prep.files.journal import Journal
 from data_prep.workers import in_order
 
 SCALE = Path(__file__).with_name("magpie_scale.csv")  # of 6,000 formulas of the hull that comes with the project
-HEADER = {"fingerprints": 1}
 STRUCTURE, COMPOSITION = 61, 132  # values
 KEPT_AFTER, WORTH_SHARING = 32, 16  # crystals
 REMEDY = "run 'make matminer' once"
+KNOWN = Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])  # has fingerprints, if any has
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,26 @@ class Fingerprints:
 def fingerprints(crystals: Sequence[Crystal], kept: Path, what: str = "fingerprints") -> Fingerprints:
     """Return the fingerprints of crystals; the journal ``kept`` holds those that were computed before.
 
-    Raises InputError if matminer is missing.
+    Prints how many have none, by reason. Raises InputError if matminer is missing or does not work, or if another
+    version of it computed those that are kept.
     """
     require_matminer()
-    journal = Journal(kept, HEADER)
+    journal = Journal(kept, _header())
     keys = [crystal.key() for crystal in crystals]
     missing = {key: crystal for key, crystal in zip(keys, crystals, strict=True) if key not in journal.items}
     waiting = []
     with tqdm(total=len(missing), desc=what, unit=" structures", disable=None) as bar:
         found = in_order(_fingerprint, list(missing.values()), worth=WORTH_SHARING)
-        for key, (structure, composition) in zip(missing, found, strict=True):
-            waiting.append({"key": key, "structure": structure, "composition": composition})
+        for key, prints in zip(missing, found, strict=True):
+            waiting.append({"key": key} | prints)
             bar.update()
             if len(waiting) == KEPT_AFTER:
                 journal.add(waiting)
                 waiting = []
     journal.add(waiting)
     rows = [journal.items[key] for key in keys]
+    for fault, count in Counter(row["fault"] for row in rows if row["fault"]).most_common():
+        print(f"{what}: {count} of {len(rows)} structures have none, {fault}")
     return Fingerprints(
         np.array([row["structure"] or [np.nan] * STRUCTURE for row in rows]).reshape(len(rows), STRUCTURE),
         np.array([row["composition"] or [np.nan] * COMPOSITION for row in rows]).reshape(len(rows), COMPOSITION),
@@ -70,15 +76,23 @@ def fingerprints(crystals: Sequence[Crystal], kept: Path, what: str = "fingerpri
 
 
 def require_matminer() -> None:
-    """Raise InputError with what to do if matminer is not installed."""
+    """Raise InputError with what to do if matminer is not installed, or fails on a crystal that has fingerprints."""
     try:
         import matminer  # noqa: F401
+
+        fault = _fingerprint(crystal_from_structure(KNOWN, "CsCl"))["fault"]
     except ImportError as error:
         raise InputError(f"The fingerprints of coverage need matminer ({error}): {REMEDY}.") from error
+    if fault:
+        raise InputError(f"The installed matminer {version('matminer')} does not work ({fault}): {REMEDY}.")
 
 
-def _fingerprint(crystal: Crystal) -> tuple[list[float] | None, list[float] | None]:
-    """Return the two fingerprints of a crystal, None in place of both if CrystalNN fails."""
+def _header() -> dict[str, str | int]:
+    return {"fingerprints": 2, "matminer": version("matminer")}
+
+
+def _fingerprint(crystal: Crystal) -> dict[str, list[float] | str | None]:
+    """Return ``structure`` and ``composition`` of a crystal; None in place of both, and the ``fault``, if one fails."""
     sites, elements = _featurizers()
     structure = crystal.structure()
     with warnings.catch_warnings():
@@ -86,9 +100,13 @@ def _fingerprint(crystal: Crystal) -> tuple[list[float] | None, list[float] | No
         try:
             each = [sites.featurize(structure, site) for site in range(len(structure))]
             composition = np.array(elements.featurize(structure.composition), dtype=float)
-        except Exception:  # CDVAE: whatever fails, the crystal counts as not valid
-            return None, None
-    return np.mean(each, axis=0).round(6).tolist(), standardised(composition).round(6).tolist()
+        except MemoryError:
+            raise
+        except Exception as error:  # CDVAE: whatever fails, the crystal counts as not valid
+            fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return {"structure": None, "composition": None, "fault": fault}
+    structure, composition = np.mean(each, axis=0), standardised(composition)
+    return {"structure": structure.round(6).tolist(), "composition": composition.round(6).tolist(), "fault": None}
 
 
 @cache

@@ -36,12 +36,14 @@ class Clock(keras.callbacks.Callback):
         """The share of the time that has passed."""
         return (time.perf_counter() - self.started) / self.seconds
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Set the learning rate of every ``EVERY``-th step."""
         if batch % EVERY == 0:
             # On JAX ``self.model`` first brings back what is being trained: the new rate is not lost.
             self.model.optimizer.learning_rate = self.rate(self.steps_before + batch, self.share)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Count the step, and stop the training if the time is over."""
         self.steps = batch + 1
         if self.share >= 1.0:
             self.model.stop_training = True

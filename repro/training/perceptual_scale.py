@@ -1,4 +1,4 @@
-"""The perceptual term's scale: what a weight of 1 means, whichever UNet the features are of (FINDINGS F42).
+"""The perceptual term's scale: what a weight of 1 means, whichever UNet the features are of (F42).
 
 The features of a UNet trained at a rate of 1e-3 differ by thousands where those of the authors' rate of 3e-6 stay
 near their initial size. Divided by each layer's mean square over training maps, a difference is a share.

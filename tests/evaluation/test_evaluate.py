@@ -6,7 +6,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
+from data_prep.box import box_positions
+from data_prep.crystal import crystal_from_structure
+from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed_parameters import WatershedParameters
 from repro.evaluation import evaluate as evaluation
 from repro.evaluation.evaluate import Records
@@ -109,6 +113,17 @@ def test_the_papers_watershed_stands_beside_the_presets_own(run):
     for name in (route(TRUE_MAP, "vote"), route(TRUE_MAP, PAPERS_WATERSHED)):
         group = routes[name]["all"]
         assert group["count"] == 6 and len(group["exact_fraction_interval"]) == 2
+
+
+def test_the_sites_of_a_structure_that_cannot_be_decoded_count_by_element():
+    structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    crystal = crystal_from_structure(structure.get_primitive_structure(), "MgO")
+    fractional, lengths = crystal.fractional, crystal.lengths
+    right = Decoded(crystal.numbers, box_positions(fractional, lengths), fractional, lengths)
+    entries = [evaluation.compare(crystal, outcome) for outcome in (right, Undecodable("no_sites"))]
+    stored_before = {"id": "old", "family": "AB", "reason": "no_sites"}
+    summary = evaluation.element_summary([*entries, stored_before])
+    assert summary["Mg"] == summary["O"] == {"sites": 2, "right": 1, "mistakes": {"none": 1}}
 
 
 def test_records_come_back_from_plain_data():

@@ -1,6 +1,7 @@
 """python -m repro reconstruct: crystals through the published VAE and back, and what cannot be encoded."""
 
 import csv
+from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -52,6 +53,21 @@ def test_the_basis_does_not_matter(tmp_path):
         one, other = csv.DictReader(file)
     assert (one["id"], other["id"]) == ("POSCAR", "skewed.vasp")
     assert {name for name in one if one[name] != other[name]} == {"id", "file"}
+
+
+@pytest.mark.slow
+def test_files_with_one_name_in_here_leave_a_cif_each(tmp_path, monkeypatch):
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.81), ["Ca", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    for name in ("a/x.cif", "a_x.cif"):
+        (tmp_path / "salts" / name).parent.mkdir(parents=True, exist_ok=True)
+        salt.to(filename=str(tmp_path / "salts" / name))
+    monkeypatch.chdir(tmp_path / "salts")
+    assert exit_code(main, ["reconstruct", "."]) == 0
+    with open("reconstructed-salts/reconstruction.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["a/x.cif", "a_x.cif"]
+    written = {str(path) for path in Path("reconstructed-salts/cifs").iterdir()}
+    assert written == {f"reconstructed-salts/{row['file']}" for row in rows} and len(written) == 2
 
 
 @pytest.mark.slow

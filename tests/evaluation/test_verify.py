@@ -49,9 +49,12 @@ def test_a_number_agrees_as_far_as_rounding_goes(measured, capsys, name, value, 
     assert line.endswith("as published" if right else "DIFFERS")
 
 
-def test_a_number_that_is_not_measured_any_more_or_not_expected_is_a_miss(measured):
+def test_a_number_that_is_not_measured_any_more_or_not_expected_is_a_miss(measured, capsys):
     kept = measured.pop("VAE: MSE")
     assert not verify("quick")
+    *_, lacking, summary = capsys.readouterr().out.splitlines()
+    assert lacking.split() == ["VAE:", "MSE", "0.0013", "-", "-", "NOT", "MEASURED"]
+    assert summary.startswith("3 of 4 numbers as published")
     assert not verify("quick") and verify("quick", accept=True) and verify("quick")
     measured["VAE: MSE"] = kept
     assert not verify("quick")

@@ -1,6 +1,9 @@
 """Novelty: unique and new by formula and by structure, counted by hand; and what every experiment says without data."""
 
+from itertools import pairwise
+
 import pytest
+from matplotlib.container import BarContainer
 
 from experiments import novelty
 from tests.support import made_up_generation
@@ -81,6 +84,22 @@ def test_a_run_whose_samples_all_fail_is_still_drawn(tmp_path):
     found = novelty.compute(made_up_generation.generation(tmp_path, rows))
     novelty.render(found, tmp_path / "novelty")
     assert found["groups"]["random"]["unique_structures"] == 0 and (tmp_path / "novelty.png").exists()
+
+
+def test_the_bars_of_three_ways_of_sampling_do_not_cover_each_other(tmp_path, monkeypatch):
+    rows = made_up_generation.samples()
+    for row in rows:
+        if row["base"] == "NaCl":
+            row["sampling"] = "neighbours"
+    found = novelty.compute(made_up_generation.generation(tmp_path, rows))
+    assert list(found["groups"]) == ["around", "neighbours", "random"]
+    drawings = []
+    monkeypatch.setattr(novelty.style, "save", lambda drawing, path: drawings.append(drawing) or [])
+    novelty.render(found, tmp_path / "novelty")
+    for axes, bars in zip(drawings[0].axes[:2], (3, 4), strict=True):
+        containers = [one for one in axes.containers if isinstance(one, BarContainer)]
+        ends = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for one in containers for bar in one)
+        assert len(containers) == bars and all(end <= start for (_, end), (start, _) in pairwise(ends))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep.element_features import element_features
 from data_prep.errors import InputError
+from data_prep.graphs import crystal_graph
+from models.cgcnn import build_cgcnn
+from models.table6 import CGCNNParameters
 from repro.network_folders import (
     GENERATOR,
     PROPERTY_NETWORKS,
@@ -16,7 +20,9 @@ from repro.network_folders import (
     identity_of_networks,
     identity_of_predictions,
 )
+from repro.properties import calibrate as calibration
 from repro.properties.calibrate import calibrate
+from repro.properties.network_folder import write_property_networks
 from repro.properties.prediction_widths import (
     DEVIATIONS,
     FEWEST,
@@ -28,7 +34,9 @@ from repro.properties.prediction_widths import (
     load_widths,
     measure_widths,
 )
+from repro.properties.property_data import PropertyData
 from repro.run import Run
+from tests.support.made_up_crystals import made_up_crystals
 from tests.support.made_up_run import made_up_run
 
 
@@ -151,3 +159,30 @@ def test_networks_of_another_split_are_not_measured():
     other = replace(run, source="mp_general.parquet", preset=replace(run.preset, seed=1))
     with pytest.raises(InputError, match="'seed': 0.* not on mp_general.parquet with .*'seed': 1"):
         calibrate(other, PROPERTY_NETWORKS)
+
+
+def test_a_property_that_no_validation_crystal_has_is_skipped_with_a_sentence(tmp_path, monkeypatch, capsys):
+    run, weights, parameters = made_up_run(), tmp_path / "cgcnn", CGCNNParameters(atom_features=8, hidden=16)
+    split = {"by": run.preset.property_data.split_by, "seed": run.preset.seed}
+    network = build_cgcnn(parameters, element_features())
+    networks = {"formation_energy_per_atom": [network], "band_gap": [network], "bulk_modulus": [network]}
+    write_property_networks(weights, networks, parameters, {}, {"source": run.source_name, "split": split})
+    crystals = made_up_crystals(6)
+    gaps = np.array([1.0, 2.0, 0.5, np.nan, np.nan, np.nan])
+    moduli = np.array([1.0, 2.0, np.nan, 1.5, 1.0, 1.9])  # none of the test crystals
+    labels = {"formation_energy_per_atom": np.linspace(-2, 0, 6), "band_gap": gaps, "bulk_modulus": moduli}
+    parts = np.array(["train"] * 2 + ["test"] + ["validation"] * 3)
+    data = PropertyData([crystal_graph(crystal) for crystal in crystals], parts, labels)
+    monkeypatch.setattr(calibration, "load_property_data", lambda run: data)
+    monkeypatch.setattr(calibration, "load_property_crystals", lambda run: crystals)
+    calibrate(run, weights)
+    assert "no validation crystal has it, so its predictions get no interval" in capsys.readouterr().out
+    widths = load_widths(weights)
+    assert list(widths) == ["formation_energy_per_atom", "bulk_modulus"]
+    assert widths["bulk_modulus"].families[OTHER].coverage is None
+    (weights / WIDTHS).unlink()
+    for values in labels.values():
+        values[3:] = np.nan
+    with pytest.raises(InputError, match="embedded has no validation crystal with a property of"):
+        calibrate(run, weights)
+    assert not (weights / WIDTHS).exists()

@@ -1,5 +1,8 @@
 """CDVAE's metrics as numbers: coverage, distances of distributions, reconstruction."""
 
+import sys
+from types import ModuleType
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -68,25 +71,60 @@ def test_the_scale_of_magpie_has_a_value_for_each_feature():
 
 
 def test_without_matminer_there_is_a_sentence(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "matminer", None)
+    monkeypatch.setitem(sys.modules, "matminer", None)
     with pytest.raises(InputError, match="need matminer .*: run 'make matminer' once"):
         fingerprints([], tmp_path / "kept.jsonl")
 
 
-def test_fingerprints_are_kept_and_a_failure_has_none(monkeypatch, tmp_path):
+def test_fingerprints_are_kept_and_a_failure_has_none(monkeypatch, tmp_path, capsys):
     asked = []
 
     def made_up(crystal):
         asked.append(crystal.id)
-        return (None, None) if crystal.id == "salt" else ([0.5] * 61, [1.0] * 132)
+        if crystal.id == "salt":
+            return {"structure": None, "composition": None, "fault": "ValueError: no neighbours"}
+        return {"structure": [0.5] * 61, "composition": [1.0] * 132, "fault": None}
 
     monkeypatch.setattr(prints, "_fingerprint", made_up)
     monkeypatch.setattr(prints, "require_matminer", lambda: None)
+    monkeypatch.setattr(prints, "version", lambda package: "0.10.1")
     crystals = [crystal_from_structure(TITANATE, "one"), crystal_from_structure(SALT, "salt")]
     found = fingerprints(crystals, tmp_path / "kept.jsonl")
     assert found.there.tolist() == [True, False] and found.structure[0].tolist() == [0.5] * 61
     again = fingerprints([*crystals, crystal_from_structure(TITANATE, "the same")], tmp_path / "kept.jsonl")
     assert asked == ["one", "salt"] and again.there.tolist() == [True, False, True]
+    assert capsys.readouterr().out.splitlines()[-1].endswith("1 of 3 structures have none, ValueError: no neighbours")
+    monkeypatch.setattr(prints, "version", lambda package: "0.11")
+    with pytest.raises(InputError, match="other settings or versions"):
+        fingerprints(crystals, tmp_path / "kept.jsonl")
+
+
+class Featurizer:
+    def __init__(self, error: Exception | None = None):
+        self.error = error
+
+    def featurize(self, *crystal):
+        if self.error:
+            raise self.error
+        return [0.5] * 61 if len(crystal) == 2 else [1.0] * 132
+
+
+def test_a_matminer_that_does_not_work_is_a_sentence_and_leaves_no_failures_behind(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matminer", ModuleType("matminer"))
+    monkeypatch.setattr(prints, "version", lambda package: "0.10.1")
+    crystals = [crystal_from_structure(TITANATE, "one")]
+    broken = Featurizer(AttributeError("no such preset"))
+    monkeypatch.setattr(prints, "_featurizers", lambda: (broken, Featurizer()))
+    with pytest.raises(InputError, match=r"matminer 0\.10\.1 does not work \(AttributeError: no such preset\)"):
+        fingerprints(crystals, tmp_path / "kept.jsonl")
+    assert not (tmp_path / "kept.jsonl").exists()
+    monkeypatch.setattr(prints, "_featurizers", lambda: (Featurizer(MemoryError()), Featurizer()))
+    with pytest.raises(MemoryError):
+        fingerprints(crystals, tmp_path / "kept.jsonl")
+    monkeypatch.setattr(prints, "_featurizers", lambda: (Featurizer(), Featurizer()))
+    monkeypatch.setattr(prints, "standardised", lambda composition: composition.lacks)
+    with pytest.raises(AttributeError):  # a mistake of our own is none of the crystal
+        fingerprints(crystals, tmp_path / "kept.jsonl")
 
 
 def test_real_fingerprints_do_not_depend_on_the_cell(tmp_path):

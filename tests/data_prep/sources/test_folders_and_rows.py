@@ -10,6 +10,7 @@ import ase.db
 import pandas as pd
 import pytest
 from ase import Atoms
+from ase.constraints import FixAtoms
 from pymatgen.core import Structure
 
 from data_prep.crystal import Crystal
@@ -234,8 +235,27 @@ def test_a_database_of_ase_is_a_source(tmp_path):
     assert (crystal.id, crystal.formula, crystal.formation_energy_per_atom) == ("1", "NaCl", -2.1)
     assert crystal.properties["band_gap"] == 5.0 and (only.id, only.reason) == ("2", "unreadable")
     (tmp_path / "bad.db").write_text("no database, but of some length, so that SQLite reads its header")
-    with pytest.raises(InputError, match=r"bad\.db cannot be read as an ASE database"):
+    with pytest.raises(InputError, match=r"bad\.db cannot be read as an ASE database \(DatabaseError: file is no"):
         source(tmp_path / "bad.db")
+
+
+class OfAnotherProgram(FixAtoms):
+    def todict(self):
+        return {"name": "OfAnotherProgram", "kwargs": {"indices": [0]}}
+
+
+@pytest.mark.parametrize("rows", [3, 70])  # the latter by several processes
+def test_a_row_of_a_database_cannot_spoil_itself_or_the_others(tmp_path, rows):
+    copper = Atoms("Cu", cell=[[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]], pbc=True)
+    fixed = copper.copy()
+    fixed.set_constraint(OfAnotherProgram([0]))
+    with ase.db.connect(tmp_path / "it.db") as database:
+        database.write(fixed)
+        for number in range(1, rows):
+            database.write(copper, structure="rocksalt", cif="none", mp_id=f"mp-x{number}")
+    crystals, [only] = read_structures(tmp_path / "it.db")
+    assert [crystal.formula for crystal in crystals] == ["Cu"] * (rows - 1) and crystals[0].id == "mp-x1"
+    assert (only.id, only.reason) == ("1", "unreadable") and only.detail.startswith("ValueError: ")
 
 
 @pytest.mark.slow

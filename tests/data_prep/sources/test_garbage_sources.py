@@ -26,13 +26,17 @@ _cell_length_c 5.95
 _cell_angle_alpha 90
 _cell_angle_beta 90
 _cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'F m -3 m'
-_symmetry_Int_Tables_number 225
 _chemical_formula_sum 'Cu2 Mn Al'
 loop_
 _symmetry_equiv_pos_as_xyz
 'x, y, z'
-'-x, -y, z'
+'x, y+1/2, z+1/2'
+'x+1/2, y, z+1/2'
+'x+1/2, y+1/2, z'
+'-x, -y, -z'
+'-x, -y+1/2, -z+1/2'
+'-x+1/2, -y, -z+1/2'
+'-x+1/2, -y+1/2, -z'
 loop_
 _atom_site_label
 _atom_site_type_symbol
@@ -48,6 +52,7 @@ CIF_WORDS = ["loop_", "data_", "?", ".", "nan", "1e400", "-1", "0", "'", "0.25(3
 POSCAR = "CsCl\n1.0\n4.1 0 0\n0 4.1 0\n0 0 4.1\nCs Cl\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n"
 XYZ = '2\nLattice="4.1 0 0 0 4.1 0 0 0 4.1" Properties=species:S:1:pos:R:3 pbc="T T T"\nCs 0 0 0\nCl 2.05 2.05 2.05\n'
 XYZ_WORDS = ["F", "nan", "-1", "0", "9" * 30, "Lattice=", "species:S:2", "Xx", "1e400", "Direct", "Cartesian", "T"]
+USERS_FILES = [("POSCAR", POSCAR), ("it.extxyz", XYZ), ("it.cif", CIF)]
 ROWS = {
     "id": ["a", "b"],
     "a": [4.1, 3.9],
@@ -63,19 +68,19 @@ ROWS = {
 }
 
 
-def sound(crystals, rejected) -> None:
-    """Check what a source gave: crystals that a screen takes or names, and reasons for the others."""
+def sound(crystals, rejected) -> int:
+    """Check what a source gave: crystals that a screen takes or names, and reasons for the others.
+
+    Returns the number of crystals that the screen takes, with or without a label.
+    """
     assert all(isinstance(item, Rejected) and item.reason and item.detail for item in rejected)
     for crystal in crystals:
         assert isinstance(crystal, Crystal)
         assert crystal.fractional.shape == (crystal.n_sites, 3) and crystal.lengths.shape == (3,)
-    try:
-        kept, others = screen(crystals)
-    except InputError as error:
-        assert "no usable crystal" in str(error)
-    else:
-        assert len(kept) + len(others) == len(crystals)
-        assert all(np.isfinite(crystal.fractional).all() and crystal.lengths.min() > 0 for crystal in kept)
+    kept, others = screen(crystals, require_label=False, may_be_empty=True)
+    assert len(kept) + len(others) == len(crystals)
+    assert all(np.isfinite(crystal.fractional).all() and crystal.lengths.min() > 0 for crystal in kept)
+    return len(kept)
 
 
 @pytest.mark.parametrize("cell", ["primitive", "conventional"])
@@ -125,7 +130,7 @@ def test_a_damaged_table_gives_crystals_reasons_or_a_sentence(tmp_path_factory, 
         assert path.name in str(error)
 
 
-@pytest.mark.parametrize(("name", "text"), [("POSCAR", POSCAR), ("it.extxyz", XYZ), ("it.cif", CIF)])
+@pytest.mark.parametrize(("name", "text"), USERS_FILES)
 @inputs(0.5)
 @given(data=st.data())
 def test_a_damaged_structure_of_the_user_is_read_or_left_out_with_a_reason(tmp_path_factory, name, text, data):
@@ -133,3 +138,25 @@ def test_a_damaged_structure_of_the_user_is_read_or_left_out_with_a_reason(tmp_p
     words = CIF_WORDS if name == "it.cif" else XYZ_WORDS
     path.write_bytes(data.draw(damaged_text(text, words).map(lambda it: it.encode()) | damaged(text.encode())))
     sound(*read_structures(path))
+
+
+@pytest.mark.parametrize(("cell", "sites"), [("primitive", 4), ("conventional", 16)])
+def test_the_undamaged_cif_is_a_crystal(tmp_path, cell, sites):
+    (tmp_path / "it.cif").write_text(CIF)
+    found = read_cif((tmp_path / "it.cif", -1.0, {}), cell)
+    assert isinstance(found, Crystal) and (found.formula, found.n_sites) == ("MnAlCu2", sites)
+    assert sound([found], []) == 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_all_rows_of_the_undamaged_table_are_crystals(tmp_path, suffix):
+    (tmp_path / f"crystals{suffix}").write_bytes(table_bytes(suffix))
+    crystals, rejected = read_table(tmp_path / f"crystals{suffix}")
+    assert sound(crystals, rejected) == 2 and not rejected
+
+
+@pytest.mark.parametrize(("name", "text"), USERS_FILES)
+def test_every_undamaged_structure_of_the_user_is_a_crystal(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    crystals, rejected = read_structures(tmp_path / name)
+    assert sound(crystals, rejected) == 1 and not rejected

@@ -384,7 +384,7 @@ def test_a_mistake_about_a_folder_is_one_sentence(tmp_path, files, csv, message)
 
 @pytest.mark.slow
 def test_reference_table_leaves_the_consistent_labels(shared):
-    """FINDINGS F32: 7,226 rows, of which 6,766 carry labels of one generation; in seconds."""
+    """F32: 7,226 rows, of which 6,766 carry labels of one generation; in seconds."""
     start = time.process_time()
     crystals, unread = read(str(shared / "data/mp_cubic.csv.gz"))
     spent = time.process_time() - start

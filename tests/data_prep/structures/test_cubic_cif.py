@@ -1,5 +1,7 @@
 """The CIF of a cubic crystal from one search for its symmetry: what pymatgen's writer gives."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,3 +49,11 @@ def test_what_is_not_cubic_has_no_cubic_cell(strain):
     structure.lattice = Lattice.from_parameters(4, 4, 4 * strain, 90, 90, 90)
     assert cubic_cell(structure, SYMMETRY_TOLERANCE) is None
     assert cubic_cell(Structure(Lattice.cubic(3), [], []), SYMMETRY_TOLERANCE) is None
+
+
+def test_elements_without_an_electronegativity_come_last_in_whatever_order_the_sites_are_given():
+    structure = perovskite("Cs", "He", "O", 4.0)
+    for order in permutations(range(3)):
+        sites = [structure[place] for place in order] + structure.sites[3:]
+        lines = cubic_cell(Structure.from_sites(sites), SYMMETRY_TOLERANCE).cif().splitlines()
+        assert [line.split()[0] for line in lines if line.endswith(" 1")][-3:] == ["Cs", "O", "He"]
