@@ -165,7 +165,7 @@ perov5: PRESET = perov5
 perov5: SOURCE = $(or $(DATA),embedded)
 perov5: RUN = perov5
 perov5: matminer $(if $(DATA),perov5-networks)  ## CDVAE's benchmark Perov-5, beside the rivals: DATA=table trains both VAEs and measures the tenth held out; TEST=table: what comes with the project, or GENERATOR=folder (hours)
-perov5-networks: setup  ## the trainings of perov5 alone, on DATA=table (1 h 40 min and an hour and a half on 2 cores)
+perov5-networks: setup  ## the trainings of perov5 alone, on DATA=table (1 h 40 min and an hour on 2 cores)
 	@for preset in $(PEROV5); do \
 		$(MAKE) --no-print-directory generator PRESET=$$preset SOURCE='$(DATA)' RUN=$$preset; done
 published-trainings: setup  ## how the networks that come with the project were trained: machine, samples, time, energy, losses; PUBLISH=1: for other reports (seconds)

@@ -10,7 +10,7 @@ TIMES = {
     "full": "8 minutes of training steps on a large GPU for its UNet and VAE, about 15 in all; refused without one",
     "dfc": "about an hour and a half on 2 cores for the paper's VAE; its perceptual model is the published UNet",
     "perov5": "about 1 h 40 min on 2 cores for its VAE; the UNet is the project's",
-    "perov5-paper": "an hour and a half on 2 cores for its VAE; the UNet is the project's",
+    "perov5-paper": "about an hour on 2 cores for its VAE; the UNet is the project's",
     "paper": "hours on a data-centre GPU; weeks without one",
 }
 

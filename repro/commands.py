@@ -20,7 +20,7 @@ EPILOG = """presets:
   improved our own networks, hours on 2 cores: a VAE that gives composition and lattice first, deeper CGCNNs
   full     the paper's UNet at full size, improved's VAE: 8 minutes of training steps on a large GPU, about 15 in all
   dfc      the paper's VAE with the published UNet as its perceptual model: about an hour and a half on 2 cores
-  perov5, perov5-paper   both VAEs on CDVAE's benchmark of perovskites: about 1 h 40 min and 1 h 30 min on 2 cores
+  perov5, perov5-paper   both VAEs on CDVAE's benchmark of perovskites: about 1 h 40 min and an hour on 2 cores
   paper    Table 6 exactly: needs a GPU
 
 sources:
