@@ -90,11 +90,11 @@ def link_finished(stage: str, run: Run, donors: Sequence[Run]) -> bool:
         return True
     if folder.exists():
         return False  # it has work of its own, finished or not
-    wanted = _identity(stage, run)
+    wanted = _wanted(stage, run)
     for donor in donors:
         other = donor.folder(stage)
         stamp = None if other == folder else stamps.read(other)
-        if stamp and stamp["identity"] == wanted:
+        if stamp and stamps.same(stamp, *wanted):
             folder.parent.mkdir(parents=True, exist_ok=True)
             folder.symlink_to(os.path.relpath(other.resolve(), folder.parent.resolve()), target_is_directory=True)
             print(f"{stage}: the same as in {donor.folder(stage)}, shared with it.", flush=True)
@@ -107,13 +107,13 @@ def _drop_dead_link(stage: str, run: Run) -> None:
     folder = run.folder(stage)
     if folder.is_symlink():
         stamp = stamps.read(folder)
-        if stamp is None or stamp["identity"] != _identity(stage, run):
+        if stamp is None or not stamps.same(stamp, *_wanted(stage, run)):
             folder.unlink()
 
 
-def _identity(stage: str, run: Run) -> str:
-    inputs = {needed: identity_of(needed, run) for needed in STAGES[stage].reads(run)}
-    return stamps.identity(STAGES[stage].config(run), inputs)
+def _wanted(stage: str, run: Run) -> tuple[dict, dict[str, str]]:
+    """Return the configuration and the inputs that a finished ``stage`` of ``run`` has."""
+    return STAGES[stage].config(run), {needed: identity_of(needed, run) for needed in STAGES[stage].reads(run)}
 
 
 def _forget_networks() -> None:
