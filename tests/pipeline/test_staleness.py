@@ -141,6 +141,25 @@ def test_other_released_files_make_both_evaluations_stale(finished, name):
     assert gone.keys() == found.keys() and all("instead of 'none'" in said for said in gone.values())
 
 
+def test_an_edited_folder_of_structures_makes_what_reads_it_stale(finished):
+    """A changed digit leaves the length of a file as it was, and files may lie in folders below."""
+    for name in ("properties.csv", "more/nacl.cif", ".hidden"):
+        write_text(Path("mine") / name, f"{name} 5.64")
+    run = replace(finished(LAPTOP), source="mine", name="of-folder")
+    finished_stages(run)
+    write_text(Path("mine/.hidden"), "another")
+    assert stale(run) == {}
+    for path, text in ((Path("mine/more/nacl.cif"), "more/nacl.cif 5.65"), (Path("mine/more/kcl.cif"), "new")):
+        write_text(path, text)
+        assert {name: "was made with content = " in said for name, said in stale(run).items()} == {
+            "data": True,
+            "graphs": True,
+        }
+        finished_stages(run)
+    Path("mine/more/kcl.cif").rename("mine/kcl.cif")
+    assert stale(run).keys() == {"data", "graphs"}
+
+
 def test_files_beside_the_released_ones_do_not_matter(finished):
     run = finished(LAPTOP)
     write_text(Path("shared/notes.txt"), "mine")
