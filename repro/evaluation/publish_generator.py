@@ -9,6 +9,7 @@ from models.decoding import Way
 from repro.evaluation.results import OURS, PAPERS_WATERSHED, SUMMARY, TRUE_MAP, route
 from repro.network_folders import GENERATOR, copy_networks, damaged, read_manifest, unet_beside
 from repro.run import PUBLISHED, Run
+from repro.stages import identity_of
 from repro.training.training_record import write_record
 
 FACTS = ("preset", "source", "split", "training")  # of the manifest
@@ -26,8 +27,10 @@ _COMPARED_ROUTES = {
 def publish_generator(run: Run, to: Path | None = None) -> None:
     """Publish a run's generator and its evaluation.
 
-    Raises InputError, with nothing written, when one of them has not been made or cannot be read.
+    Raises InputError, with nothing written, when one of them has not been made, is of other networks or cannot be read.
     """
+    for stage in ("evaluate", "generate"):
+        identity_of(stage, run)
     networks = run.folder("generator")
     manifest = read_manifest(networks)
     if missing := [name for name in FACTS if name not in manifest]:

@@ -205,6 +205,19 @@ def test_published_networks_are_a_copy_with_the_rendered_results_beside_them(fin
         assert Path("results/published", name).read_bytes() == (RUN.results / name).read_bytes()
 
 
+def test_tables_and_measurements_of_other_networks_are_not_published(finished, capsys):
+    table, stamp = RUN.results / "table1.json", RUN.folder("evaluate-properties") / "done.json"
+    for path, change, said in (
+        (table, {"rows": [row | {"mae": 9.0} for row in read_json(table)["rows"]]}, "is of earlier networks: run make"),
+        (stamp, {"inputs": {"properties": "others"}}, "was made with an earlier result of properties"),
+    ):
+        before = path.read_text()
+        path.write_text(json.dumps(json.loads(before) | change))
+        assert repro("publish") == 2
+        assert said in capsys.readouterr().err
+        path.write_text(before)
+
+
 def test_the_record_of_the_training_is_published_with_the_networks(finished):
     record = read_json(finished / "weights/cgcnn/training.json")["train-cgcnn"]
     assert record["seed"] == 0 and record["machine"]["cores"] >= 1 and record["preset"] == "smoke"
