@@ -113,8 +113,8 @@ def test_the_networks_are_the_runs_own_and_its_stages_are_done(networks, capsys)
     rng = np.random.default_rng(0)
     for model, mine in (
         (unet, trained_unet(RUN)),
-        (vae.encoder, trained_vae(RUN)[0]),
-        (vae.decoder, trained_vae(RUN)[1]),
+        (vae.encoder, trained_vae(RUN).encoder),
+        (vae.decoder, trained_vae(RUN).decoder),
     ):
         inputs = {name: rng.random((2, *shape[1:])) for name, shape in _shapes(model).items()}
         given = inputs if len(inputs) > 1 else inputs["maps"]
