@@ -104,12 +104,18 @@ def _elements(generation: Generation, valid: Sequence[dict]) -> list[dict]:
 def matched(generation: Generation, valid: Sequence[dict]) -> dict:
     """Return the valid samples whose formula the data know: counts, and mean absolute errors against the labels.
 
-    ``length`` is the mean over a, b and c; ``same_cell_length`` of those whose cells are alike.
+    ``length`` is the mean over a, b and c; ``same_cell_length`` of those whose cells are alike. Raises InputError if
+    the data have no crystal of such a formula: they are not those that the samples were compared with.
     """
     found = []
     for row in valid:
         if not row["known_formula"]:
             continue
+        if row["formula"] not in generation.by_formula:
+            raise InputError(
+                f"{generation.results} has {row['formula']} as a known formula, the run's data do not have it: "
+                "run the stage 'generate' again."
+            )
         structure = generation.structure(row)
         crystal, match = reference(structure, generation.by_formula[row["formula"]])
         facts = {"id": row["id"], "formula": row["formula"], "known": crystal.id, "training": row["training_formula"]}

@@ -10,7 +10,7 @@ import gzip
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from sklearn.model_selection import KFold
 
 from data_prep.crystal import crystal_from_structure
 from data_prep.errors import InputError
+from data_prep.files.checksum import file_sha256
 from data_prep.graphs import Graph, try_graphs
 from data_prep.property_labels import PROPERTIES
 from experiments.tables import markdown, write_table
 from models.forward.cgcnn import CrystalGraphNetwork
+from repro import stamps
 from repro.properties.networks import predict
 from repro.properties.property_data import PropertyData
 from repro.properties.train_properties import Task, train_network
@@ -60,7 +62,8 @@ NOTE = (
 def from_run(run: Run, data: Path | None, tasks: Sequence[str] = (), folds: int = FOLDS) -> dict:
     """Train a network on each fold of each task whose file is in the folder ``data``, and return the errors.
 
-    A killed command goes on from the last epoch. Raises InputError if there is no such file, or it cannot be read.
+    A killed command goes on from the last epoch. Raises InputError if there is no such file, if it cannot be read, and
+    if the networks of an earlier call were trained on another one, or by another preset.
     """
     if data is None:
         raise InputError("Matbench needs --data FOLDER (make: DATA=FOLDER), the folder of its files.")
@@ -85,9 +88,12 @@ def _task(run: Run, name: str, path: Path, folds: int) -> dict:
     crystals = [crystal_from_structure(one, str(row)) for row, one in enumerate(structures)]
     graphs = try_graphs(crystals, radius=run.preset.cgcnn.radius, n_neighbours=run.preset.cgcnn.neighbours)
     drawn = np.array([isinstance(graph, Graph) for graph in graphs])
+    trained = asdict(run.preset.cgcnn) | asdict(run.preset.cgcnn_training)
+    trained |= {"seed": run.preset.seed, "content": file_sha256(path)}
     errors = []
     for fold, (train, test) in enumerate(list(folds_of(len(values)))[:folds]):
         found = np.full(len(test), learned[train].mean())
+        stamps.begin(run.folder("matbench") / f"{name}-{fold}", trained, {})
         found[drawn[test]] = _of_fold(run, name, fold, train[drawn[train]], test[drawn[test]], graphs, learned)
         errors.append(float(np.abs(found - learned[test]).mean()) * benchmark.scale)
         print(f"{name}, fold {fold}: MAE {errors[-1]:.4f} {benchmark.unit}", flush=True)

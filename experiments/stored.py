@@ -18,6 +18,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import replacing, write_json
 from data_prep.files.json_files import read_json
 from data_prep.files.npz import DamagedNpz, read_npz
+from repro import stamps
 from repro.run import Run
 from repro.stages import identity_of
 
@@ -83,9 +84,15 @@ def identity_of_generation(results: Path) -> str:
 
 
 def of_generation(name: str, run: Run, compute: Callable[["Generation"], dict]) -> dict:
-    """Return ``compute`` of the run's generated crystals, stored as ``name``.json; raises InputError without any."""
+    """Return ``compute`` of the run's generated crystals, stored as ``name``.json.
+
+    Raises InputError without any, and if they were generated with other data or networks than the run has now. A run
+    of which only the crystals are left has no stamp that could tell.
+    """
     from experiments.stored_generation import read_generation
 
+    if stamps.read(run.folder("generate")):
+        identity_of("generate", run)
     found = compute(read_generation(run.results, run.folder("data")))
     write_json(run.results / f"{name}.json", {"identity": identity_of_generation(run.results)} | found)
     return read_stored(run.results / f"{name}.json")  # what is drawn is what is stored

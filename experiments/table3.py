@@ -59,10 +59,15 @@ def from_run(run: Run, make_calculator: Callable[[], Calculator]) -> dict:
 
 
 def selected(results: Path) -> tuple[list[dict], dict[str, Structure]]:
-    """Return the selected candidates of Table 2 and their crystals by id; raises InputError without Table 2."""
+    """Return the selected candidates of Table 2 and their crystals by id.
+
+    Raises InputError without Table 2, and if Table 2 is of an earlier generation.
+    """
     path = results / "table2_candidates.csv"
     if not path.exists():
         raise InputError(f"{path} is not there: run 'make table2' first.")
+    if read_stored(results / "table2.json").get("identity") != identity_of_generation(results):
+        raise InputError(f"{path} is of an earlier generation: run 'make table2' again.")
     with open(path, newline="", encoding="utf-8") as file:
         candidates = [row for row in csv.DictReader(file) if row["selected"] == "True"]
     structures = {}

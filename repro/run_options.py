@@ -33,7 +33,9 @@ def run_of(options: argparse.Namespace) -> Run:
 def add_stage_options(command: argparse.ArgumentParser) -> None:
     """Add the options of a run and ``--again``."""
     add_run_options(command)
-    command.add_argument("--again", action="store_true", help="run the stage although it is done")
+    command.add_argument(
+        "--again", action="store_true", help="make it anew from the beginning, although it is done or begun"
+    )
 
 
 def add_shared_out_options(command: argparse.ArgumentParser) -> None:

@@ -1,6 +1,5 @@
 """The stages by name: what each reads, what its result depends on, and how it is run once."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,15 +9,16 @@ from pathlib import Path
 from data_prep.embedded import TABLE as EMBEDDED
 from data_prep.errors import InputError
 from data_prep.files.atomic import remove_unfinished
-from data_prep.files.checksum import file_sha256
+from data_prep.files.checksum import file_sha256, files_sha256
 from repro import stamps
 from repro.backend import start_backend
 from repro.locks import making, reading
-from repro.network_folders import PROPERTY_NETWORKS, PUBLISHED_UNET, identity_of_networks
+from repro.network_folders import MANIFEST, PROPERTY_NETWORKS, PUBLISHED_UNET, identity_of_networks
 from repro.released.released_files import identity_of_released
 from repro.run import Run
 
 PARTS = "parts"  # of a stage's folder: finished batches, from which a killed stage goes on
+WEIGHTS = "best.weights.h5*"  # of a training's folder, whole or in parts
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Stage:
     stages it reads; ``config`` gives what else of the run its result depends on, files outside the run by their
     checksums. ``spares`` names the stages that a run does not read after all. A ``verified`` stage is run again even
     when it is done, because it checks and mends its own files; one without ``networks`` does not start Keras.
+    ``made`` is a pattern of the files in its folder that stand for its networks: other ones make later stages stale.
     """
 
     function: str
@@ -38,6 +39,7 @@ class Stage:
     spares: Callable[[Run], tuple[str, ...]] = lambda run: ()
     verified: bool = False
     networks: bool = True
+    made: str = ""
 
     def reads(self, run: Run) -> tuple[str, ...]:
         """Return the stages whose results this one depends on in ``run``."""
@@ -56,12 +58,14 @@ def _source(run: Run) -> dict:
 
 
 def _source_identity(source: str) -> str:
-    """A source file counts by its content, a folder by its listing, a service by its name."""
+    """A source file or folder counts by its content, a service by its name."""
     path = EMBEDDED if source == "embedded" else Path(source)
     if path.is_file():
         return file_sha256(path)
     if path.is_dir():
-        return " ".join(f"{item.name}:{item.stat().st_size}" for item in sorted(path.iterdir()))
+        from data_prep.sources.frames import visible_files  # with pymatgen, which other sources do without here
+
+        return files_sha256(path, visible_files(path))
     return source
 
 
@@ -99,6 +103,7 @@ STAGES = {
         ("voxelize",),
         _training_of_unet,
         "train the UNet that finds elements and atoms in a map",
+        made=WEIGHTS,
     ),
     "train-vae": Stage(
         "repro.training.train_vae:train_vae",
@@ -106,12 +111,14 @@ STAGES = {
         lambda run: asdict(run.preset.vae) | asdict(run.preset.vae_training) | {"seed": run.preset.seed},
         "train the Cond-DFC-VAE, with the UNet as its perceptual model",
         spares=lambda run: () if run.preset.vae.alpha else ("train-unet",),
+        made=WEIGHTS,
     ),
     "generator": Stage(
         "repro.generation.gather_generator:gather_generator",
         ("train-unet", "train-vae"),
         lambda run: asdict(run.preset.generate) | {"watershed": asdict(run.preset.watershed)},
         "gather the VAE, the UNet and what the training crystals teach into one folder",
+        made=MANIFEST,
     ),
     "graphs": Stage(
         "repro.properties.property_data:graphs",
@@ -129,12 +136,14 @@ STAGES = {
         ("graphs",),
         lambda run: asdict(run.preset.cgcnn) | asdict(run.preset.cgcnn_training) | {"seed": run.preset.seed},
         "train the crystal graph networks on every property that the source has labels for",
+        made=f"*/{WEIGHTS}",
     ),
     "properties": Stage(
         "repro.properties.train_properties:gather_properties",
         ("train-cgcnn",),
         lambda run: {},
         "gather the property networks and what they saw in training into one folder",
+        made=MANIFEST,
     ),
     "evaluate-properties": Stage(
         "repro.properties.evaluate_properties:evaluate_properties",
@@ -159,9 +168,10 @@ STAGES = {
 
 
 def run_stage(name: str, run: Run, again: bool = False, make: Callable[[Run], dict] | None = None) -> None:
-    """Run one stage unless it is done; ``again`` makes it anew.
+    """Run one stage unless it is done; ``again`` makes it anew, from the beginning.
 
-    ``make`` writes the result in place of the stage's own function, and returns its counts.
+    ``make`` writes the result in place of the stage's own function, and returns its counts; what was there before is
+    its own to remove.
     Raises InputError when an earlier stage is missing or stale, or when another process makes or uses the folder.
     """
     stage, folder = STAGES[name], run.folder(name)
@@ -173,17 +183,24 @@ def run_stage(name: str, run: Run, again: bool = False, make: Callable[[Run], di
             print(f"{name}: up to date in {folder} (--again makes it anew).")
             return
         with making(folder):
-            if again:
+            if again and make:
                 stamps.withdraw(folder, config, inputs)
-                shutil.rmtree(folder / PARTS, ignore_errors=True)
+            elif again:
+                stamps.empty(folder)
             remove_unfinished(folder)
             stamps.begin(folder, config, inputs)
             print(f"{name}: {stage.help if make is None else 'taken from elsewhere'}; output in {folder}", flush=True)
             started = time.perf_counter()
             counts = (make or stage.run)(run)
             seconds = time.perf_counter() - started
-            stamps.finish(folder, config, inputs, seconds, counts)
+            stamps.finish(folder, config, inputs, seconds, counts, _made(stage, folder))
             print(f"{name}: done in {seconds:.0f} s.", flush=True)
+
+
+def _made(stage: Stage, folder: Path) -> dict[str, str]:
+    """Return the checksums of the files that stand for the networks of a stage, by their names."""
+    files = sorted(folder.glob(stage.made)) if stage.made else []
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def earlier_stages(name: str, run: Run) -> list[str]:

@@ -1,7 +1,8 @@
 """What a finished stage leaves behind, and how a stale or foreign one is recognised.
 
 ``started.json`` is written when a stage begins, ``done.json`` when it has ended. Both carry the
-stage's identity: the hash of its configuration and of the identities of the stages it read.
+stage's identity: the hash of its configuration, of the identities of the stages it read and, when it has ended, of
+the networks that it made. Stamps of earlier versions lack these: what was made from them stays valid.
 """
 
 import hashlib
@@ -48,9 +49,10 @@ def _answer(*command: str) -> str | None:
     return found[0] if found else None
 
 
-def identity(config: dict, inputs: dict[str, str]) -> str:
-    """Return the sha256 of a stage's configuration and of its inputs' identities."""
-    return hashlib.sha256(json.dumps([config, inputs], sort_keys=True).encode()).hexdigest()
+def identity(config: dict, inputs: dict[str, str], made: dict[str, str] | None = None) -> str:
+    """Return the sha256 of a stage's configuration, of its inputs' identities and of what it has ``made``, if any."""
+    parts = [config, inputs, made] if made else [config, inputs]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def read(folder: Path, name: str = DONE) -> dict | None:
@@ -88,23 +90,44 @@ def withdraw(folder: Path, config: dict, inputs: dict[str, str]) -> None:
     """
     found = [read(folder, name) for name in (DONE, STARTED)]
     if any(stamp and not same(stamp, config, inputs) for stamp in found):
-        for item in folder.iterdir():
-            if item.is_dir() and not item.is_symlink():
-                shutil.rmtree(item)
-            elif item.name != LOCK:
-                item.unlink()
+        empty(folder)
     for name in (DONE, STARTED):
         (folder / name).unlink(missing_ok=True)
 
 
-def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, counts: dict[str, Any]) -> None:
-    """Write ``done.json``: configuration, inputs, versions, counts and duration in ``seconds``."""
+def empty(folder: Path) -> None:
+    """Remove all that is in ``folder``, but for the lock of who makes it.
+
+    ``done.json`` goes first and ``started.json`` last: a folder that is left half empty is neither done nor anyone's.
+    """
+    (folder / DONE).unlink(missing_ok=True)
+    for item in folder.iterdir():
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        elif item.name not in (LOCK, STARTED):
+            item.unlink()
+    (folder / STARTED).unlink(missing_ok=True)
+
+
+def finish(
+    folder: Path,
+    config: dict,
+    inputs: dict[str, str],
+    seconds: float,
+    counts: dict[str, Any],
+    made: dict[str, str] | None = None,
+) -> None:
+    """Write ``done.json``: configuration, inputs, versions, counts and duration in ``seconds``.
+
+    ``made`` has the checksums of the files whose content is part of the identity, by their names.
+    """
     write_json(
         folder / DONE,
         {
-            "identity": identity(config, inputs),
+            "identity": identity(config, inputs, made),
             "config": config,
             "inputs": inputs,
+            **({"made": made} if made else {}),
             "counts": counts,
             "seconds": round(seconds, 1),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -116,7 +139,7 @@ def finish(folder: Path, config: dict, inputs: dict[str, str], seconds: float, c
 
 
 def same(found: dict, config: dict, inputs: dict[str, str]) -> bool:
-    """Return whether a stored stamp is of this configuration and these inputs.
+    """Return whether a stored stamp is of this configuration and these inputs, whatever was made of them.
 
     What is off (0, False, none) counts as what an earlier version did not know: a new hyperparameter that is off by
     default leaves earlier runs valid.

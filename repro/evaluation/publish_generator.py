@@ -17,6 +17,7 @@ from repro.network_folders import (
     unet_beside,
 )
 from repro.run import PUBLISHED, Run
+from repro.stages import identity_of
 from repro.training.training_record import write_record
 
 FACTS = ("preset", "source", "split", "training")  # of the manifest
@@ -35,8 +36,8 @@ def publish_generator(run: Run, to: Path | None = None) -> None:
     """Publish a run's generator with the record of its training, and its evaluation.
 
     Of any crystal there is no evaluation, which is by family: the benchmark ``perov5`` measures such generators and
-    publishes their numbers. Raises InputError, with nothing written, when one of them has not been made or cannot be
-    read.
+    publishes their numbers. Raises InputError, with nothing written, when one of them has not been made, is of other
+    networks or cannot be read.
     """
     manifest = read_manifest(run.folder("generator"))
     if missing := [name for name in FACTS if name not in manifest]:
@@ -68,7 +69,9 @@ def _copy(run: Run, target: Path) -> None:
 
 
 def _measured(run: Run) -> dict:
-    """Return the ``evaluation`` of a run; raises InputError naming a file that is missing or lacks something."""
+    """Return the ``evaluation`` of a run; raises InputError naming what is missing, stale or damaged."""
+    for stage in ("evaluate", "generate"):
+        identity_of(stage, run)
     measured, generated = run.results / SUMMARY, run.results / "generate/summary.json"
     found = [read_json(path, "run make evaluate generate") for path in (measured, generated)]
     try:

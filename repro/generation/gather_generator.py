@@ -25,16 +25,14 @@ from repro.decoding.latents import Autoencoder, trained_autoencoder
 from repro.generation.generator_folder import Learned, write_generator
 from repro.run import Run
 from repro.training.dataset import Dataset, load_dataset, load_store
-from repro.training.fit import BEST, load_weights
 from repro.training.train_unet import trained_unet
-from repro.training.train_vae import build_vae
+from repro.training.train_vae import trained_vae
 
 
 def gather_generator(run: Run) -> dict:
     """Write ``runs/RUN/generator``: networks of the best epochs, arrangements, angles, formulas, latents."""
     dataset = load_dataset(run)
-    vae = build_vae(run.preset.vae, run.preset.voxels.grid)
-    load_weights(vae, run.folder("train-vae") / BEST)
+    vae = trained_vae(run)
     rule = fit_angle_rule(dataset.train)
     sampler, counts = None, None
     if isinstance(run.preset.vae, ImprovedVAEParameters):

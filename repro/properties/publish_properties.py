@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import replacing
+from data_prep.files.json_files import read_json
 from models.beyond_paper import network_name
 from repro.network_folders import (
     MANIFEST,
@@ -15,6 +16,7 @@ from repro.network_folders import (
 )
 from repro.properties.evaluate_properties import SUMMARY
 from repro.run import PUBLISHED, Run
+from repro.stages import identity_of
 from repro.training.training_record import write_record
 
 RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.png")
@@ -22,7 +24,7 @@ CALIBRATION = ("calibration.json", "calibration.png")  # of several networks onl
 
 
 def publish_properties(run: Run, to: Path | None = None) -> None:
-    """Publish a run's networks and results; raises InputError when one of them has not been made.
+    """Publish a run's networks and results; raises InputError when one of them has not been made, or made anew.
 
     Those of the paper's architecture go to ``weights/cgcnn`` and their results to ``results/published``; others, which
     ``predict`` uses by default, to ``weights/cgcnn-improved`` or to the folder ``to``, and their results to a folder of
@@ -32,6 +34,10 @@ def publish_properties(run: Run, to: Path | None = None) -> None:
     missing = [name for name in (SUMMARY, *rendered) if not (run.results / name).exists()]
     if missing:
         raise InputError(f"{run.results / missing[0]} is not there: run make table1 figure5 calibration first.")
+    identity_of("evaluate-properties", run)
+    measured, shown = (_rows(run.results / name) for name in (SUMMARY, "table1.json"))
+    if [before | now for before, now in zip(shown, measured, strict=False)] != shown or len(shown) != len(measured):
+        raise InputError(f"{run.results / 'table1.json'} is of earlier networks: run make table1 figure5 calibration.")
     papers = network_name(run.preset.cgcnn) == "cgcnn"
     weights = to or (PAPERS_PROPERTY_NETWORKS if papers else PROPERTY_NETWORKS)
     results = PUBLISHED / ("" if papers and not to else weights.name)
@@ -42,6 +48,13 @@ def publish_properties(run: Run, to: Path | None = None) -> None:
         with replacing(results / name) as temporary:
             shutil.copyfile(run.results / name, temporary)
     print(f"Networks: {weights}; results: {results}")
+
+
+def _rows(path: Path) -> list[dict]:
+    try:
+        return [dict(row) for row in read_json(path, "run make table1 figure5 calibration")["rows"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged: run make evaluate-properties table1 again.") from error
 
 
 def _refuse_another_split(ours: Path, published: Path) -> None:

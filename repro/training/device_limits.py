@@ -25,9 +25,15 @@ def require_precision(precision: Precision, stage: str) -> None:
         model.compile(optimizer="sgd", loss="mse", jit_compile=keras.backend.backend() == "jax")
         model.train_on_batch(np.ones((1, 4, 4, 4, 1), np.float32), np.ones((1, 1), np.float32))
     except Exception as error:  # each backend has errors of its own for a kernel that is not there
+        if is_out_of_memory(error):
+            raise InputError(
+                f"{stage} ran out of memory on a tiny network: another program uses this device."
+            ) from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{stage}: this device cannot train in {precision} with {keras.backend.backend()}: choose another preset, "
-            "set precision to float32 in this one (repro/presets.py), or KERAS_BACKEND to another backend."
+            f"{stage}: this device cannot train in {precision} with {keras.backend.backend()} ({reason}): choose "
+            "another preset, set precision to float32 in this one (repro/presets.py), or KERAS_BACKEND to another "
+            "backend."
         ) from error
 
 

@@ -37,7 +37,8 @@ class SampleOrder:
     """The endless sequence of training samples: one seeded shuffle after another.
 
     A sample is (structure, copy): every structure of ``indices`` once unchanged and ``rotations`` times rotated.
-    An epoch has ``steps_per_epoch`` batches, or if that is 0, those of one pass over the samples.
+    An epoch has ``steps_per_epoch`` batches, or if that is 0, the whole batches of one pass over the samples: the rest,
+    fewer than a batch, begins the next epoch, and of a single epoch, as in validation, is left out.
     """
 
     def __init__(self, indices: Sequence[int], rotations: int, batch_size: int, steps_per_epoch: int, seed: int):

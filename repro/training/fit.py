@@ -55,7 +55,7 @@ class _Cosines(keras.optimizers.schedules.LearningRateSchedule):
     """A rise and a cosine, begun again at each of the budget's restarts (Loshchilov and Hutter, 2017)."""
 
     def __init__(self, budget: Budget):
-        self.steps = max(1, budget.epochs * budget.steps // (budget.restarts + 1))
+        self.steps = max(1, -(-budget.epochs * budget.steps // (budget.restarts + 1)))  # or the last would start anew
         falling = max(1, self.steps - budget.warmup_steps)
         self.cycle = keras.optimizers.schedules.CosineDecay(
             0.0, falling, warmup_target=budget.learning_rate, warmup_steps=budget.warmup_steps
@@ -160,14 +160,16 @@ def _one_epoch(model, feed, validation, progress, folder: Path, history: list[di
         losses |= {f"val_{name}": float(value) for name, value in checked.items()}
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
+        kept = f"the last good epoch is kept in {folder}: " if history else ""
         raise InputError(
             f"{folder.name}: {', '.join(bad)} became NaN or infinite in epoch {epoch + 1}; "
-            f"the last good epoch is kept in {folder}: lower the learning rate and start again."
+            f"{kept}lower the learning rate in the preset (repro/presets.py) and start again with --again."
         )
     if clock and not history and clock.steps < budget.steps:
         raise InputError(
             f"{folder.name}: {budget.minutes:g} minutes were over after {clock.steps} of the first {budget.steps} "
-            "steps: this device is too slow; choose another preset, or raise minutes in this one (repro/presets.py)."
+            "steps: this device is too slow; choose another preset, or raise minutes in this one (repro/presets.py) "
+            "and start again with --again."
         )
     return losses | {"seconds": round(seconds, 2)} | ({"steps": clock.steps} if clock else {})
 

@@ -46,11 +46,14 @@ def mean_squares(features: Callable, maps: np.ndarray) -> list[float]:
 
 
 def scaled_features(features: Callable, scale: dict[str, float]) -> Callable:
-    """Return the function whose squared differences are those of ``features``, each layer's over its ``scale``."""
+    """Return the function whose squared differences are those of ``features``, each layer's over its ``scale``.
+
+    In float32: a million, the factor of a layer that is zero everywhere, is infinite in float16.
+    """
     factors = [scale[name] ** -0.5 for name in PERCEPTUAL_LAYERS]
 
     def scaled(maps):
-        return [layer * factor for layer, factor in zip(features(maps), factors, strict=True)]
+        return [ops.cast(layer, "float32") * factor for layer, factor in zip(features(maps), factors, strict=True)]
 
     return scaled
 

@@ -73,8 +73,8 @@ def build_vae(parameters: VAEParameters, grid: int, features: Callable | None = 
     return model(parameters, grid, features, seed)
 
 
-def trained_vae(run: Run) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder of a run with the weights of the best epoch; raises InputError naming a bad file."""
+def trained_vae(run: Run) -> CondDFCVAE:
+    """Return the VAE of a run with the weights of its best epoch; raises InputError naming a damaged file."""
     model = build_vae(run.preset.vae, run.preset.voxels.grid)
     load_weights(model, run.folder("train-vae") / BEST)
-    return model.encoder, model.decoder
+    return model

@@ -79,6 +79,16 @@ def test_the_numbers_stand_beside_the_networks(folder):
             assert numbers[name]["exact_fraction_interval"] == [0.5, 0.7]
 
 
+@pytest.mark.parametrize("stage", ["evaluate", "generate"])
+def test_numbers_of_other_networks_are_not_published(folder, stage, capsys):
+    path = folder / "runs/own" / stage / "done.json"
+    stamp = json.loads(path.read_text())
+    write_json(path, stamp | {"inputs": stamp["inputs"] | {"generator": "another"}})
+    assert published() == 2
+    assert f"runs/own/{stage} was made with an earlier result of generator" in capsys.readouterr().err
+    assert not (folder / "weights/own").exists() and not (folder / "results/published/own").exists()
+
+
 def test_a_publication_is_a_copy_byte_for_byte_without_the_networks_of_before(folder):
     write_text(folder / "weights/own/encoded.npz", "of other networks")
     write_text(folder / "weights/own/old.weights.h5", "of other networks")

@@ -1,20 +1,41 @@
 """Figure 6: the random samples counted by hand, drawn, and nothing to draw."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_json
 from experiments import figure6
+from repro import stamps
 from repro.evaluation.metrics import rank_correlation
 from tests.support import made_up_generation
 from tests.support.exit_code import run_experiment as main
+from tests.support.made_up_run import finished_stages, made_up_run
 
 
 @pytest.fixture
 def figure(tmp_path):
     return figure6.compute(made_up_generation.generation(tmp_path))
+
+
+def test_samples_that_were_compared_with_other_data_are_refused(tmp_path, monkeypatch, capsys):
+    """A known formula that the data lack now; and a stamp that knows other data."""
+    generation = made_up_generation.generation(tmp_path)
+    fewer = replace(generation, dataset=replace(generation.dataset, crystals=generation.dataset.crystals[:1]))
+    with pytest.raises(InputError, match="as a known formula, the run's data do not have it: run the stage 'generate'"):
+        figure6.matched(fewer, fewer.random)
+    monkeypatch.chdir(tmp_path)
+    finished_stages(made_up_run())
+    assert main(["figure6", *made_up_generation.RUN, "--shared", "nowhere"]) == 0
+    finished_stages(made_up_run(), ["data"])
+    stamp = stamps.read(tmp_path / "runs/made-up/data")
+    write_json(tmp_path / "runs/made-up/data/done.json", stamp | {"identity": "of other data"})
+    assert main(["figure6", *made_up_generation.RUN, "--shared", "nowhere"]) == 2
+    assert "was made with an earlier result of data" in capsys.readouterr().err
+    assert main(["figure6", *made_up_generation.RUN, "--redraw"]) == 0  # what is stored is still drawn
 
 
 def test_the_samples_are_counted_by_hand(figure):

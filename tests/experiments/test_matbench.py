@@ -42,6 +42,9 @@ def test_a_folder_of_its_layout_gives_the_error_of_every_fold(tmp_path, monkeypa
     write_task(tmp_path, "matbench_log_kvrh", rows)
     assert experiment("matbench", "--data", str(tmp_path), "--folds", "2") == 0
     assert "matbench_log_kvrh, fold 1: MAE" in capsys.readouterr().out
+    write_task(tmp_path, "matbench_log_kvrh", rows[1:])
+    assert experiment("matbench", "--data", str(tmp_path), "--folds", "1") == 2
+    assert "matbench/matbench_log_kvrh-0 was made with content = " in capsys.readouterr().err
     (row,) = json.loads(next(Path("results").rglob("matbench.json")).read_text())["rows"]
     assert (row["crystals"], row["without graph"], len(row["folds"])) == (41, 1, 2)
     assert row["mae"] == pytest.approx(np.mean(row["folds"])) and 0 < row["mae"] < 5

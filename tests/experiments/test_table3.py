@@ -6,6 +6,7 @@ import json
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from data_prep.files.atomic import write_text
 from experiments import table3
 from experiments.reporting.material import gather
 from experiments.reporting.stored_sections import table_3
@@ -62,6 +63,16 @@ def test_table3_says_to_make_table2_first(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert exit_code(experiments, ["table3", "--run", "test"]) == 2
     assert "make table2" in capsys.readouterr().err
+
+
+def test_table3_refuses_the_candidates_of_an_earlier_generation(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "results/test"
+    write_text(results / "generate/candidates.csv", "id\nnew\n")
+    write_text(results / "table2_candidates.csv", "id,selected\nold,True\n")
+    write_text(results / "table2.json", '{"identity": "of before"}')
+    assert exit_code(experiments, ["table3", "--run", "test"]) == 2
+    assert "table2_candidates.csv is of an earlier generation: run 'make table2' again" in capsys.readouterr().err
 
 
 def test_the_report_shows_table3_beside_the_papers_and_says_when_it_is_old(table, tmp_path, monkeypatch):

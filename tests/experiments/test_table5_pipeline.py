@@ -96,5 +96,5 @@ def _same_as_encoding(finished, arrays) -> None:
     dataset, store = load_dataset(run), load_store(run)
     index = [crystal.id for crystal in dataset.crystals].index(str(arrays["ids"][3]))
     maps, condition = input_maps(store.density(index), store.lengths[index]), one_hot(dataset.bins[[index]], 10)
-    mean, _ = trained_vae(run)[0].predict_on_batch({"maps": maps[None], "condition": condition})
+    mean, _ = trained_vae(run).encoder.predict_on_batch({"maps": maps[None], "condition": condition})
     np.testing.assert_allclose(np.asarray(mean)[0], arrays["mean"][3], atol=1e-4)

@@ -226,15 +226,17 @@ def test_readers_share_and_a_folder_that_is_not_there_needs_no_lock(tmp_path):
             pass
 
 
-def test_a_stage_made_anew_with_other_settings_takes_nothing_over(tmp_path, monkeypatch):
-    """--again where another configuration was at work: a training that it left would be resumed as if it were ours."""
+def test_a_stage_made_anew_takes_nothing_over(tmp_path, monkeypatch):
+    """--again: a training that is there would be resumed, finished or of other settings as it may be."""
     monkeypatch.chdir(tmp_path)
     source = small_source(tmp_path)
     assert repro("data", "--again") == 0
     left = tmp_path / "runs/test/data/head/state.json"
     left.parent.mkdir()
     left.write_text("{}")
-    assert repro("data", "--again") == 0 and left.exists()
+    assert repro("data", "--again") == 0 and not left.parent.exists()
+    left.parent.mkdir()
+    left.write_text("{}")
     source.write_text(source.read_text().replace("made-001", "made-xyz"))
     assert repro("data", "--again") == 0 and not left.parent.exists()
 

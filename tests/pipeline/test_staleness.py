@@ -8,9 +8,11 @@ import pytest
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_json, write_text
+from experiments.stored import identity_of_networks
+from repro import stamps
 from repro.presets import IMPROVED, LAPTOP
 from repro.run import Run
-from repro.stages import STAGES, identity_of, run_stage
+from repro.stages import STAGES, Stage, identity_of, run_stage
 from tests.support.made_up_run import finished_stages
 
 RELEASED = ("vae_weights_mixed.best.hdf5", "cgcnn_weights.bulk_modulus.best.hdf5", "atom_init.json")
@@ -52,6 +54,64 @@ def test_a_run_that_nothing_changed_is_up_to_date(finished, capsys):
     assert "generate: up to date in runs/test/generate" in capsys.readouterr().out
 
 
+def train(run: Run, stage: str, weights: str) -> None:
+    """Make a training's stage again, in place of its own function."""
+
+    def make(run: Run) -> dict:
+        write_text(run.folder(stage) / "best.weights.h5", weights)
+        return {}
+
+    run_stage(stage, run, again=True, make=make)
+
+
+@pytest.mark.parametrize(("stage", "reader"), [("train-unet", "train-vae"), ("train-vae", "generator")])
+def test_other_networks_of_the_same_settings_make_later_stages_stale(finished, stage, reader):
+    run = finished(LAPTOP)
+    run = replace(run, preset=replace(LAPTOP, vae=replace(LAPTOP.vae, alpha=0.5)))
+    finished_stages(run)
+    train(run, stage, "the first")
+    assert f"was made with an earlier result of {stage}" in stale(run)[reader]
+    networks = identity_of_networks(run, [stage])
+    made = identity_of(stage, run)
+    train(run, stage, "the first")
+    assert identity_of(stage, run) == made
+    train(run, stage, "another")
+    assert identity_of(stage, run) != made and identity_of_networks(run, [stage]) != networks
+
+
+def test_a_training_that_was_killed_does_not_go_on_with_another_unet(finished):
+    run = finished(replace(LAPTOP, vae=replace(LAPTOP.vae, alpha=0.5)))
+    train(run, "train-unet", "the first")
+    folder = run.folder("train-vae")
+    for name in ("done.json", "started.json"):
+        (folder / name).unlink(missing_ok=True)
+    inputs = {name: identity_of(name, run) for name in ("voxelize", "train-unet")}
+    stamps.begin(folder, STAGES["train-vae"].config(run), inputs)
+    train(run, "train-unet", "another")
+    with pytest.raises(InputError, match="train-vae was made with an earlier result of train-unet"):
+        run_stage("train-vae", run)
+
+
+def test_a_training_made_again_begins_anew_and_a_killed_one_too(finished, monkeypatch):
+    run, found = finished(LAPTOP), []
+    folder = run.folder("train-unet")
+
+    def begun(stage, run):
+        found.append({path.name for path in folder.iterdir()} - {".lock"})
+        return {}
+
+    monkeypatch.setattr(Stage, "run", begun)
+    for _ in ("finished", "killed"):
+        for name in ("state.json", "epoch-0004.weights.h5", "best.weights.h5", "tensorboard/events"):
+            write_text(folder / name, "of a training")
+        run_stage("train-unet", run, again=True)
+        (folder / "done.json").unlink()
+    assert found == [{"started.json"}, {"started.json"}]
+    write_text(folder / "state.json", "of a training")
+    run_stage("train-unet", run)
+    assert found[-1] == {"started.json", "state.json"}  # a killed one goes on otherwise
+
+
 def test_replaced_property_networks_make_a_generation_stale_that_ranks_by_them(finished):
     run = finished(IMPROVED)
     write_json(Path("cgcnn/manifest.json"), {"sha256": {"band_gap.weights.h5": "another"}})
@@ -79,6 +139,25 @@ def test_other_released_files_make_both_evaluations_stale(finished, name):
     assert all("was made with released = " in said for said in found.values())
     gone = stale(replace(run, shared=Path("nowhere")))
     assert gone.keys() == found.keys() and all("instead of 'none'" in said for said in gone.values())
+
+
+def test_an_edited_folder_of_structures_makes_what_reads_it_stale(finished):
+    """A changed digit leaves the length of a file as it was, and files may lie in folders below."""
+    for name in ("properties.csv", "more/nacl.cif", ".hidden"):
+        write_text(Path("mine") / name, f"{name} 5.64")
+    run = replace(finished(LAPTOP), source="mine", name="of-folder")
+    finished_stages(run)
+    write_text(Path("mine/.hidden"), "another")
+    assert stale(run) == {}
+    for path, text in ((Path("mine/more/nacl.cif"), "more/nacl.cif 5.65"), (Path("mine/more/kcl.cif"), "new")):
+        write_text(path, text)
+        assert {name: "was made with content = " in said for name, said in stale(run).items()} == {
+            "data": True,
+            "graphs": True,
+        }
+        finished_stages(run)
+    Path("mine/more/kcl.cif").rename("mine/kcl.cif")
+    assert stale(run).keys() == {"data", "graphs"}
 
 
 def test_files_beside_the_released_ones_do_not_matter(finished):

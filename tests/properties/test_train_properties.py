@@ -145,16 +145,20 @@ def test_the_plan_says_why_a_property_has_no_network(finished):
 
 
 def test_a_second_call_says_what_is_not_trained_and_that_it_is_up_to_date(finished, capsys):
+    """The stamp is taken away, as from a stage that was killed: networks that are finished are not trained again."""
     before = {path: path.stat().st_mtime_ns for path in RUN.folder("train-cgcnn").rglob("*.h5")}
     assert repro("train-cgcnn") == 0
     assert "train-cgcnn: up to date" in capsys.readouterr().out
-    assert repro("train-cgcnn", "--again") == 0
+    identity = read_json(RUN.folder("train-cgcnn") / "done.json")["identity"]
+    (RUN.folder("train-cgcnn") / "done.json").unlink()
+    assert repro("train-cgcnn") == 0
+    assert read_json(RUN.folder("train-cgcnn") / "done.json")["identity"] == identity
     printed = capsys.readouterr().out
     assert "total energy: not trained, no labels in crystals.csv." in printed
     assert "shear modulus: not trained, too few labels (" in printed
     assert "network 5 of 6: dielectric_constant, 46 training crystals" in printed
     after = {path: path.stat().st_mtime_ns for path in RUN.folder("train-cgcnn").rglob("*.h5")}
-    assert after == before  # networks that are finished are not trained again
+    assert after == before
 
 
 def test_the_measured_errors_are_those_of_the_predictions(finished, networks):
@@ -200,6 +204,19 @@ def test_published_networks_are_a_copy_with_the_rendered_results_beside_them(fin
     assert len(files) == 7 and all((published / name).read_bytes() == (ours / name).read_bytes() for name in files)
     for name in publish_properties.RENDERED + publish_properties.CALIBRATION:
         assert Path("results/published", name).read_bytes() == (RUN.results / name).read_bytes()
+
+
+def test_tables_and_measurements_of_other_networks_are_not_published(finished, capsys):
+    table, stamp = RUN.results / "table1.json", RUN.folder("evaluate-properties") / "done.json"
+    for path, change, said in (
+        (table, {"rows": [row | {"mae": 9.0} for row in read_json(table)["rows"]]}, "is of earlier networks: run make"),
+        (stamp, {"inputs": {"properties": "others"}}, "was made with an earlier result of properties"),
+    ):
+        before = path.read_text()
+        path.write_text(json.dumps(json.loads(before) | change))
+        assert repro("publish") == 2
+        assert said in capsys.readouterr().err
+        path.write_text(before)
 
 
 def test_the_record_of_the_training_is_published_with_the_networks(finished):

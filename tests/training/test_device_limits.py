@@ -91,6 +91,23 @@ def test_in_float16_the_loss_is_scaled_and_a_training_goes_on_from_its_scale(tmp
         restore(small_model(budget), tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("device is full"), "train-vae ran out of memory on a tiny network: another program uses"),
+        (RuntimeError("no kernel for half\nmore"), "cannot train in bfloat16 with .* \\(no kernel for half\\): choose"),
+        (RuntimeError(), "\\(RuntimeError\\): choose another preset"),
+    ],
+)
+def test_a_device_that_cannot_says_why(monkeypatch, error, said):
+    def failing(*arguments):
+        raise error
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", failing)
+    with pytest.raises(InputError, match=said):
+        require_precision("bfloat16", "train-vae")
+
+
 class OutOfMemoryError(RuntimeError):
     """As PyTorch's."""
 

@@ -68,11 +68,19 @@ def _loaded(path):
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_last_good_epoch_kept(tmp_path):
-    with pytest.raises(InputError, match="became NaN or infinite in epoch 2.*lower the learning rate"):
+    with pytest.raises(
+        InputError,
+        match="became NaN or infinite in epoch 2; the last good epoch is kept in .*lower .* start again with --again",
+    ):
         fit_epochs(small_model(), BUDGET, lambda e: LineFeed(e, np.nan if e == 1 else 1.0), LineFeed(99), tmp_path)
     state = json.loads((tmp_path / STATE).read_text())
     assert len(state["history"]) == 1
     assert (tmp_path / state["weights"]).exists()
+
+
+def test_a_loss_that_is_not_finite_in_the_first_epoch_has_none_to_keep(tmp_path):
+    with pytest.raises(InputError, match="became NaN or infinite in epoch 1; lower the learning rate"):
+        fit_epochs(small_model(), BUDGET, lambda e: LineFeed(e, np.nan), LineFeed(99), tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing"])
@@ -118,3 +126,8 @@ def test_a_restart_repeats_the_schedule_of_its_part():
     two = adam(Budget(20, 10, 0.01, "cosine", 20, restarts=1))._learning_rate
     for step in (0, 10, 20, 60, 99):
         assert float(two(step)) == float(two(step + 100)) == float(one(step))
+
+
+def test_restarts_that_do_not_divide_the_steps_leave_the_last_step_its_low_rate():
+    schedule = adam(Budget(10, 10, 0.01, "cosine", 0, restarts=2))._learning_rate
+    assert float(schedule(34)) == pytest.approx(0.01) and float(schedule(99)) < 0.0002

@@ -1,6 +1,7 @@
 """Networks trained elsewhere become a run's own: the later stages take them, and foreign ones are refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from models.beyond_paper import ImprovedVAEParameters
 from repro.__main__ import main
 from repro.presets import PRESETS, SMOKE
 from repro.run import Run
+from repro.training.fit import load_weights
 from repro.training.named_weights import write_named_weights
 from repro.training.train_unet import build_segmenter, trained_unet
 from repro.training.train_vae import build_vae, trained_vae
@@ -111,8 +113,8 @@ def test_the_networks_are_the_runs_own_and_its_stages_are_done(networks, capsys)
     rng = np.random.default_rng(0)
     for model, mine in (
         (unet, trained_unet(RUN)),
-        (vae.encoder, trained_vae(RUN)[0]),
-        (vae.decoder, trained_vae(RUN)[1]),
+        (vae.encoder, trained_vae(RUN).encoder),
+        (vae.decoder, trained_vae(RUN).decoder),
     ):
         inputs = {name: rng.random((2, *shape[1:])) for name, shape in _shapes(model).items()}
         given = inputs if len(inputs) > 1 else inputs["maps"]
@@ -126,6 +128,27 @@ def test_the_networks_are_the_runs_own_and_its_stages_are_done(networks, capsys)
     assert repro("generator") == 0
     manifest = json.loads(Path("runs/test/generator/manifest.json").read_text())
     assert manifest["training"]["train-vae"]["card"] == "a card"
+    others = _import_others(networks)
+    assert repro("generator") == 2
+    assert "runs/test/generator was made with an earlier result of train-unet and train-vae" in capsys.readouterr().err
+    assert json.loads(Path("runs/test/generator/manifest.json").read_text()) == manifest
+    assert repro("generator", "--again") == 0
+    kernel = others.decoder.get_layer("decoder_dense").get_weights()[0]
+    gathered = build_vae(PRESET.vae, PRESET.voxels.grid)
+    load_weights(gathered, Path("runs/test/generator/vae.weights.h5"))
+    np.testing.assert_allclose(gathered.decoder.get_layer("decoder_dense").get_weights()[0], kernel, atol=2e-3)
+
+
+def _import_others(networks) -> keras.Model:
+    """Take other networks into the run that has some already, and return their VAE."""
+    keras.utils.set_random_seed(6)
+    unet, vae = build_segmenter(PRESET.unet, "ionic"), build_vae(PRESET.vae, PRESET.voxels.grid)
+    Path("others").mkdir()
+    shutil.copy("elsewhere/log.json", "others/log.json")
+    write_named_weights(unet, Path("others/unet.npz"))
+    write_named_weights(vae, Path("others/vae_structured.npz"))
+    assert repro("import-networks", "others", "--again") == 0
+    return vae
 
 
 def _shapes(model: keras.Model) -> dict[str, tuple]:

@@ -64,9 +64,10 @@ def test_a_unet_whose_features_are_a_hundred_times_larger_gives_the_same_term(un
         layer.set_weights(weights)
 
 
-def test_a_layer_that_is_always_zero_does_no_harm():
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_layer_that_is_always_zero_does_no_harm(precision):
     def nothing(maps):
-        return [np.zeros((len(maps), 2), np.float32)] * 4
+        return [keras.ops.zeros((len(maps), 2), precision)] * 4
 
     scaled = scaled_features(nothing, dict(zip(PERCEPTUAL_LAYERS, mean_squares(nothing, MAPS), strict=True)))
     assert perceptual_term(scaled, MAPS, OTHERS) == 0
