@@ -37,6 +37,11 @@ def without_corrections(structure: Structure, derived: float) -> float:
     ``derived`` is its formation energy plus the PBE energies of its elements, in eV/atom
     (``energy_per_atom_derived`` of our tables).
     """
+    return derived - corrections(structure)
+
+
+def corrections(structure: Structure) -> float:
+    """Return in eV/atom what the corrections of 2011 add to an uncorrected formation energy."""
     from pymatgen.entries.computed_entries import ComputedStructureEntry
 
     anion, hubbard, settings, shifts = _corrections()
@@ -45,7 +50,7 @@ def without_corrections(structure: Structure, derived: float) -> float:
         warnings.simplefilter("ignore")
         correction = anion.get_correction(entry).n + hubbard.get_correction(entry).n  # eV per cell
     references = sum(shifts.get(element.symbol, 0.0) * count for element, count in structure.composition.items())
-    return derived + (references - correction) / len(structure)
+    return (correction - references) / len(structure)
 
 
 def _parameters(composition: Composition, settings: dict) -> dict:

@@ -9,9 +9,11 @@ from pymatgen.core import Structure
 
 from data_prep.embedded.elemental_structures import elemental_structure, is_molecule
 from data_prep.errors import InputError
+from data_prep.total_energy import corrections
 from repro.relaxation.calculation_store import CONVERGED, Store, key_of
 from repro.relaxation.espresso import Dft
 from repro.relaxation.fan_out import fan_out
+from repro.relaxation.potentials import CORRECTIONS, NONE
 from repro.relaxation.relaxation_verdict import LIMITS
 from repro.relaxation.surrogate import Surrogate
 
@@ -76,7 +78,8 @@ def bulk_of(symbol: str) -> Structure | None:
 def formation_energy(record: dict, structure: Structure, elements: Mapping[str, dict]) -> tuple[float | None, str]:
     """Return the formation energy (eV/atom) of a relaxed structure, or None and the reason why there is none.
 
-    Total energy less that of the constituent elements in their bulk state, per atom (Ab Initio Validation).
+    Total energy less that of the constituent elements in their bulk state, per atom (Ab Initio Validation). A potential
+    that learned energies without the Materials Project's corrections gets those of the labels' generation.
     """
     if record["status"] != CONVERGED:
         return None, record["reason"]
@@ -85,4 +88,5 @@ def formation_energy(record: dict, structure: Structure, elements: Mapping[str, 
         if elements[symbol]["status"] != CONVERGED:
             return None, f"the element {symbol} has no reference: {elements[symbol]['reason']}"
     bulk = sum(elements[symbol]["energy_per_atom"] * count for symbol, count in counts.items())
-    return record["energy_per_atom"] - bulk / sum(counts.values()), ""
+    energy = record["energy_per_atom"] - bulk / sum(counts.values())
+    return energy + (corrections(structure) if record.get("method", {}).get(CORRECTIONS) == NONE else 0.0), ""

@@ -1,6 +1,7 @@
 """Structures and their elements relaxed with EMT: formation energies, and limits of time."""
 
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from repro.relaxation import calculator as calculators
 from repro.relaxation.calculation_store import CONVERGED, TIME_LIMIT, Store
@@ -33,3 +34,15 @@ def test_formation_energies_are_counted_from_relaxed_elements(tmp_path):
         None,
         "the element Au has no reference: none",
     )
+
+
+def test_energies_without_corrections_get_those_of_the_labels():
+    titanate = Structure.from_spacegroup(
+        221, Lattice.cubic(3.905), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+    )
+    elements = {symbol: {"status": CONVERGED, "energy_per_atom": -5.0} for symbol in ("Sr", "Ti", "O")}
+    record = {"status": CONVERGED, "energy_per_atom": -7.0}
+    assert calculators.formation_energy(record, titanate, elements) == (-2.0, "")
+    uncorrected = record | {"method": {"corrections": "none"}}
+    energy, _ = calculators.formation_energy(uncorrected, titanate, elements)
+    assert energy == pytest.approx(-2.0 - 3 * 0.70229 / 5)  # eV per oxygen, the corrections of 2011

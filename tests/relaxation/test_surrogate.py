@@ -16,7 +16,7 @@ from repro.relaxation import relaxation_verdict as verdict
 from repro.relaxation.calculation_store import CONVERGED, TIME_LIMIT, structure_from
 from repro.relaxation.potentials import POTENTIALS, load_chgnet, load_sevennet
 from repro.relaxation.surrogate import Surrogate, relax
-from tests.conftest import ROOT
+from repro.run import PUBLISHED_CRYSTALS
 from tests.support.emt import FAST, fcc
 
 
@@ -63,14 +63,15 @@ def test_the_time_limit_is_no_part_of_the_surrogates_key_and_the_first_default_s
     assert Surrogate(seconds=5).method()["seconds"] == 5
 
 
-def test_the_error_of_chgnet_is_the_published_one():
-    published = json.loads((ROOT / "results/published/full-mp_cubic/surrogate.json").read_text())
-    for family, error in POTENTIALS["chgnet"].label_errors.items():
+@pytest.mark.parametrize(("potential", "file"), [("chgnet", "surrogate"), ("sevennet", "surrogate_sevennet")])
+def test_the_error_of_a_potential_is_the_published_one(potential, file):
+    published = json.loads((PUBLISHED_CRYSTALS / f"{file}.json").read_text())
+    for family, error in POTENTIALS[potential].label_errors.items():
         members = [one for one in published["crystals"] if family in ("all", one["family"])]
-        errors = np.array([one["formation_energy_error"] for one in members])
+        errors = np.array([one["formation_energy_error"] for one in members if "formation_energy_error" in one])
         assert error.mean == pytest.approx(errors.mean(), abs=1e-4)
         assert error.half_width == pytest.approx(np.quantile(np.abs(errors - errors.mean()), 0.9), abs=1e-3)
-    assert Surrogate().label_error("AB3") == POTENTIALS["chgnet"].label_errors["all"]
+    assert Surrogate(potential=potential).label_error("AB3") == POTENTIALS[potential].label_errors["all"]
 
 
 @pytest.mark.parametrize(
