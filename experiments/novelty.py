@@ -187,10 +187,9 @@ def _draw_shares(axes: Axes, groups: dict) -> None:
                   for part, height in zip(parts, heights, strict=True)]  # fmt: skip
         off = np.abs(np.array(bounds).T - heights)
         axes.bar(np.arange(len(shown)) + offset, heights, width, yerr=off, capsize=2, color=_COLOURS[name],
-                 error_kw={"linewidth": 0.8}, label=f"{NAMES[name]}, n = {group['samples']:,}")  # fmt: skip
+                 error_kw={"linewidth": 0.8})  # fmt: skip
     axes.set_xticks(range(len(shown)), shown.values())
-    axes.set(ylabel="share (%)", ylim=(0, 130), yticks=range(0, 101, 20))
-    axes.legend(frameon=False, loc="upper right", ncols=2)
+    axes.set(ylabel="share (%)", ylim=(0, 105), yticks=range(0, 101, 20))
 
 
 def _side_by_side(count: int) -> list[tuple[float, float]]:
@@ -200,7 +199,10 @@ def _side_by_side(count: int) -> list[tuple[float, float]]:
 
 
 def _draw_spacegroups(axes: Axes, found: dict) -> None:
-    """Bars of the groups that are most frequent in any way of sampling, in the order of the table of groups."""
+    """Bars of the groups that are most frequent in any way of sampling, in the order of the table of groups.
+
+    Their legend is that of all four panels: it has room here.
+    """
     groups = found["groups"]
     numbers = most_common((one["number"] for g in groups.values() for one in g["spacegroups"][:6]), 12)
     numbers = sorted(number for number, _ in numbers)
@@ -210,7 +212,7 @@ def _draw_spacegroups(axes: Axes, found: dict) -> None:
         total = group["p1"]["of"] or 1
         heights = [100 * counts.get(number, 0) / total for number in numbers]
         axes.bar(np.arange(len(numbers)) + offset, heights, width, color=_COLOURS[name],
-                 label=NAMES.get(name, "training part"))  # fmt: skip
+                 label=f"{NAMES.get(name, 'training part')}, n = {total:,}")  # fmt: skip
     axes.set_xticks(range(len(numbers)), [sg_symbol_from_int_number(number) for number in numbers])
     for label in axes.get_xticklabels():
         label.set(rotation=35, ha="right", rotation_mode="anchor")
@@ -224,9 +226,6 @@ def _draw_histogram(axes: Axes, found: dict, key: str, label: str) -> None:
     top = max(float(np.percentile(values, 99)) for values in parts.values())
     edges = np.linspace(0, top, BINS + 1)
     for name, values in parts.items():
-        look = {"histtype": "step", "linewidth": 1.2} if name == "training" else {"alpha": 0.45}
         weights = np.full(len(values), 100 / len(values))
-        axes.hist(np.minimum(values, top), edges, weights=weights, color=_COLOURS[name], **look,
-                  label=f"{NAMES.get(name, 'training part')}, n = {len(values):,}")  # fmt: skip
+        axes.hist(np.minimum(values, top), edges, weights=weights, color=_COLOURS[name], histtype="step", linewidth=1.2)
     axes.set(xlabel=label, ylabel="crystals (%)", xlim=(0, top))
-    axes.legend(frameon=False)
