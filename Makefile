@@ -16,8 +16,10 @@ PY := .venv/bin/python
 # Without RUN the run is named after its preset and source (repro/run.py).
 OF_RUN = --preset $(PRESET) --source $(SOURCE) $(if $(RUN),--run $(RUN)) --shared $(SHARED)
 SEEDS ?= 1
-# Calculations: CHGNet, or pw.x with DFT=1 PSEUDO_DIR=folder; PW is how pw.x is started, PARSL a configuration.
-CALCULATIONS = $(if $(POTENTIAL),--potential $(POTENTIAL)) $(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)') $(if $(PW),--pw '$(PW)')) \
+# Calculations: CHGNet, POTENTIAL=sevennet, or pw.x with DFT=1 PSEUDO_DIR=folder; PW is how pw.x is started, PARSL a
+# configuration.
+CALCULATIONS = $(if $(POTENTIAL),--potential $(POTENTIAL)) \
+	$(if $(DFT),--dft $(if $(PSEUDO_DIR),--pseudo-dir '$(PSEUDO_DIR)') $(if $(PW),--pw '$(PW)')) \
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(PARSL),--parsl '$(PARSL)')
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_CPU = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
