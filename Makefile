@@ -28,7 +28,7 @@ MATMINER = matminer==0.10.1
 EXTRAS = scale docs optimade surrogate sevennet dft
 
 EXPERIMENTS = table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 figure6 figure7 \
-	novelty calibration slices surrogate-error known-crystals perov5 matbench seeds published-trainings \
+	novelty discovery calibration slices surrogate-error known-crystals perov5 matbench seeds published-trainings \
 	deviations report publish-report
 STAGES = data voxelize train-unet train-vae generator graphs train-cgcnn properties evaluate-properties evaluate \
 	generate publish publish-generator
@@ -133,6 +133,7 @@ figures: figure2 figure3 figure4 figure5 figure6 figure7 novelty calibration sli
 OPTIONS_table3 = $(CALCULATIONS)
 OPTIONS_table4 = $(if $(GENERAL),--general $(GENERAL))
 OPTIONS_table5 = --seeds $(SEEDS) $(if $(PUBLISH),--publish)
+OPTIONS_discovery = $(CALCULATIONS)
 OPTIONS_surrogate-error = $(CALCULATIONS)
 OPTIONS_known-crystals = $(CALCULATIONS)
 OPTIONS_matbench = $(if $(DATA),--data '$(DATA)')
@@ -158,6 +159,7 @@ figure5: evaluate-properties  ## Figure 5: predicted against true properties
 figure6: generate  ## Figure 6: validity, types, energies and elements of random samples
 figure7: generate  ## Figure 7: generated crystals of each family
 novelty: generate  ## uniqueness, novelty, symmetry and density of the generated crystals (13,000 samples 10 min)
+discovery: generate  ## stable, unique and new samples of each way, as predicted and relaxed with CHGNet (360 relaxations, half an hour; first: make surrogate)
 calibration: evaluate-properties  ## the spread of the formation-energy networks against their error
 slices: generator  ## true and reconstructed density maps of a few held-out crystals
 surrogate-error: setup  ## CHGNet, or POTENTIAL=sevennet, on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)

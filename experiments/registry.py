@@ -14,7 +14,7 @@ from typing import Any
 
 from data_prep.errors import InputError
 from repro.relaxation.calculation_options import add_options as add_calculation_options
-from repro.relaxation.calculation_options import calculator_of
+from repro.relaxation.calculation_options import calculator_of, chosen_options
 from repro.run import RESULTS, Run
 
 
@@ -72,6 +72,11 @@ def _seeds(command: argparse.ArgumentParser) -> None:
 def _sample(command: argparse.ArgumentParser) -> None:
     command.add_argument("--count", type=int, default=200, help="how many crystals are relaxed (default: 200)")
     command.add_argument("--seed", type=int, default=0, help="seed of the sample and of the strain (default: 0)")
+    add_calculation_options(command)
+
+
+def _part(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--count", type=int, default=120, help="samples of each way (default: 120)")
     add_calculation_options(command)
 
 
@@ -167,6 +172,14 @@ EXPERIMENTS = {
             "uniqueness, novelty, symmetry, density of new crystals",
             _GENERATED,
             redraws=True,
+        ),
+        Experiment(
+            "discovery",
+            "stable, unique and new samples, as predicted and relaxed",
+            _GENERATED,
+            redraws=True,
+            add_options=_part,
+            arguments=lambda options: {"relaxation": chosen_options(options), "count": options.count},
         ),
         Experiment(
             "calibration",

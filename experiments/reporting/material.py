@@ -21,7 +21,7 @@ from repro.stages import STAGES
 from repro.training.training_record import HISTORY
 
 MEASURED = tuple(name for name in STAGES if name != "report")
-OF_GENERATION = ("table2", "table3", "table3_dft", "table4", "figure6", "figure7", "novelty")
+OF_GENERATION = ("table2", "table3", "table3_dft", "table4", "figure6", "figure7", "novelty", "discovery")
 OF_NETWORKS = {"figure2": figure2.NETWORKS, "figure3": latent_space.NETWORKS, "slices": slices.NETWORKS}
 
 

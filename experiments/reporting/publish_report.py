@@ -15,7 +15,7 @@ from repro.stages import finished_folders
 
 NUMBERS = tuple(
     f"{name}.{kind}"
-    for name in ("table*", "figure*", "novelty", "claims", "surrogate*", "seeds")
+    for name in ("table*", "figure*", "novelty", "discovery", "claims", "surrogate*", "seeds")
     for kind in ("json", "csv", "md")
 )
 TOP = ("table3.json",)  # beside table1.json, for those that compare

@@ -1,10 +1,11 @@
-"""The report's sections on stored experiments: Tables 2 to 5, Figures 2, 3, 6 and 7, novelty, slices, seeds."""
+"""The report's sections on stored experiments: Tables 2 to 5, Figures 2, 3, 6 and 7, and those beyond the paper."""
 
 from collections.abc import Callable
 
 from data_prep.errors import InputError
 from data_prep.property_labels import FORMATION_ENERGY
 from experiments import (
+    discovery,
     figure2,
     figure3,
     figure6,
@@ -228,6 +229,15 @@ def beyond_the_paper(material: Material) -> Section:
         return table, Figure(material.folder / "novelty", novelty.CAPTION, alt), Text(found["note"])
 
     return _section(material, "Unique, new, symmetric: beyond the paper", "novelty", blocks)
+
+
+def stable_and_new(material: Material) -> Section:
+    """How many samples are stable, unique and new, before and after relaxation."""
+
+    def blocks(found: dict) -> tuple[Block, ...]:
+        return Table("Samples of each way", tuple(discovery.header(found)), discovery.facts(found)), Text(found["note"])
+
+    return _section(material, "Stable, unique, new: beyond the paper", "discovery", blocks)
 
 
 def density_slices(material: Material) -> Section:

@@ -72,3 +72,8 @@ def stage_faults(row: Mapping) -> Iterable[tuple[str, str]]:
 def passes(row: Mapping, stage: str) -> bool:
     """Return whether a finished row came through ``stage`` of the funnel, and so through all before it."""
     return not row["failed_at"] or STAGES.index(row["failed_at"]) > STAGES.index(stage)
+
+
+def near_hull_relaxed(row: Mapping) -> bool:
+    """Return whether a finished row is near the hull after relaxation; False if that is not known."""
+    return row[RELAXED_ABOVE] is not None and row[RELAXED_ABOVE] <= NEAR
