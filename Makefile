@@ -159,7 +159,7 @@ figure5: evaluate-properties  ## Figure 5: predicted against true properties
 figure6: generate  ## Figure 6: validity, types, energies and elements of random samples
 figure7: generate  ## Figure 7: generated crystals of each family
 novelty: generate  ## uniqueness, novelty, symmetry and density of the generated crystals (13,000 samples 10 min)
-discovery: generate  ## stable, unique and new samples of each way, as predicted and relaxed with CHGNet (360 relaxations, half an hour; first: make surrogate)
+discovery: generate  ## stable, unique and new samples of each way, as predicted and relaxed with CHGNet (240 relaxations, half an hour; first: make surrogate)
 calibration: evaluate-properties  ## the spread of the formation-energy networks against their error
 slices: generator  ## true and reconstructed density maps of a few held-out crystals
 surrogate-error: setup  ## CHGNet, or POTENTIAL=sevennet, on 200 real crystals of SOURCE against their DFT cells and labels (first: make surrogate; not with DFT=1)

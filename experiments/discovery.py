@@ -23,7 +23,7 @@ from repro.run import Run
 from repro.scoring.score import Scoring, score_files
 from repro.scoring.score_rows import near_hull_relaxed, passes
 
-COUNT = 120  # samples of each way: a few seconds of relaxation each
+COUNT = 80  # samples of each way: a few seconds of relaxation each
 NOTE = (
     "Samples are every n-th of each way, those that could not be decoded among them. Valid, unique and new as in "
     "docs/scoring.md: two sites at least 0.5 Å apart and a composition that SMACT allows, unlike the samples before, "

@@ -76,7 +76,7 @@ def _sample(command: argparse.ArgumentParser) -> None:
 
 
 def _part(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--count", type=int, default=120, help="samples of each way (default: 120)")
+    command.add_argument("--count", type=int, default=80, help="samples of each way (default: 80)")
     add_calculation_options(command)
 
 

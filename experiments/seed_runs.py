@@ -19,10 +19,11 @@ EVALUATION = "evaluate-properties"
 def seed_run(base: Run, number: int) -> Run:
     """Return the run of the ``number``-th further training: a name and folders of its own, one network a property.
 
-    Its seed follows all those of the run's own networks, of which formation energy may have several.
+    Its seed follows all those of the run's own networks, of which a property may have several.
     """
     own = base.preset.cgcnn_training
-    training = replace(own, members=1, seed_shift=own.seed_shift + number * own.members)
+    shift = own.seed_shift + number * max(own.members, own.transfer_members)
+    training = replace(own, members=1, transfer_members=1, seed_shift=shift)
     name = f"{base.name}-seed_{base.preset.seed + training.seed_shift}"
     return replace(base, preset=replace(base.preset, cgcnn_training=training), name=name, shared=WITHOUT_RELEASED)
 

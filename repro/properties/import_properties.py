@@ -13,8 +13,10 @@ from data_prep.files.atomic import replacing, write_json
 from data_prep.files.json_files import read_json
 from repro import stamps
 from repro.locks import making, reading
-from repro.network_folders import network_names, read_manifest
+from repro.network_folders import read_manifest
 from repro.properties.network_folder import load_property_networks, require_split
+from repro.properties.property_data import load_property_data
+from repro.properties.training_plan import plan
 from repro.run import Run
 from repro.stages import STAGES, identity_of
 from repro.training.fit import BEST, forget_training
@@ -25,7 +27,8 @@ IMPORTED = "imported.json"  # in a network's training folder
 def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -> None:
     """Put the networks of ``properties`` (default: all) in ``weights`` into the run's stage train-cgcnn as trained.
 
-    Raises InputError if they are of another source or split, of other hyperparameters, or are not there.
+    If the run trains more networks of a property than ``weights`` has, these are the first of them. Raises InputError
+    if they are of another source or split, of other hyperparameters, or are not there.
     """
     manifest, networks = read_manifest(weights), load_property_networks(weights)
     require_split(manifest, weights, run, "networks that saw this run's test crystals are not taken")
@@ -34,13 +37,15 @@ def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -
     lacking = [name for name in properties if name not in networks.by_property]
     if lacking:
         raise InputError(f"{weights} has no network of {lacking[0]}; it has {', '.join(networks.by_property)}.")
+    training = run.preset.cgcnn_training
+    tasks, _ = plan(load_property_data(run), training, run.preset.seed + training.seed_shift)
     folder = run.folder("train-cgcnn")
     with reading([run.folder("graphs")]), making(folder):
         stamps.begin(folder, STAGES["train-cgcnn"].config(run), {"graphs": identity_of("graphs", run)})
         (folder / stamps.DONE).unlink(missing_ok=True)  # the stage counts its networks again
         for name in properties or networks.by_property:
-            files = manifest["networks"][name]
-            for one, file in zip(network_names(name, len(files)), files, strict=True):
+            trained = [task.name for task in tasks if task.property == name]
+            for one, file in zip(trained, manifest["networks"][name], strict=False):
                 _take_over(weights / file, manifest["sha256"][file], folder / one)
                 print(f"{one}: taken from {weights / file}")
 

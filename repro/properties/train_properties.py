@@ -4,7 +4,7 @@ Formation energy and energy per atom are learned from scratch; every other prope
 layers of the formation-energy network, first with these frozen, then all layers together.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -14,57 +14,27 @@ import numpy as np
 from data_prep.coordination import all_coordinations
 from data_prep.element_features import element_features
 from data_prep.errors import InputError
-from data_prep.property_labels import FORMATION_ENERGY, PROPERTIES
+from data_prep.property_labels import PROPERTIES
 from models.cgcnn import build_cgcnn, copy_graph_layers, graph_layers, set_target_scale
 from models.table6 import CGCNNParameters
 from repro import stamps
-from repro.network_folders import network_names
 from repro.presets import PropertyTrainingParameters
 from repro.properties.import_properties import imported
 from repro.properties.network_folder import write_property_networks
 from repro.properties.property_data import PropertyData, load_property_data
+from repro.properties.training_plan import Task, plan
 from repro.run import Run
 from repro.training.feeds import GraphFeed, shuffled_batches
 from repro.training.fit import BEST, Budget, compile_model, fit_epochs, load_weights
 
-FROM_SCRATCH = (FORMATION_ENERGY, "energy_per_atom")  # Methods: all others "are trained by transfer-learning"
-FEWEST = {"train": 30, "validation": 2, "test": 2}  # labels below which a property is not trained
 _LOSS = "mean_absolute_error"  # F26
 
 
-@dataclass(frozen=True)
-class Task:
-    """One network to train: its name, property and seed; ``pretrained`` names the one that it starts from."""
-
-    name: str
-    property: str
-    seed: int
-    pretrained: str | None
-
-
-def plan(data: PropertyData, members: int, seed: int) -> tuple[list[Task], dict[str, str]]:
-    """Return the networks to train, in order, and why the other properties have none."""
-    tasks, left_out = [], {}
-    for name in PROPERTIES:
-        counts = {part: len(data.labelled(name, part)) for part in FEWEST}
-        if any(counts[part] < fewest for part, fewest in FEWEST.items()):
-            had = ", ".join(f"{count} to {part}" for part, count in counts.items())
-            left_out[name] = "no labels" if not any(counts.values()) else f"too few labels ({had})"
-        elif name == FORMATION_ENERGY:
-            tasks += [Task(one, name, seed + place, None) for place, one in enumerate(network_names(name, members))]
-        else:
-            from_energy = tasks and tasks[0].property == FORMATION_ENERGY and name not in FROM_SCRATCH
-            pretrained = tasks[0].name if from_energy else None
-            tasks.append(Task(name, name, seed, pretrained))
-    # A property's first network before its others: a training cut short then has all properties.
-    return sorted(tasks, key=lambda task: task.seed), left_out
-
-
 def train_cgcnn(run: Run) -> dict:
-    """Train a network for each property with enough labels, several for formation energy, each in its own folder."""
+    """Train a network for each property with enough labels, or several, each in its own folder."""
     data, parameters, folder = load_property_data(run), run.preset.cgcnn, run.folder("train-cgcnn")
     training = run.preset.cgcnn_training
-    tasks, left_out = plan(data, training.members, run.preset.seed + training.seed_shift)
+    tasks, left_out = plan(data, training, run.preset.seed + training.seed_shift)
     for name, why in left_out.items():
         print(f"{PROPERTIES[name].title}: not trained, {why} in {run.source}.")
     if not tasks:

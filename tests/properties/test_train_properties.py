@@ -16,11 +16,12 @@ from models.cgcnn import graph_layers
 from repro.__main__ import main
 from repro.network_folders import read_manifest
 from repro.presets import SMOKE
-from repro.properties import publish_properties, train_properties
+from repro.properties import publish_properties, train_properties, training_plan
 from repro.properties.network_folder import load_property_networks
 from repro.properties.networks import predict
 from repro.properties.property_data import load_property_data
-from repro.properties.train_properties import load_network, plan, trained_networks
+from repro.properties.train_properties import load_network, trained_networks
+from repro.properties.training_plan import plan
 from repro.training.fit import BEST
 from tests.support.exit_code import exit_code
 from tests.support.made_up_crystals import made_up_crystals
@@ -128,7 +129,7 @@ def test_the_targets_are_scaled_by_the_training_labels_of_their_own(finished, ne
 def test_the_plan_says_why_a_property_has_no_network(finished):
     data = load_property_data(RUN)
     assert [(data.parts == part).sum() for part in ("train", "validation", "test")] == [46, 4, 10]
-    tasks, left_out = plan(data, members=2, seed=7)
+    tasks, left_out = plan(data, SMOKE.cgcnn_training, seed=7)
     assert [(task.name, task.seed, task.pretrained) for task in tasks] == [
         (ENERGY[0], 7, None), *((name, 7, ENERGY[0]) for name in TRANSFERRED), (ENERGY[1], 8, None)
     ]  # fmt: skip
@@ -139,9 +140,22 @@ def test_the_plan_says_why_a_property_has_no_network(finished):
         "shear_modulus": "too few labels ({} to train, {} to validation, {} to test)".format(*few),
         "poisson_ratio": "no labels",
     }
-    single, _ = plan(data, members=1, seed=0)
+    single, _ = plan(data, replace(SMOKE.cgcnn_training, members=1), seed=0)
     assert [task.name for task in single] == ["formation_energy_per_atom", *TRANSFERRED]
     assert single[1].pretrained == "formation_energy_per_atom"
+
+
+def test_a_property_of_few_labels_has_several_networks_if_asked_for(finished, monkeypatch):
+    data = load_property_data(RUN)
+    several = replace(SMOKE.cgcnn_training, members=1, transfer_members=2)
+    tasks, _ = plan(data, several, seed=7)
+    assert [(task.name, task.seed, task.pretrained) for task in tasks] == [
+        ("formation_energy_per_atom", 7, None),
+        *((f"{name}-1", 7, "formation_energy_per_atom") for name in TRANSFERRED),
+        *((f"{name}-2", 8, "formation_energy_per_atom") for name in TRANSFERRED),
+    ]
+    monkeypatch.setattr(training_plan, "FEW", 0)
+    assert [task.name for task in plan(data, several, seed=7)[0]] == ["formation_energy_per_atom", *TRANSFERRED]
 
 
 def test_a_second_call_says_what_is_not_trained_and_that_it_is_up_to_date(finished, capsys):
