@@ -10,6 +10,7 @@ from data_prep.errors import InputError
 from data_prep.source_names import BASES
 from repro.locks import reading
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
+from repro.relaxation.calculation_options import add_relaxation, relaxation_of
 from repro.run_options import add_stage_options, run_of
 from repro.stages import earlier_stages, identity_of, run_stage
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 COUNT = 100  # candidates that are listed if no number is asked for
 _OF_A_SEARCH = (
     "formation_energy", "count", "samples", "known", "distance", "spread", "random_from", "seed", "elements", "out",
-    "weights", "property_weights", "relax", "same_stoichiometry", "charge_balanced", "novel", "energy_window", "unique",
+    "weights", "property_weights", "relax", "potential", "same_stoichiometry", "charge_balanced", "novel",
+    "energy_window", "unique",
 )  # fmt: skip
 
 
@@ -60,7 +62,7 @@ def generate_options(command: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of property networks, such as weights/cgcnn (default: weights/cgcnn-improved, or the run's own)",
     )
-    command.add_argument("--relax", action="store_true", help="relax the listed candidates with CHGNet as well")
+    add_relaxation(command, "the listed candidates")
     wanted = command.add_argument_group("filters", "list only candidates that are valid and ..")
     wanted.add_argument("--same-stoichiometry", action="store_true", help="have the base's stoichiometry")
     wanted.add_argument("--charge-balanced", action="store_true", help="have oxidation states that add up to zero")
@@ -109,10 +111,12 @@ def _symbols(elements: str | None) -> tuple[str, ...]:
 
 def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
     """Sample what is asked for, with the published networks or, if the options name a run, with its own."""
+    relaxation = relaxation_of(options)
+    calculator = relaxation.calculator() if relaxation else None  # raises before the sampling
     generation = import_module("repro.generation.generate")
     if not (options.preset or options.run):
         weights, ranking = options.weights or GENERATOR, options.property_weights or PROPERTY_NETWORKS
-        generation.generate_published(request, weights, ranking, options.source or BASES, options.out, options.relax)
+        generation.generate_published(request, weights, ranking, options.source or BASES, options.out, calculator)
         return
     run = run_of(options)
     if options.seed is None:
@@ -121,4 +125,4 @@ def _generate_wanted(options: argparse.Namespace, request: "Request") -> None:
     with reading([run.folder(name) for name in needed]):
         for name in needed:
             identity_of(name, run)  # refuses one that is missing or stale
-        generation.generate_of_run(request, run, options.property_weights, options.out, options.relax)
+        generation.generate_of_run(request, run, options.property_weights, options.out, calculator)

@@ -9,7 +9,7 @@ from pathlib import Path
 from data_prep.embedded import TABLE as EMBEDDED
 from data_prep.errors import InputError
 from data_prep.files.atomic import remove_unfinished
-from data_prep.files.checksum import file_sha256, files_sha256
+from data_prep.files.checksum import file_sha256, files_sha256, remembered_sha256
 from repro import stamps
 from repro.backend import start_backend
 from repro.locks import making, reading
@@ -61,7 +61,7 @@ def _source_identity(source: str) -> str:
     """A source file or folder counts by its content, a service by its name."""
     path = EMBEDDED if source == "embedded" else Path(source)
     if path.is_file():
-        return file_sha256(path)
+        return remembered_sha256(path)
     if path.is_dir():
         from data_prep.sources.frames import visible_files  # with pymatgen, which other sources do without here
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data_prep.source_names import BASES
 from repro.network_folders import GENERATOR, PROPERTY_NETWORKS
-from repro.relaxation.calculation_options import CalculationOptions, add_options, chosen_options
+from repro.relaxation.calculation_options import add_options, add_relaxation, chosen_options, relaxation_of
 
 _STRUCTURES = "files, folders or zip archives: CIF, POSCAR, extended XYZ, tables, JSON, ASE databases"
 
@@ -77,7 +77,7 @@ def score_options(command: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="known crystals to compare with: a source, a table or a folder, with energies or without (default: bases)",
     )
-    command.add_argument("--relax", action="store_true", help="relax the valid structures with CHGNet as well")
+    add_relaxation(command, "the valid structures")
     command.add_argument("--out", type=Path, help="folder of the scores (default: scores-NAME of the first PATH)")
     command.add_argument("--weights", type=Path, help="folder of property networks (default: weights/cgcnn-improved)")
     command.add_argument("--hull", type=Path, help="folder of a hull's table (default: the one of the project)")
@@ -90,7 +90,7 @@ def score(options: argparse.Namespace) -> None:
         options.reference,
         options.weights or PROPERTY_NETWORKS,
         options.hull or data.FOLDER,
-        CalculationOptions() if options.relax else None,
+        relaxation_of(options),
     )
     scores, out = scoring.score_files(options.paths, settings, options.out)
     print(import_module("experiments.reporting.score_page").write_page(scores, out))

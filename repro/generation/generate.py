@@ -1,9 +1,12 @@
 """New crystals: the stage ``generate``, and what ``python -m repro generate`` writes when a user asks for samples."""
 
+from __future__ import annotations
+
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_prep.files.atomic import write_json
 from data_prep.structures.cif import structure_of
@@ -23,6 +26,9 @@ from repro.run import Run
 from repro.stages import PARTS
 from repro.training.dataset import load_dataset
 
+if TYPE_CHECKING:
+    from repro.relaxation.calculator import Calculator
+
 
 def generate(run: Run) -> dict:
     """Sample the pipeline's targets with the networks of a run, and write every sample, decoded or not."""
@@ -36,27 +42,44 @@ def generate(run: Run) -> dict:
 
 
 def generate_published(
-    request: Request, weights: Path, property_weights: Path, source: str, out: Path | None = None, relax: bool = False
+    request: Request,
+    weights: Path,
+    property_weights: Path,
+    source: str,
+    out: Path | None = None,
+    calculator: Calculator | None = None,
 ) -> None:
-    """Sample what a user asks for with published networks; a base is a crystal of ``source`` or a file."""
+    """Sample what a user asks for with published networks; a base is a crystal of ``source`` or a file.
+
+    A ``calculator`` relaxes what is listed.
+    """
     crystals = base_crystals(source) if request.base and not is_file(request.base) else []
     generator = load_generator(weights, property_weights)
     targets = requested_targets(generator, request, crystals)
-    _write_wanted(generator, targets, request, out or Path(f"generated-{targets[0].name}"), relax)
+    _write_wanted(generator, targets, request, out or Path(f"generated-{targets[0].name}"), calculator)
 
 
 def generate_of_run(
-    request: Request, run: Run, property_weights: Path | None, out: Path | None = None, relax: bool = False
+    request: Request,
+    run: Run,
+    property_weights: Path | None,
+    out: Path | None = None,
+    calculator: Calculator | None = None,
 ) -> None:
-    """Sample what a user asks for with the networks of a finished run; a base is one of its crystals or a file."""
+    """Sample what a user asks for with the networks of a finished run; a base is one of its crystals or a file.
+
+    A ``calculator`` relaxes what is listed.
+    """
     crystals = load_dataset(run).crystals
     generator = load_generator(run.folder("generator"), property_weights or run.property_networks, crystals)
     targets = requested_targets(generator, request, crystals)
-    _write_wanted(generator, targets, request, out or run.results / f"generate-{targets[0].name}", relax)
+    _write_wanted(generator, targets, request, out or run.results / f"generate-{targets[0].name}", calculator)
 
 
-def _write_wanted(generator: Generator, targets: Sequence[Target], request: Request, out: Path, relax: bool) -> None:
-    """Write the candidates that pass the request's filters; relax them too if wanted."""
+def _write_wanted(
+    generator: Generator, targets: Sequence[Target], request: Request, out: Path, calculator: Calculator | None
+) -> None:
+    """Write the candidates that pass the request's filters; relax them too if there is a calculator."""
     most = " at most" if request.count else ""
     for target in targets:
         print(f"{target.name}: {target.count} samples{most}, {generator.describe_condition(target.condition)}")
@@ -67,8 +90,8 @@ def _write_wanted(generator: Generator, targets: Sequence[Target], request: Requ
             f"Only {len(listed)} of {request.count} were found in {funnel.samples:,} samples: these are kept. "
             "Try another seed, a larger --distance, or fewer filters."
         )
-    if relax:
-        relax_generated({one.id: structure_of(one.cif, primitive=True) for one in listed}, out)
+    if calculator:
+        relax_generated({one.id: structure_of(one.cif, primitive=True) for one in listed}, calculator, out)
 
 
 def write_candidates(

@@ -81,7 +81,7 @@ def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
     """Add the options of method, pool and store to a command; ``d2`` is the command's default."""
     usual = "with" if d2 else "without"
     group = parser.add_argument_group("calculations")
-    group.add_argument("--potential", choices=POTENTIALS, help="the neural network potential (default: chgnet)")
+    _add_potential(group)
     group.add_argument("--dft", action="store_true", help="Quantum ESPRESSO instead of a potential; needs --pseudo-dir")
     group.add_argument("--pseudo-dir", type=Path, metavar="FOLDER", help="your UPF pseudopotentials, one per element")
     group.add_argument("--cutoff", type=float, metavar="RY", help="for pseudopotentials without a known cutoff")
@@ -97,6 +97,26 @@ def add_options(parser: argparse.ArgumentParser, d2: bool = True) -> None:
     group.add_argument("--workers", type=int, help="jobs at a time (default: one per core; 0: in this process)")
     group.add_argument("--parsl", type=Path, metavar="FILE", help="Parsl configuration, e.g. for a cluster")
     group.add_argument("--store", type=Path, default=STORE, help=f"finished calculations (default: {STORE})")
+
+
+def add_relaxation(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--relax`` and ``--potential`` to a command that can relax ``what`` (plural) beside its other work."""
+    parser.add_argument("--relax", action="store_true", help=f"relax {what} as well")
+    _add_potential(parser)
+
+
+def _add_potential(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument("--potential", choices=POTENTIALS, help="relax with this network potential (default: chgnet)")
+
+
+def relaxation_of(parsed: argparse.Namespace) -> CalculationOptions | None:
+    """Return how a command with ``add_relaxation`` relaxes, None if it does not.
+
+    Raises InputError for a potential without ``--relax``.
+    """
+    if parsed.potential and not parsed.relax:
+        raise InputError(f"--potential {parsed.potential} is for relaxing: add --relax, or leave it out.")
+    return CalculationOptions(potential=parsed.potential) if parsed.relax else None
 
 
 def chosen_options(parsed: argparse.Namespace) -> CalculationOptions:

@@ -65,12 +65,12 @@ def distinct_names(ids: Sequence[str]) -> list[str]:
     return names
 
 
-def relax_generated(structures: Mapping[str, Structure], out: Path) -> list[dict]:
-    """Relax generated candidates by their ids with CHGNet into ``out``, as the command does."""
+def relax_generated(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
+    """Relax generated candidates by their ids into ``out``, as the command does."""
     if not structures:
         print("No candidate is left to relax.")
         return []
-    return relax_structures(structures, CalculationOptions().calculator(), out)
+    return relax_structures(structures, calculator, out)
 
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:

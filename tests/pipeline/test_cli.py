@@ -124,7 +124,7 @@ def test_a_run_is_announced(workplace, capsys):
 @pytest.mark.parametrize(
     "option",
     [["--count", "3"], ["--seed", "1"], ["--formation-energy", "-1"], ["--out", "here"], ["--elements", "Na,Cl"],
-     ["--relax"], ["--unique"], ["--energy-window", "-2", "0"]],
+     ["--relax"], ["--potential", "sevennet"], ["--unique"], ["--energy-window", "-2", "0"]],
 )  # fmt: skip
 def test_options_of_samples_need_a_base_or_random(workplace, capsys, option):
     assert run("generate", *option) == 2

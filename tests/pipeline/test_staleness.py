@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.errors import InputError
+from data_prep.files import checksum
 from data_prep.files.atomic import write_json, write_text
 from experiments.stored import identity_of_networks
 from repro import stamps
@@ -158,6 +159,24 @@ def test_an_edited_folder_of_structures_makes_what_reads_it_stale(finished):
         finished_stages(run)
     Path("mine/more/kcl.cif").rename("mine/kcl.cif")
     assert stale(run).keys() == {"data", "graphs"}
+
+
+def test_all_stages_of_one_command_read_a_folder_of_structures_once(finished, monkeypatch):
+    read = []
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return of_file(path)
+
+    of_file = checksum.file_sha256
+    monkeypatch.setattr(checksum, "file_sha256", counted)
+    for name in ("nacl.cif", "kcl.cif"):
+        write_text(Path("mine") / name, f"{name} 5.64")
+    run = replace(finished(LAPTOP), source="mine", name="of-folder")
+    finished_stages(run)
+    assert stale(run) == {} and sorted(read) == ["kcl.cif", "nacl.cif"]
+    write_text(Path("mine/nacl.cif"), "nacl.cif 5.65")
+    assert stale(run).keys() == {"data", "graphs"} and read[2:] == ["nacl.cif"]
 
 
 def test_files_beside_the_released_ones_do_not_matter(finished):

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from data_prep.errors import InputError
+from repro.__main__ import main
 from repro.relaxation.calculation_options import STORE, add_options, calculator_of
 from repro.relaxation.calculator import Calculator
 from repro.relaxation.espresso import Dft
 from repro.relaxation.potentials import POTENTIALS
 from repro.relaxation.surrogate import Surrogate
+from tests.support.exit_code import exit_code
 
 
 def chosen(*arguments: str, d2: bool = True) -> Calculator:
@@ -93,3 +95,35 @@ def test_a_number_that_nothing_can_be_calculated_with_is_refused(dft, given):
 def test_workers_beside_a_configuration_of_parsl_are_refused(with_potentials):
     with pytest.raises(InputError, match="cluster.py says how many jobs"):
         chosen("--workers", "4", "--parsl", "cluster.py")
+
+
+RELAXING = pytest.mark.parametrize(
+    "command", [["score", "."], ["generate", "--base", "NiAl"]], ids=["score", "generate"]
+)
+
+
+@RELAXING
+def test_a_command_that_also_relaxes_takes_the_potential_asked_for(monkeypatch, tmp_path, capsys, command):
+    """It is loaded first: one that is not installed costs no other work."""
+    monkeypatch.chdir(tmp_path)
+
+    def missing():
+        raise InputError("no SevenNet: run 'make sevennet' once.")
+
+    monkeypatch.setitem(POTENTIALS, "sevennet", replace(POTENTIALS["sevennet"], versions=missing))
+    monkeypatch.setitem(POTENTIALS, "chgnet", replace(POTENTIALS["chgnet"], versions=None))
+    assert exit_code(main, [*command, "--relax", "--potential", "sevennet"]) == 2
+    assert capsys.readouterr().err.strip().endswith("no SevenNet: run 'make sevennet' once.")
+    assert not list(tmp_path.iterdir())
+
+
+@RELAXING
+def test_a_potential_needs_a_relaxation_and_has_a_known_name(monkeypatch, tmp_path, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(main, [*command, "--potential", "sevennet"]) == 2
+    assert "--potential sevennet is for relaxing: add --relax, or leave it out." in capsys.readouterr().err
+    assert exit_code(main, [*command, "--relax", "--potential", "mace"]) == 2
+    assert "invalid choice: 'mace'" in capsys.readouterr().err
+    assert exit_code(main, [*command, "--relax", "--dft"]) == 2
+    assert "unrecognized arguments: --dft" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -80,11 +80,10 @@ def test_two_structures_of_one_name_are_both_relaxed(tmp_path, capsys):
     assert "b_c: listed as b_c-2, because b_c is the name of another structure" in capsys.readouterr().err
 
 
-def test_generated_candidates_are_relaxed_by_their_ids_with_the_usual_calculator(tmp_path, capsys, monkeypatch):
+def test_generated_candidates_are_relaxed_by_their_ids(tmp_path, capsys):
     calculator = calculators.Calculator(Emt(), Store(tmp_path / "store"), workers=0)
-    monkeypatch.setattr("repro.relaxation.relax_files.CalculationOptions", lambda: with_calculator(calculator))
-    (row,) = relax_generated({"made-00001": b2("Al", "Ni", 2.95)}, tmp_path / "out")
+    (row,) = relax_generated({"made-00001": b2("Al", "Ni", 2.95)}, calculator, tmp_path / "out")
     assert (row["id"], row["status"]) == ("made-00001", CONVERGED)
     assert (tmp_path / "out" / "relaxed" / "made-00001.cif").exists()
-    assert relax_generated({}, tmp_path / "none") == [] and not (tmp_path / "none").exists()
+    assert relax_generated({}, calculator, tmp_path / "none") == [] and not (tmp_path / "none").exists()
     assert "No candidate is left to relax." in capsys.readouterr().out
