@@ -118,7 +118,7 @@ def test_markdown_shows_intervals_units_and_what_was_not_measured(results):
     table1.render(table1.compute(measured_properties()), results / "table1")
     text = (results / "table1.md").read_text()
     energy = markdown_cells(text, "formation energy")
-    assert energy["95 %"] == "0.045–0.055"
+    assert energy["95 %"] == "0.045–0.055" and energy["mean of several"] == "0.0450 (2)"
     assert energy["unit"] == "eV/atom" and (energy["released, alone"], energy["released, 256"]) == ("0.310", "0.110")
     index = markdown_cells(text, "refractive index")
     assert index["unit"] == "–" and index["released, alone"] == "–" and index["test"] == "8"
