@@ -81,10 +81,10 @@ def as_neighbours(rows: list[dict]) -> list[dict]:
     return [row | way | {"id": f"near-{row['id']}"} for row in rows]
 
 
-@pytest.fixture
-def both_ways(tmp_path):
+@pytest.fixture(scope="module")
+def both_ways(tmp_path_factory):
     rows = made_up_generation.samples() + as_neighbours(around_srtio3()[1:] + thirteen_perovskites())
-    return made_up_generation.generation(tmp_path / "both", rows)
+    return made_up_generation.generation(tmp_path_factory.mktemp("both"), rows)
 
 
 def test_at_most_ten_of_a_base_are_selected(tmp_path):
