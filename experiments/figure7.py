@@ -30,8 +30,8 @@ def from_run(run: Run) -> dict:
 def compute(generation: Generation) -> dict:
     """Return up to two generated crystals of each family, with their structures and facts.
 
-    Those that passed the filters of Table 2 come first, then formulas that are not in the training part, then the
-    lowest predicted formation energy (eV/atom).
+    Those of the paper's way of sampling that passed the filters of Table 2 come first, then formulas that are not in
+    the training part, then the lowest predicted formation energy (eV/atom).
     """
     left = survivors(generation)
     crystals = []
@@ -66,8 +66,8 @@ def caption(figure: dict) -> str:
     printed = ", ".join(figure["paper"].values())
     return (
         f"Generated crystals, families by stoichiometry ({named}), not relaxed; {filtered} of {len(figure['crystals'])}"
-        " passed the filters of Table 2. Each panel gives the space group, the predicted formation energy, and whether "
-        f"the training part has the formula. The paper shows {printed}."
+        " are of the paper's way of sampling and passed the filters of Table 2. Each panel gives the space group, the "
+        f"predicted formation energy, and whether the training part has the formula. The paper shows {printed}."
     )
 
 

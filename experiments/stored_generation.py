@@ -15,6 +15,8 @@ from experiments.stored import CANDIDATES
 from repro.generation.candidates import parse_row
 from repro.training.dataset import Dataset, read_dataset
 
+NOISE, NEIGHBOURS = "noise", "neighbours"  # of sampling around a base, as the column ``sampling`` has them
+WAYS = {NOISE: "the paper's way", NEIGHBOURS: "neighbours"}  # their names in tables
 REQUIRED = ("id", "target", "base", "condition", "formula", "valid", "formation_energy_per_atom", "sampling", "file")
 
 
@@ -38,12 +40,18 @@ class Generation:
     @property
     def around(self) -> list[dict]:
         """The samples around a base compound, the paper's way."""
-        return [row for row in self.rows if row["base"] and row["sampling"] != "neighbours"]
+        return [row for row in self.rows if row["base"] and row["sampling"] != NEIGHBOURS]
 
     @property
     def neighbours(self) -> list[dict]:
         """The samples around crystals like a base, of elements near to its own (F46)."""
-        return [row for row in self.rows if row["sampling"] == "neighbours"]
+        return [row for row in self.rows if row["sampling"] == NEIGHBOURS]
+
+    @property
+    def by_way(self) -> dict[str, list[dict]]:
+        """The samples around bases by their way of sampling, in the order of ``WAYS``; only ways that have any."""
+        found = {NOISE: self.around, NEIGHBOURS: self.neighbours}
+        return {way: rows for way, rows in found.items() if rows}
 
     @property
     def random(self) -> list[dict]:

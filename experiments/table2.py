@@ -1,4 +1,8 @@
-"""Table 2: samples around base compounds through the paper's six filters, and the candidates left (Table S1)."""
+"""Table 2: samples around base compounds through the paper's six filters, and the candidates left (Table S1).
+
+Two ways of sampling go through the same filters and the same rule of selection, each by itself: the paper's, N(z, .5)
+around a base's latent, and ours, its neighbours (F46). Only the paper's way can be compared with the paper's numbers.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,7 +17,7 @@ from data_prep.property_labels import FORMATION_ENERGY
 from experiments.means import mean_of
 from experiments.paper import TABLE2, TEXT
 from experiments.stored import of_generation
-from experiments.stored_generation import Generation
+from experiments.stored_generation import NEIGHBOURS, NOISE, WAYS, Generation
 from experiments.tables import markdown, mean_cell, shown, write_table
 from repro.run import Run
 
@@ -23,12 +27,14 @@ NOTE = (
     "Mean number of samples per base compound that are left after each step, with the 95 % bootstrap interval of the "
     "mean over the bases, and in % of the samples drawn. Distances: all sites more than 0.5 Å apart. Formula: the "
     "base's stoichiometry. Not in the training set: by reduced formula. Formation energy: predicted by our CGCNN, "
-    "against the base's label. Of equal compositions the one of lowest energy stays. Selected: without actinides, and "
-    f"of each base the {TEXT['closest_kept'].value} closest to it in energy. Neighbours: not the paper's samples but "
-    "ours, crystals like the base with elements near to its own."
+    "against the base's label. Of equal compositions the one of lowest energy stays. The paper's way of sampling is "
+    f"N(z, {TEXT['spread'].value:g}) around the base's latent z: so are our first column and those of the families. "
+    "Neighbours are our own way: crystals like the base with elements near to its own. Selected for Table 3: without "
+    f"actinides, and of each base and way the {TEXT['closest_kept'].value} closest to the base in energy. The paper's "
+    f"{TEXT['dft_candidates'].value} are of its own way."
 )
 _COLUMNS = (
-    "id", "base", "family", "formula", FORMATION_ENERGY, "base_energy", "difference", "spacegroup",
+    "id", "base", "family", "sampling", "formula", FORMATION_ENERGY, "base_energy", "difference", "spacegroup",
     "n_sites", "a", "b", "c", "angle", "min_distance", "actinide", "selected", "file",
 )  # fmt: skip
 
@@ -39,33 +45,30 @@ def from_run(run: Run) -> dict:
 
 
 def compute(generation: Generation) -> dict:
-    """Return the counts of each base, their means over all bases and by family, and the candidates left.
+    """Return the counts of each base, their means over the bases, and the candidates left, by way of sampling.
 
-    ``candidates`` carry the predicted and the base's formation energy in eV/atom, their relative ``difference``,
-    and ``file``, relative to the results folder. Raises InputError without samples around bases.
+    ``groups`` are ``all`` and the families of the paper's way, and ``neighbours``. ``candidates`` of both ways, the
+    paper's first, carry their way ``sampling``, the predicted and the base's formation energy in eV/atom, their
+    relative ``difference``, and ``file``, relative to the results folder; ``selected`` counts them by way. Raises
+    InputError without samples of the paper's way.
     """
     if not generation.around:
         raise InputError(f"{generation.results} has no sample around a base: run the stage 'generate' first.")
-    bases, left = [], []
-    for base, rows in _by_base(generation, generation.around):
-        kept = filtered(rows, base)
-        undecodable = sum(not row["formula"] for row in rows)
-        counts = {step: len(part) for step, part in kept.items()}
-        bases.append(
-            {"base": base.formula, "id": base.id, "family": base.family}
-            | {FORMATION_ENERGY: base.formation_energy_per_atom, "undecodable": undecodable, "counts": counts}
-        )
-        left += _candidates(kept[STEPS[-1]], base)
-    groups = {"all": bases} | {family: [base for base in bases if base["family"] == family] for family in FAMILIES}
-    groups["neighbours"] = [
-        {"counts": {step: len(part) for step, part in filtered(rows, base).items()}}
-        for base, rows in _by_base(generation, generation.neighbours)
-    ]
+    bases: dict[str, list[dict]] = {way: [] for way in generation.by_way}
+    left: dict[str, list[dict]] = {way: [] for way in generation.by_way}
+    for way, samples in generation.by_way.items():
+        for base, rows in _by_base(generation, samples):
+            kept = filtered(rows, base)
+            bases[way].append(_counted(base, rows, kept) | {"sampling": way})
+            left[way] += _candidates(kept[STEPS[-1]], base, way)
+    papers = bases[NOISE]
+    groups = {"all": papers} | {family: [base for base in papers if base["family"] == family] for family in FAMILIES}
+    groups[NEIGHBOURS] = bases.get(NEIGHBOURS, [])
     return {
-        "bases": bases,
+        "bases": [base for found in bases.values() for base in found],
         "groups": {name: _group(members) for name, members in groups.items() if members},
-        "candidates": left,
-        "selected": sum(row["selected"] for row in left),
+        "candidates": [row for rows in left.values() for row in rows],
+        "selected": {way: sum(row["selected"] for row in rows) for way, rows in left.items()},
         "paper": {"steps": [asdict(row) for row in TABLE2], "selected": TEXT["dft_candidates"].value},
         "note": NOTE,
     }
@@ -82,6 +85,16 @@ def _by_base(generation: Generation, samples: Sequence[dict]) -> list[tuple[Crys
             f"The base {unknown[0]} of {generation.results} is no crystal of this run: run the stage 'generate' again."
         )
     return [(generation.bases[target], rows) for target, rows in sorted(targets.items())]
+
+
+def _counted(base: Crystal, rows: Sequence[dict], kept: dict[str, list[dict]]) -> dict:
+    """Return what is stored of a base: which one it is, and how many samples around it are left after each step."""
+    counts = {step: len(part) for step, part in kept.items()}
+    return {"base": base.formula, "id": base.id, "family": base.family} | {
+        FORMATION_ENERGY: base.formation_energy_per_atom,
+        "undecodable": sum(not row["formula"] for row in rows),
+        "counts": counts,
+    }
 
 
 def filtered(rows: Sequence[dict], base: Crystal) -> dict[str, list[dict]]:
@@ -108,19 +121,22 @@ def near(row: dict, energy: float) -> bool:
 
 
 def survivors(generation: Generation) -> set[str]:
-    """Return the ids of the samples that pass all six steps."""
+    """Return the ids of the samples of the paper's way that pass all six steps.
+
+    Neighbours are not among them: Table 4 and Figure 7 set the survivors beside the paper's, which are of its way.
+    """
     kept = (filtered(rows, base) for base, rows in _by_base(generation, generation.around))
     return {row["id"] for steps in kept for row in steps[STEPS[-1]]}
 
 
-def _candidates(rows: Sequence[dict], base: Crystal) -> list[dict]:
-    """Return the candidates of one base, the closest to it in energy first (Ab Initio Validation; Table S1)."""
+def _candidates(rows: Sequence[dict], base: Crystal, way: str) -> list[dict]:
+    """Return the candidates of one base and way, the closest in energy first (Ab Initio Validation; Table S1)."""
     energy, found = base.formation_energy_per_atom, []
     for row in rows:
         actinide = any(element.is_actinoid for element in Composition(row["formula"]).elements)
         difference = (row[FORMATION_ENERGY] - energy) / abs(energy) if energy else 0.0
         more = {"family": base.family, "base_energy": energy, "difference": difference, "actinide": actinide}
-        found.append(row | more)
+        found.append(row | more | {"sampling": way})
     found.sort(key=lambda row: (abs(row["difference"]), row["id"]))
     allowed = [row["id"] for row in found if not row["actinide"]][: int(TEXT["closest_kept"].value)]
     return [{name: row.get(name) for name in _COLUMNS} | {"selected": row["id"] in allowed} for row in found]
@@ -138,9 +154,9 @@ def _group(bases: Sequence[dict]) -> dict:
 
 
 def header(table: dict) -> list[str]:
-    """Return the heads of the columns: step, the paper's two, ours of all bases and of each family."""
+    """Return the heads of the columns: step, the paper's two, ours of its way, by family, and the neighbours."""
     groups = (
-        f"{'ours' if name == 'all' else name}, {group['bases']} base{'s' * (group['bases'] > 1)}"
+        f"{'ours, ' + WAYS[NOISE] if name == 'all' else name}, {group['bases']} base{'s' * (group['bases'] > 1)}"
         for name, group in table["groups"].items()
     )
     ours = [text for group in groups for text in (group, "%")]
@@ -160,13 +176,29 @@ def cells(table: dict) -> list[list[str]]:
 
 
 def summary(table: dict) -> str:
-    """Return in one sentence how many candidates are left, beside the paper's."""
-    left, group = table["candidates"], table["groups"]["all"]
-    distinct = len({row["formula"] for row in left})
+    """Return in one sentence for each way of sampling how many candidates are left, beside the paper's."""
+    return " ".join(_left(table, way, selected) for way, selected in selected_by_way(table).items())
+
+
+def _left(table: dict, way: str, selected: int) -> str:
+    rows, group = candidates_of(table, way), table["groups"]["all" if way == NOISE else way]
+    formulas = len({row["formula"] for row in rows})
+    beside = f"paper: {table['paper']['selected']}" if way == NOISE else "our way of sampling, the paper has none"
     return (
-        f"{len(left)} candidates of {distinct} formulas are left, around {group['bases_with_candidates']} of "
-        f"{group['bases']} bases; {table['selected']} of them are selected (paper: {table['paper']['selected']})."
+        f"{WAYS[way].capitalize()}: {len(rows)} candidates of {formulas} formulas are left, around "
+        f"{group['bases_with_candidates']} of {group['bases']} bases; {selected} of them are selected ({beside})."
     )
+
+
+def selected_by_way(table: dict) -> dict[str, int]:
+    """Return how many candidates are selected of each way; a table of an earlier version had only the paper's."""
+    selected = table["selected"]
+    return selected if isinstance(selected, dict) else {NOISE: selected}
+
+
+def candidates_of(table: dict, way: str) -> list[dict]:
+    """Return the candidates of one way of sampling; those of a table of an earlier version are of the paper's."""
+    return [row for row in table["candidates"] if row.get("sampling", NOISE) == way]
 
 
 def render(table: dict, path: Path) -> list[Path]:

@@ -1,4 +1,7 @@
-"""Table 3: the candidates of Table 2 relaxed, by Quantum ESPRESSO or by its fast surrogate, and each one (Table S1)."""
+"""Table 3: the candidates of Table 2 relaxed, by Quantum ESPRESSO or by its fast surrogate, and each one (Table S1).
+
+Candidates of both ways of sampling are relaxed; the table has a row of each way by itself.
+"""
 
 import csv
 from collections import Counter
@@ -17,6 +20,7 @@ from data_prep.structures.cif import structure_of
 from experiments.means import mean_of
 from experiments.paper import TABLE3, TEXT
 from experiments.stored import identity_of_generation, read_stored
+from experiments.stored_generation import NOISE, WAYS
 from experiments.surrogate_error import stored_at
 from experiments.tables import markdown, mean_cell, shown, write_table
 from repro.relaxation import relaxation_changes as changes
@@ -36,11 +40,13 @@ NOTE = (
     "the mean cell length, the text's definition; in % of each distance beside it. |ΔEf|: formation energy predicted "
     "by our CGCNN for the generated crystal against that calculated for the relaxed one, from elements relaxed in the "
     "same way. |Δcell|: change of a, b and c. Relaxing keeps the symmetry that a crystal starts with. The paper's "
-    "cells did not change at all; ours are free to."
+    "cells did not change at all; ours are free to. The rows of the types and of all have the candidates of both ways "
+    "of sampling (Table 2). The last two rows have each way by itself: the paper's way, which all of the paper's "
+    "candidates are of, and neighbours, which is ours."
 )
-_FROM_TABLE2 = ("base", "family", "spacegroup", "n_sites", "min_distance", "base_energy")
+_FROM_TABLE2 = ("base", "family", "sampling", "spacegroup", "n_sites", "min_distance", "base_energy")
 COLUMNS = (
-    "id", "base", "family", "formula", "spacegroup", "n_sites", "min_distance", "base_energy", "predicted",
+    "id", "base", "family", "sampling", "formula", "spacegroup", "n_sites", "min_distance", "base_energy", "predicted",
     "formation_energy", "formation_energy_difference", *(name for name in changes.COLUMNS if name not in
     ("id", "formula", "formation_energy")),
 )  # fmt: skip
@@ -61,13 +67,16 @@ def from_run(run: Run, make_calculator: Callable[[], Calculator]) -> dict:
 def selected(results: Path) -> tuple[list[dict], dict[str, Structure]]:
     """Return the selected candidates of Table 2 and their crystals by id.
 
-    Raises InputError without Table 2, and if Table 2 is of an earlier generation.
+    Raises InputError without Table 2, and if Table 2 is of an earlier generation or selects no neighbours.
     """
     path = results / "table2_candidates.csv"
     if not path.exists():
         raise InputError(f"{path} is not there: run 'make table2' first.")
-    if read_stored(results / "table2.json").get("identity") != identity_of_generation(results):
+    table = read_stored(results / "table2.json")
+    if table.get("identity") != identity_of_generation(results):
         raise InputError(f"{path} is of an earlier generation: run 'make table2' again.")
+    if not isinstance(table.get("selected"), dict):
+        raise InputError(f"{path} is of an earlier version, which selected no neighbours: run 'make table2' again.")
     with open(path, newline="", encoding="utf-8") as file:
         candidates = [row for row in csv.DictReader(file) if row["selected"] == "True"]
     structures = {}
@@ -93,7 +102,7 @@ def surrogate_error(results: Path, potential: str) -> dict | None:
 
 
 def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], calculator: Calculator) -> dict:
-    """Relax the candidates and return the table: ``groups`` of all and by family, ``candidates``, ``elements``.
+    """Relax the candidates and return the table: ``groups`` by family and way, ``candidates``, ``elements``.
 
     Each candidate has its predicted and calculated formation energy (eV/atom), status and ``changes.changes``.
     """
@@ -102,9 +111,10 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
     for row in candidates:
         add_prediction(found[row["id"]], row)
     surrogate = not isinstance(calculator.method, Dft)
-    groups = {"all": list(found.values())} | {family: [] for family in FAMILIES}
+    groups = {"all": list(found.values())} | {name: [] for name in (*FAMILIES, *WAYS)}
     for row in found.values():
-        groups.setdefault(row["family"], []).append(row)
+        for name in (row["family"], row["sampling"]):
+            groups.setdefault(name, []).append(row)
     first = next((record["method"] for record in records.values() if "method" in record), {})
     return {
         "method": calculator.method.title,
@@ -160,7 +170,7 @@ def header(table: dict) -> list[str]:
 
 
 def cells(table: dict) -> list[list[str]]:
-    """Return the rows of the table as text, under ``header``: the paper's three types, then all."""
+    """Return the rows of the table as text, under ``header``: the paper's three types, all, each way of sampling."""
     rows = []
     for family, printed in PAPERS.items():
         paper = [
@@ -171,7 +181,16 @@ def cells(table: dict) -> list[list[str]]:
         ]
         rows.append([f"{printed.type} ({family})", *paper, *_ours(table["groups"][family])])
     paper = [str(TEXT["dft_candidates"].value), f"{TEXT['dft_bonds'].value:g}", f"{TEXT['dft_energy'].value:g}", "0"]
-    return [*rows, ["all", *paper, *_ours(table["groups"]["all"])]]
+    rows.append(["all", *paper, *_ours(table["groups"]["all"])])
+    for way, name in _ways(table).items():
+        beside = paper if way == NOISE else ["–"] * len(paper)  # the paper has no neighbours
+        rows.append([name, *beside, *_ours(table["groups"][way])])
+    return rows
+
+
+def _ways(table: dict) -> dict[str, str]:
+    """Return the ways of sampling that a table has groups of, with their names: none in one of an earlier version."""
+    return {way: name for way, name in WAYS.items() if way in table["groups"]}
 
 
 def _ours(part: dict) -> list[str]:
@@ -180,12 +199,15 @@ def _ours(part: dict) -> list[str]:
 
 def summary(table: dict) -> str:
     """Return in one or two sentences what was relaxed, what was not and why."""
-    part, others = table["groups"]["all"], table["groups"]["all"]["others"]
+    groups = table["groups"]
+    part, others = groups["all"], groups["all"]["others"]
+    ways = [f"{name} {groups[way]['relaxed']} of {groups[way]['candidates']}" for way, name in _ways(table).items()]
+    by_way = f" ({', '.join(ways)})" if ways else ""
     failed = ", ".join(f"{reason} {count}" for reason, count in others.items())
     left = f" Not relaxed: {failed}." if failed else ""
     middle = (shown(part[name]["median"]) for name in MEASURED[:3])
     medians = "Medians: |Δbonds| {} %, |ΔEf| {} eV/atom, |Δcell| {} %.".format(*middle)
-    return f"{part['relaxed']} of {part['candidates']} candidates converged. {medians}{left}{own_error(table)}"
+    return f"{part['relaxed']} of {part['candidates']} candidates converged{by_way}. {medians}{left}{own_error(table)}"
 
 
 def own_error(table: dict) -> str:

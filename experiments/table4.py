@@ -26,7 +26,8 @@ _DIGITS = {"volume": 1, "bulk_modulus": 1, "shear_modulus": 1}
 NOTE = (
     "Absolute errors of valid candidates whose formula the data hold, but not the training part: predictions of our "
     "CGCNN against the labels. One candidate per formula, one that passed the filters of Table 2 if there is one, "
-    f"then the one of lowest predicted energy. {COMPARED} {MATCHING}"
+    "then the one of lowest predicted energy. Samples around bases count as filtered only if drawn the paper's way. "
+    f"{COMPARED} {MATCHING}"
 )
 
 

@@ -2,6 +2,7 @@
 
 from experiments.paper import TEXT
 from experiments.reporting.material import Material
+from experiments.stored_generation import NEIGHBOURS
 from models.beyond_paper import ImprovedVAEParameters
 from models.table6 import UNetParameters
 
@@ -41,7 +42,24 @@ def around_bases(material: Material) -> str:
         " The latent holds the composition by itself: most samples keep the stoichiometry, and many the formula, of "
         "their base, so that more pass the third filter and fewer the fourth.",
     )
-    return f"Bases are of our data, with {drawn:,} samples each.{more}"
+    beside = " The neighbours are our own way of sampling, in their own column." if _beside(material) else ""
+    return f"Bases are of our data, with {drawn:,} samples each.{more}{beside}"
+
+
+def relaxed(material: Material) -> str:
+    """Of Table 3."""
+    if not _beside(material):
+        return ""
+    return (
+        "The paper's candidates are all sampled its way, which leaves few around the latents of this VAE. Neighbours "
+        "are relaxed beside them, selected by the same rule: most of the candidates are of that way, and only the row "
+        "of the paper's way compares like with like."
+    )
+
+
+def _beside(material: Material) -> bool:
+    """Return whether the run samples the neighbours of bases beside the paper's way."""
+    return material.run.preset.generate.around == NEIGHBOURS
 
 
 def known(material: Material) -> str:

@@ -25,9 +25,10 @@ from experiments.reporting.document import Block, Figure, Section, Table, Text, 
 from experiments.reporting.generated_crystals import facts, viewer
 from experiments.reporting.material import OF_NETWORKS, Material
 from experiments.stored import Stored
+from experiments.stored_generation import WAYS
 from repro.relaxation.calculation_store import CONVERGED
 
-_RELAXED = ("formula", "base", "predicted", "calculated", "|Δbonds| (%)", "|Δcell| (%)", "outcome")
+_RELAXED = ("formula", "base", "sampled", "predicted", "calculated", "|Δbonds| (%)", "|Δcell| (%)", "outcome")
 
 
 def _section(
@@ -49,10 +50,11 @@ def table_2(material: Material) -> Section:
         rows = [tuple(row) for row in table2.cells(found)]
         table = Table("Table 2, samples left after each step", tuple(table2.header(found)), rows)
         files = "The candidates, the role of Table S1, are in table2_candidates.csv, with their CIFs."
-        crystals = (
-            (f"{row['formula']}, around {row['base']}", _candidate(row), row["file"]) for row in found["candidates"]
-        )
-        seen = viewer(material.folder, crystals, "The candidates that are left")
+        seen = []
+        for way in WAYS:  # each by itself: the neighbours are so many that they would hide the others
+            left = sorted(table2.candidates_of(found, way), key=lambda row: abs(row["difference"]))
+            crystals = ((f"{row['formula']}, around {row['base']}", _candidate(row), row["file"]) for row in left)
+            seen += viewer(material.folder, crystals, f"The candidates left, {WAYS[way]}, closest to their bases first")
         return table, Text(f"{table2.summary(found)} {files}"), *seen, Text(found["note"])
 
     title = "Table 2: samples around base compounds"
@@ -74,7 +76,7 @@ def table_3(material: Material) -> Section:
         elif name in material.outdated:
             blocks.append(Text(f"{name} is out of date: the crystals were generated anew since; run it again."))
     nothing = Text("Not run yet: make table3 has left no result for this run.")
-    return Section("Table 3: the candidates relaxed", tuple(blocks) or (nothing,))
+    return Section("Table 3: the candidates relaxed", tuple(blocks) or (nothing,), differences.relaxed(material))
 
 
 def _relaxed(material: Material, found: dict) -> tuple[Block, ...]:
@@ -98,7 +100,7 @@ def _relaxed_candidate(row: dict) -> tuple[str, ...]:
     energies = (number(row[name]) for name in ("predicted", "formation_energy"))
     changes = (number(row.get(name)) for name in ("bonds_percent_of_cell", "cell_percent"))
     outcome = "converged" if row["status"] == CONVERGED else row["status"]
-    return (row["formula"], row["base"] or "–", *energies, *changes, outcome)
+    return (row["formula"], row["base"] or "–", WAYS.get(row.get("sampling"), "–"), *energies, *changes, outcome)
 
 
 def table_4(material: Material) -> Section:
