@@ -1,7 +1,7 @@
 """Beyond the paper: the share of samples that are stable, unique and new, as predicted and after relaxation.
 
 The field's S.U.N. count for each way of sampling, with what is at most 0.1 eV/atom above the hull as stable, and how
-much relaxation changes the cells of these crystals.
+much relaxation changes the cells of the samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,20 +23,20 @@ from repro.run import Run
 from repro.scoring.score import Scoring, score_files
 from repro.scoring.score_rows import near_hull_relaxed, passes
 
-COUNT = 80  # samples of each way: a few seconds of relaxation each
 NOTE = (
     "Samples are every n-th of each way, those that could not be decoded among them. Valid, unique and new as in "
-    "docs/scoring.md: two sites at least 0.5 Å apart and a composition that SMACT allows, unlike the samples before, "
+    "docs/scoring.md: all sites at least 0.5 Å apart and a composition that SMACT allows, unlike the samples before, "
     "and unlike all crystals of the source, those held out as well. Stable: at most "
     f"{NEAR} eV/atom above the hull of 2019's energies; after relaxation the potential's mean error on real crystals "
-    "is taken off, and what did not converge is not stable. Change of the cell edge: a third of the volume's, exactly "
-    "so for cubic cells. Intervals are 95 % bootstraps over the samples."
+    "is taken off, and what did not converge is not stable. Changes on relaxation are absolute, of all that converged, "
+    "known ones among them; that of the cell edge is the cube root of the volume's, as in a cell that stays cubic. "
+    "Intervals are 95 % bootstraps over the samples."
 )
 
 Judge = Callable[[Sequence[Path], str], list[dict]]  # rows of ``score`` for the CIFs of a way of sampling
 
 
-def from_run(run: Run, relaxation: CalculationOptions, count: int = COUNT) -> dict:
+def from_run(run: Run, relaxation: CalculationOptions, count: int) -> dict:
     """Judge and relax ``count`` samples of each way of a run's generation; return what ``compute`` does.
 
     The scores lie under ``results/RUN/discovery``. A killed command goes on with what is missing. Raises InputError
@@ -44,6 +44,8 @@ def from_run(run: Run, relaxation: CalculationOptions, count: int = COUNT) -> di
     """
     if count < 1:
         raise InputError(f"--count {count}: give a number of samples above 0.")
+    if relaxation.dft:
+        raise InputError("--dft is not for this command: how far pw.x lies from the hull's energies is not known.")
     calculator = relaxation.calculator()  # raises before hours of work
     scoring = Scoring(run.source, run.property_networks, HULL, relaxation)
 
@@ -75,7 +77,7 @@ def group(samples: int, rows: Sequence[dict]) -> dict:
     predicted = [passes(row, "metastable") for row in rows]
     relaxed = [passes(row, "new") and near_hull_relaxed(row) for row in rows]
     tried = [row["relaxation"].startswith(CONVERGED) for row in rows if row["relaxation"]]
-    changes = [abs(row["volume_percent"]) for row in rows if row["volume_percent"] is not None]
+    volumes = [row["volume_percent"] for row in rows if row["volume_percent"] is not None]
     return {
         "samples": samples,
         "valid": of_samples([passes(row, "valid") for row in rows]),
@@ -84,8 +86,14 @@ def group(samples: int, rows: Sequence[dict]) -> dict:
         "stable_relaxed": of_samples(relaxed),
         "confirmed": share_of([after for before, after in zip(predicted, relaxed, strict=True) if before]),
         "converged": share_of(tried),
-        "volume_percent": mean_of(changes) | {"median": float(np.median(changes)) if changes else None},
+        "volume_percent": _changes(volumes),
+        "edge_percent": _changes([edge_percent(volume) for volume in volumes]),
     }
+
+
+def _changes(percents: Sequence[float]) -> dict:
+    """Return mean and median of absolute changes."""
+    return mean_of(np.abs(percents)) | {"median": float(np.median(np.abs(percents))) if len(percents) else None}
 
 
 def header(found: dict) -> list[str]:
@@ -104,12 +112,11 @@ def facts(found: dict) -> list[tuple[str, ...]]:
         "of those stable as predicted, stable after relaxation": "confirmed",
         "relaxations that converged": "converged",
     }
-    medians = [group["volume_percent"]["median"] for group in groups]
     return [
         ("samples", *(f"{group['samples']:,}" for group in groups)),
         *((title, *(share_cell(group[name]) for group in groups)) for title, name in shares.items()),
-        ("volume, change on relaxation: median (%)", *map(shown, medians)),
-        ("cell edge, change on relaxation: median (%)", *(shown(one and edge_percent(one)) for one in medians)),
+        ("volume, median change on relaxation (%)", *(shown(group["volume_percent"]["median"]) for group in groups)),
+        ("cell edge, median change on relaxation (%)", *(shown(group["edge_percent"]["median"]) for group in groups)),
     ]
 
 

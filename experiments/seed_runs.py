@@ -22,8 +22,8 @@ def seed_run(base: Run, number: int) -> Run:
     Its seed follows all those of the run's own networks, of which a property may have several.
     """
     own = base.preset.cgcnn_training
-    shift = own.seed_shift + number * max(own.members, own.transfer_members)
-    training = replace(own, members=1, transfer_members=1, seed_shift=shift)
+    shift = own.seed_shift + number * max(own.members, 1 + own.further_members)
+    training = replace(own, members=1, further_members=0, seed_shift=shift)
     name = f"{base.name}-seed_{base.preset.seed + training.seed_shift}"
     return replace(base, preset=replace(base.preset, cgcnn_training=training), name=name, shared=WITHOUT_RELEASED)
 

@@ -160,8 +160,8 @@ def _of_properties(measured: Sequence[dict]) -> dict:
         rows.append({"quantity": quantity, "digits": 4, "property": first["property"]} | over_seeds(values))
     most = max(len(row["values"]) for row in rows)
     caption = (
-        f"Up to {_times(most, 'training').lower()} of the property networks on one split: preset "
-        f"{measured[0]['preset']} on {measured[0]['source']}, held-out crystals"
+        f"Up to {_times(most, 'training').lower()} of the property networks on one split, in each run from one network "
+        f"of the formation energy: preset {measured[0]['preset']} on {measured[0]['source']}, held-out crystals"
     )
     return {"caption": caption, "rows": rows, "preset": measured[0]["preset"], "source": measured[0]["source"]}
 

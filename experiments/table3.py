@@ -40,9 +40,9 @@ NOTE = (
     "the mean cell length, the text's definition; in % of each distance beside it. |ΔEf|: formation energy predicted "
     "by our CGCNN for the generated crystal against that calculated for the relaxed one, from elements relaxed in the "
     "same way. |Δcell|: change of a, b and c. Relaxing keeps the symmetry that a crystal starts with. The paper's "
-    "cells did not change at all; ours are free to. The rows of the types and of all have the candidates of both ways "
-    "of sampling (Table 2). The last two rows have each way by itself: the paper's way, which all of the paper's "
-    "candidates are of, and neighbours, which is ours."
+    "cells did not change at all; ours are free to. The rows of the types and of all have the candidates of every way "
+    "of sampling (Table 2), the rows below each way by itself: the paper's way, which all of the paper's candidates "
+    "are of, and neighbours, which is ours."
 )
 _FROM_TABLE2 = ("base", "family", "sampling", "spacegroup", "n_sites", "min_distance", "base_energy")
 COLUMNS = (
@@ -111,7 +111,7 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
     for row in candidates:
         add_prediction(found[row["id"]], row)
     surrogate = not isinstance(calculator.method, Dft)
-    groups = {"all": list(found.values())} | {name: [] for name in (*FAMILIES, *WAYS)}
+    groups = {"all": list(found.values())} | {family: [] for family in FAMILIES}
     for row in found.values():
         for name in (row["family"], row["sampling"]):
             groups.setdefault(name, []).append(row)

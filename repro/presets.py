@@ -83,7 +83,7 @@ class PropertyTrainingParameters:
     transfer_epochs: int = 500  # as ``epochs``, for the properties that start from formation energy
     head_epochs: int = 10  # transfer: epochs in which only the head is trained, before the fine-tuning (SI)
     members: int = 5  # networks for formation energy, whose spread is the uncertainty
-    transfer_members: int = 1  # as ``members``, for a property that starts from formation energy and has few labels
+    further_members: int = 0  # more networks for a property that starts from formation energy and has few labels
     seed_shift: int = 0  # added to the preset's seed: other starting weights and order of the crystals, the same split
 
 
@@ -155,7 +155,7 @@ LAPTOP = replace(
         rotations=10, crop=16, steps_per_epoch=40, validation_limit=96, schedule="cosine", warmup_steps=20
     ),
     cgcnn_training=replace(
-        PAPER.cgcnn_training, epochs=40, transfer_epochs=100, patience=20, schedule="cosine", transfer_members=3
+        PAPER.cgcnn_training, epochs=40, transfer_epochs=100, patience=20, schedule="cosine", further_members=1
     ),
     evaluate=EvaluateParameters(limit=150),
     generate=GenerateParameters(bases_per_family=1, samples_per_base=20, random_per_condition=4, way="fit"),
@@ -179,7 +179,7 @@ IMPROVED = replace(
         convolutions=4, atom_features=128, hidden=256, learned_elements=True, readout="attention", batch_size=128
     ),
     cgcnn_training=replace(
-        LAPTOP.cgcnn_training, epochs=130, transfer_epochs=16, patience=0, members=1, transfer_members=1
+        LAPTOP.cgcnn_training, epochs=130, transfer_epochs=16, patience=0, members=1, further_members=0
     ),
     evaluate=EvaluateParameters(limit=450),
     generate=GenerateParameters(
@@ -281,7 +281,7 @@ SMOKE = replace(
         steps_per_epoch=1,
         head_epochs=1,
         members=2,
-        transfer_members=1,
+        further_members=0,
     ),
     evaluate=EvaluateParameters(limit=8, batch_size=8, path_points=40),
     generate=GenerateParameters(bases_per_family=1, samples_per_base=2, random_per_condition=1, way="fit"),

@@ -144,18 +144,20 @@ def same(found: dict, config: dict, inputs: dict[str, str]) -> bool:
     What is off (0, False, none) counts as what an earlier version did not know: a new hyperparameter that is off by
     default leaves earlier runs valid.
     """
+    return not _changed(found, config) and found["inputs"] == inputs
+
+
+def _changed(found: dict, config: dict) -> list[str]:
+    """Return the names of the settings that a stored stamp has otherwise."""
     stored, wanted = found["config"], json.loads(json.dumps(config))
-    names = stored.keys() | wanted.keys()
-    same = all((stored.get(name) or None) == (wanted.get(name) or None) for name in names)
-    return same and found["inputs"] == inputs
+    names = sorted(stored.keys() | wanted.keys())
+    return [name for name in names if (stored.get(name) or None) != (wanted.get(name) or None)]
 
 
 def _difference(found: dict, config: dict, inputs: dict[str, str]) -> str:
     """Return in a few words how a stored stamp differs from what is asked for."""
     changed = [
-        f"{key} = {found['config'].get(key)!r} instead of {config.get(key)!r}"
-        for key in sorted(found["config"].keys() | config.keys())
-        if found["config"].get(key) != json.loads(json.dumps(config.get(key)))
+        f"{name} = {found['config'].get(name)!r} instead of {config.get(name)!r}" for name in _changed(found, config)
     ]
     stale = [name for name in inputs if found["inputs"].get(name) != inputs[name]]
     if stale:

@@ -27,8 +27,9 @@ IMPORTED = "imported.json"  # in a network's training folder
 def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -> None:
     """Put the networks of ``properties`` (default: all) in ``weights`` into the run's stage train-cgcnn as trained.
 
-    If the run trains more networks of a property than ``weights`` has, these are the first of them. Raises InputError
-    if they are of another source or split, of other hyperparameters, or are not there.
+    If the run trains more networks of a property than ``weights`` has, these are the first of them; if fewer, the first
+    ones are taken. Raises InputError if they are of another source or split, of other hyperparameters, are not there,
+    or if the run trains none of a property.
     """
     manifest, networks = read_manifest(weights), load_property_networks(weights)
     require_split(manifest, weights, run, "networks that saw this run's test crystals are not taken")
@@ -37,15 +38,19 @@ def import_properties(run: Run, weights: Path, properties: Sequence[str] = ()) -
     lacking = [name for name in properties if name not in networks.by_property]
     if lacking:
         raise InputError(f"{weights} has no network of {lacking[0]}; it has {', '.join(networks.by_property)}.")
-    training = run.preset.cgcnn_training
-    tasks, _ = plan(load_property_data(run), training, run.preset.seed + training.seed_shift)
-    folder = run.folder("train-cgcnn")
+    training, folder = run.preset.cgcnn_training, run.folder("train-cgcnn")
     with reading([run.folder("graphs")]), making(folder):
-        stamps.begin(folder, STAGES["train-cgcnn"].config(run), {"graphs": identity_of("graphs", run)})
+        inputs = {"graphs": identity_of("graphs", run)}
+        tasks, left_out = plan(load_property_data(run), training, run.preset.seed + training.seed_shift)
+        if untrained := [name for name in properties if name in left_out]:
+            raise InputError(f"This run trains no network of {untrained[0]}: {left_out[untrained[0]]}.")
+        stamps.begin(folder, STAGES["train-cgcnn"].config(run), inputs)
         (folder / stamps.DONE).unlink(missing_ok=True)  # the stage counts its networks again
         for name in properties or networks.by_property:
-            trained = [task.name for task in tasks if task.property == name]
-            for one, file in zip(trained, manifest["networks"][name], strict=False):
+            trained, files = [task.name for task in tasks if task.property == name], manifest["networks"][name]
+            if len(files) > len(trained):
+                print(f"{name}: {len(trained)} of {len(files)} networks taken, as many as this run trains")
+            for one, file in zip(trained, files, strict=False):
                 _take_over(weights / file, manifest["sha256"][file], folder / one)
                 print(f"{one}: taken from {weights / file}")
 

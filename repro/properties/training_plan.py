@@ -35,7 +35,7 @@ def plan(data: PropertyData, training: PropertyTrainingParameters, seed: int) ->
         pretrained = tasks[0].name if from_energy else None
         members = training.members if name == FORMATION_ENERGY else 1
         if pretrained and counts["train"] < FEW:
-            members = training.transfer_members
+            members += training.further_members
         tasks += [Task(one, name, seed + place, pretrained) for place, one in enumerate(network_names(name, members))]
     # A property's first network before its others: a training cut short then has all properties.
     return sorted(tasks, key=lambda task: task.seed), left_out

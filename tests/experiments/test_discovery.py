@@ -17,7 +17,7 @@ def row(failed_at: str = "", above: float | None = None, volume: float | None = 
     return {"failed_at": failed_at, "relaxation": ended, RELAXED_ABOVE: above, "volume_percent": volume}
 
 
-OTHER = ("samples", "volume_percent")  # of a group: no shares
+OTHER = ("samples", "volume_percent", "edge_percent")  # of a group: no shares
 ROWS = [
     row(above=0.05, volume=-3.0), row(above=0.3, volume=6.0), row(ended="time limit: not converged"),
     row("metastable", above=0.09, volume=2.0), row("new", above=0.0, volume=1.0), row("valid", ended=""),
@@ -39,11 +39,13 @@ def test_nothing_judged_is_nothing_stable():
     assert group["stable_relaxed"]["share"] == 0 and group["confirmed"]["share"] is None
     assert group["volume_percent"]["median"] is None
     found = {"groups": {"random": group}, "method": "CHGNet", "note": ""}
-    assert discovery.facts(found)[-1] == ("cell edge, change on relaxation: median (%)", "–")
+    assert discovery.facts(found)[-1] == ("cell edge, median change on relaxation (%)", "–")
 
 
 def test_the_edge_changes_by_a_third_of_the_volume():
     assert discovery.edge_percent(100 * (1.02**3 - 1)) == pytest.approx(2)
+    shrunk = discovery.group(1, [row(above=0.0, volume=-20.0)])
+    assert shrunk["edge_percent"]["median"] == pytest.approx(7.17, abs=0.01)  # a fifth less, not a fifth more
 
 
 def test_samples_are_chosen_evenly_and_only_cifs_are_judged(tmp_path):
@@ -76,6 +78,13 @@ def test_the_report_shows_what_is_stored(tmp_path, monkeypatch):
     assert "stable as CHGNet relaxes them" in text and "4 of 6" in text
 
 
-def test_a_count_of_nothing_is_refused_before_anything_is_loaded(capsys):
-    assert main(["discovery", "--count", "0"]) == 2
-    assert capsys.readouterr().err == "--count 0: give a number of samples above 0.\n"
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--count", "0"], "--count 0: give a number of samples above 0.\n"),
+        (["--dft"], "--dft is not for this command: how far pw.x lies from the hull's energies is not known.\n"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_loaded(options, said, capsys):
+    assert main(["discovery", *options]) == 2
+    assert capsys.readouterr().err == said

@@ -98,7 +98,7 @@ def test_a_further_training_has_other_seeds_and_the_same_split(base):
         name for name, value in STAGES["train-cgcnn"].config(first).items()
         if STAGES["train-cgcnn"].config(base)[name] != value
     }  # fmt: skip
-    assert differing == {"members", "transfer_members", "seed_shift"}
+    assert differing == {"members", "further_members", "seed_shift"}
 
 
 @pytest.fixture

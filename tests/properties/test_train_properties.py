@@ -147,7 +147,7 @@ def test_the_plan_says_why_a_property_has_no_network(finished):
 
 def test_a_property_of_few_labels_has_several_networks_if_asked_for(finished, monkeypatch):
     data = load_property_data(RUN)
-    several = replace(SMOKE.cgcnn_training, members=1, transfer_members=2)
+    several = replace(SMOKE.cgcnn_training, members=1, further_members=1)
     tasks, _ = plan(data, several, seed=7)
     assert [(task.name, task.seed, task.pretrained) for task in tasks] == [
         ("formation_energy_per_atom", 7, None),
