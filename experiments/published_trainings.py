@@ -72,18 +72,18 @@ def _trainings(folder: Path, stage: str, record: dict) -> list[dict]:
     """Return a row for each recorded training of a stage, and one for all networks of the folder without a record."""
     counts, machine = record["counts"], record["machine"] or {}
     of_all = {"folder": folder.name, "preset": record["preset"]}
-    told = {"card": counts.get("card") or machine.get("gpu"), "cores": machine.get("cores")}
-    told |= {name: record[name] for name in ("finished", "commit")}
+    facts = {"card": counts.get("card") or machine.get("gpu"), "cores": machine.get("cores")}
+    facts |= {name: record[name] for name in ("finished", "commit")}
     if "networks" not in counts:
         flop = _training_flop(stage, read_manifest(folder), counts["samples"])
         row = {"networks": [stage], "seed": record["seed"], "kwh": record["kwh_estimate"], "flop": flop}
-        return [of_all | told | row | {name: counts[name] for name in ("epochs", "samples", "seconds")}]
+        return [of_all | facts | row | {name: counts[name] for name in ("epochs", "samples", "seconds")}]
     rows = []
     for name, network in counts["networks"].items():
         if network["epochs"]:
             row = {"networks": [name], "samples": None, "flop": None}
             row |= {key: network[key] for key in ("seed", "epochs", "seconds")}
-            rows.append(of_all | told | row | {"kwh": kilowatt_hours(network["seconds"], machine, told["card"])})
+            rows.append(of_all | facts | row | {"kwh": kilowatt_hours(network["seconds"], machine, facts["card"])})
     if others := [name for name, network in counts["networks"].items() if not network["epochs"]]:
         nothing = ("seed", "card", "cores", "epochs", "samples", "seconds", "flop", "kwh", "finished", "commit")
         rows.append(of_all | {"networks": others} | dict.fromkeys(nothing))

@@ -87,7 +87,7 @@ def of_generation(name: str, run: Run, compute: Callable[["Generation"], dict]) 
     """Return ``compute`` of the run's generated crystals, stored as ``name``.json.
 
     Raises InputError without any, and if they were generated with other data or networks than the run has now. A run
-    of which only the crystals are left has no stamp that could tell.
+    of which only the crystals are left has no stamp to compare with.
     """
     from experiments.stored_generation import read_generation
 

@@ -216,8 +216,8 @@ def own_error(table: dict) -> str:
     if not error:
         return ""
     return (
-        f" On {error['relaxed']} real crystals {table['method']} itself is off the DFT labels by {error['cell']:.2f} % "
-        f"in the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean absolute)."
+        f" On {error['relaxed']} real crystals {table['method']} itself differs from the DFT labels by "
+        f"{error['cell']:.2f} % in the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean absolute)."
     )
 
 

@@ -47,7 +47,7 @@ def around_bases(material: Material) -> str:
 
 
 def relaxed(material: Material) -> str:
-    """Of Table 3."""
+    """Return what Table 3 does otherwise."""
     if not _beside(material):
         return ""
     return (

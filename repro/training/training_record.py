@@ -1,7 +1,7 @@
 """The record of the trainings behind published weights: ``training.json`` and ``history.csv`` beside them.
 
-What was trained elsewhere, or by an earlier version, has only what its own log says. ``remark``, written by hand, tells
-the rest.
+What was trained elsewhere, or by an earlier version, has only what its own log says. ``remark``, written by hand, adds
+what is known beside it.
 """
 
 import csv
@@ -29,14 +29,14 @@ def write_record(target: Path, run: Run, stages: Mapping[str, str]) -> None:
         stamp = stamps.read(run.folder(stage))
         counts = stamp["counts"]
         seconds = _seconds(stamp)
-        told = {} if "imported" in counts else stamp  # the stamp of networks trained elsewhere is that of taking them
+        known = {} if "imported" in counts else stamp  # the stamp of networks trained elsewhere is that of taking them
         record[stage] = {
             "preset": run.preset.name,
             "source": run.source_name,
             "seed": run.preset.seed,
             "seconds": seconds,
-            "kwh_estimate": round(kilowatt_hours(seconds, told.get("machine"), counts.get("card")), 4),
-            **{name: told.get(name) for name in ("commit", "machine", "finished", "versions")},
+            "kwh_estimate": round(kilowatt_hours(seconds, known.get("machine"), counts.get("card")), 4),
+            **{name: known.get(name) for name in ("commit", "machine", "finished", "versions")},
             "counts": counts,
         }
         for path in sorted(run.folder(stage).glob(f"{pattern}{HISTORY}")):
