@@ -217,7 +217,8 @@ def own_error(table: dict) -> str:
         return ""
     return (
         f" On {error['relaxed']} real crystals {table['method']} itself differs from the DFT labels by "
-        f"{error['cell']:.2f} % in the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean absolute)."
+        f"{error['cell']:.2f} % in the cell and {error['formation_energy']:.3f} eV/atom in the formation energy (mean "
+        "absolute)."
     )
 
 
