@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,25 @@ NO_STRUCTURE = ("unknown_format",)  # files beside the structures: named, but no
 
 @dataclass(frozen=True)
 class Scoring:
-    """What structures are judged by: the known crystals' source, folders of networks and hull, relaxation if any."""
+    """What structures are judged by: the known crystals' source, folders of networks and hull, relaxation if any.
+
+    What they name is read when it is first needed, once for all calls of ``score_files`` with the same object.
+    """
 
     reference: str
     weights: Path
     hull: Path
     relaxation: CalculationOptions | None = None
+
+    @cached_property
+    def known_crystals(self) -> Reference:
+        """The known crystals; raises InputError if the source does not exist or has none."""
+        return read_reference(self.reference)
+
+    @cached_property
+    def judge(self) -> EnergyJudge:
+        """The networks and the hull; raises InputError if one of them cannot be read."""
+        return EnergyJudge.load(self.weights, load_hull(self.hull))
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
     if not crystals:
         raise InputError(f"{named(paths)}: no structure can be read; see above.")
     unread = [item for item in rejected if item.reason not in NO_STRUCTURE]
-    reference, judge = read_reference(scoring.reference), EnergyJudge.load(scoring.weights, load_hull(scoring.hull))
+    reference, judge = scoring.known_crystals, scoring.judge  # raise before anything is written
     out = out or Path(f"scores-{Path(paths[0]).resolve().name.split('.')[0]}")
     with making(out):
         rows = _rows(crystals, reference, judge, scoring, out)

@@ -14,6 +14,7 @@ from repro.__main__ import main
 from repro.relaxation.calculation_store import structure_record
 from repro.relaxation.surrogate import Surrogate
 from repro.scoring import judged_rows
+from repro.scoring import score as score_command
 from repro.scoring.score import score_files
 from repro.scoring.score_rows import COLUMNS
 from tests.conftest import ROOT
@@ -126,6 +127,17 @@ def test_a_killed_command_goes_on_with_what_is_missing(folder, judge, tmp_path, 
     other = scoring(reference_table(tmp_path, SALT, HALITE))
     score_files([folder], other, tmp_path / "out")
     assert len(judge.asked) == 15  # another reference: all anew
+
+
+def test_several_calls_with_the_same_settings_read_the_known_crystals_once(judge, tmp_path, monkeypatch):
+    read, sources = score_command.read_reference, []
+    monkeypatch.setattr(score_command, "read_reference", lambda source: sources.append(source) or read(source))
+    reference = reference_table(tmp_path, SALT)
+    settings = scoring(reference)
+    for name in ("one", "two"):
+        SALT.to(str(tmp_path / f"{name}.cif"), fmt="cif")
+        assert score_files([tmp_path / f"{name}.cif"], settings, tmp_path / name)[0].funnel["new"] == 0
+    assert sources == [str(reference)]
 
 
 def test_ids_that_two_rows_share_are_told_apart(judge, tmp_path):
