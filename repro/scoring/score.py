@@ -22,9 +22,10 @@ from repro.locks import making
 from repro.network_folders import identity_of_predictions
 from repro.properties.stability import EnergyJudge
 from repro.relaxation.calculation_options import CalculationOptions
+from repro.relaxation.relax_files import remove_earlier
 from repro.scoring.judged_rows import judged_rows, mark_repeats
 from repro.scoring.reference import KnownNumbers, Reference, read_reference
-from repro.scoring.score_rows import finished, unread_row
+from repro.scoring.score_rows import RELAXED_FILE, finished, unread_row
 from repro.scoring.score_summary import Metric, funnel, metrics, value_text
 
 JOURNAL, TABLE, LINES, SUMMARY = ".journal.jsonl", "scores.csv", "scores.jsonl", "summary.json"
@@ -66,6 +67,7 @@ class Scores:
     funnel: dict[str, int]
     elements: dict[str, int]
     known: KnownNumbers
+    relaxation_method: str | None = None
 
 
 def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None) -> tuple[Scores, Path]:
@@ -89,9 +91,15 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
 
             relax_rows(rows, crystals, calculator, out)
         rows = finished([*rows, *map(unread_row, unread)])
-        found = metrics(rows, reference.numbers, calculator is not None)
         scores = Scores(
-            named(paths), reference.name, rows, found, funnel(rows), element_counts(crystals), reference.numbers
+            named(paths),
+            reference.name,
+            rows,
+            metrics(rows, reference.numbers, calculator is not None),
+            funnel(rows),
+            element_counts(crystals),
+            reference.numbers,
+            calculator.method.title if calculator else None,
         )
         _write(scores, scoring, out)
     for metric in scores.metrics:
@@ -116,6 +124,7 @@ def element_counts(crystals: Sequence[Crystal]) -> dict[str, int]:
 
 
 def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
+    remove_earlier(out / TABLE, RELAXED_FILE, {row[RELAXED_FILE] for row in scores.rows})
     write_csv(out / TABLE, scores.rows, digits=5)  # as candidates.csv, with which it is joined
     write_text(out / LINES, "".join(json.dumps(plain(row)) + "\n" for row in scores.rows))
     failed = Counter(row["failed_at"] for row in scores.rows if row["failed_at"])
@@ -123,6 +132,7 @@ def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
         "structures": scores.name,
         "reference": scores.reference,
         "property_networks": scoring.weights.name,
+        "relaxation_method": scores.relaxation_method,
         "funnel": scores.funnel,
         "failed_at": dict(failed),
         "metrics": [metric.plain() for metric in scores.metrics],

@@ -11,9 +11,10 @@ from repro.properties.stability import NEAR, WIDTH
 
 LOW, HIGH, LABEL = "formation_energy_low", "formation_energy_high", "formation_energy_label"
 RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH = (f"relaxed_e_above_hull{end}" for end in ("", "_low", "_high"))
+METHOD, RELAXED_FILE = "relaxation_method", "relaxed_file"  # by its title; a CIF, from the folder of the scores
 RELAXATION = (
     "relaxation", "relaxed_formation_energy", "displacement", "volume_percent",
-    RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH,
+    RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH, METHOD, RELAXED_FILE,
 )  # fmt: skip
 COLUMNS = (
     "id", "failed_at", "why", "readable", "formula", "n_sites", "n_elements", "spacegroup", "spacegroup_symbol",

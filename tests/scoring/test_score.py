@@ -4,6 +4,7 @@ import csv
 import gzip
 import itertools
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -185,8 +186,15 @@ def test_relaxed_structures_have_an_energy_and_a_displacement(judge, tmp_path):
     assert alloy["relaxed_e_above_hull_high"] - alloy["relaxed_e_above_hull"] == pytest.approx(0.181)
     assert salt["relaxation"] == "exploded: too far" and salt["displacement"] is None
     assert salt["relaxed_e_above_hull"] is None
-    assert (out / "relaxed" / "alloy.cif").exists()
+    assert (alloy["relaxation_method"], alloy["relaxed_file"]) == ("CHGNet", "relaxed/alloy.cif")
+    assert (salt["relaxation_method"], salt["relaxed_file"]) == ("CHGNet", None)
+    assert json.loads((out / "summary.json").read_text())["relaxation_method"] == "CHGNet"
     assert {one.name: one.value for one in scores.metrics}["relaxed"] == 0.5
+    (out / "relaxed" / "own.cif").touch()
+    assert (out / alloy["relaxed_file"]).exists()
+    score_files([given], replace(settings, relaxation=None), out)
+    assert [path.name for path in (out / "relaxed").iterdir()] == ["own.cif"]  # what is not of these scores went
+    assert json.loads((out / "summary.json").read_text())["relaxation_method"] is None
 
 
 def test_nothing_is_written_if_nothing_can_be_read(judge, tmp_path):
