@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from data_prep.errors import InputError
 from experiments.tables import markdown, shown, write_data
 from repro.relaxation.calculation_store import CONVERGED, structure_from
-from repro.relaxation.calculator import Calculator, formation_energy
+from repro.relaxation.calculator import Calculator, plain_formation_energy
 from repro.run import Run
 
 CELL, ENERGY = 2.0, 0.1  # %, eV/atom: what agreement is asked for
@@ -23,8 +23,9 @@ HEADER = (
 class Known:
     """A cubic crystal and its literature: ``a`` in Å at room temperature, formation energies in eV/atom.
 
-    ``pbe`` is the Materials Project's without its corrections of 2011 (the energy of Cl2, oxides); experiments are
-    standard enthalpies, which plain PBE misses if a molecule is the reference.
+    ``pbe`` is the Materials Project's without its corrections of 2011 (the energy of Cl2, oxides), so that it is
+    compared with energies without them; experiments are standard enthalpies, which plain PBE misses if a molecule is
+    the reference.
     """
 
     formula: str
@@ -81,7 +82,7 @@ def compute(formulas: Sequence[str], calculator: Calculator) -> dict:
     found = []
     for formula, structure in structures.items():
         known, record = KNOWN[formula], records[formula]
-        energy, reason = formation_energy(record, structure, elements)
+        energy, reason = plain_formation_energy(record, structure, elements)
         row = {"formula": formula, "status": record["status"], "reason": reason, "formation_energy": energy}
         row |= {"experiment_a": known.a, "pbe": known.pbe, "experiment": known.experiment}
         row |= {"pressure": record.get("pressure"), "key": record.get("key")}

@@ -1,6 +1,7 @@
 """A potential's own error: real crystals relaxed by CHGNet or SevenNet, against their DFT cells and labels."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from experiments.tables import markdown, mean_cell, write_data
 from repro.relaxation import relaxation_changes as changes
 from repro.relaxation.calculation_store import CONVERGED
 from repro.relaxation.calculator import Calculator, bulk_of
+from repro.relaxation.potentials import LabelError
 from repro.relaxation.surrogate import Surrogate
 from repro.run import Run
 
@@ -22,9 +24,10 @@ STRAIN = 0.05  # of the cell edges: relaxations start from cells up to this much
 NOTE = (
     "Cells start up to 5 % too small or too large (seeded), so that a relaxation has work to do. Cell: mean absolute "
     "difference of a, b, c from the database's in %; formation energy against the label, elements relaxed by the same "
-    "model. It was trained on Materials Project calculations, most of these crystals among them, with the "
-    "corrections of 2020, the labels hold those of 2019, and many of the cells are r2SCAN's: the differences are of "
-    "this size for a model that would be exact, too."
+    "model. Both models were trained on Materials Project calculations, most of these crystals among them: CHGNet on "
+    "energies with the corrections of 2020, SevenNet on energies without any, to which those of the labels are added. "
+    "The labels hold those of 2019, and many of the cells are r2SCAN's: the differences are of this size for a model "
+    "that would be exact, too."
 )
 
 
@@ -104,7 +107,14 @@ def group(rows: Sequence[dict]) -> dict:
         "cell_percent_signed": mean_of([row["cell_percent_signed"] for row in rows if "cell_percent" in row]),
         "formation_energy_error": mean_of(np.abs(energy)) | _spread(np.abs(energy)),
         "formation_energy_error_signed": mean_of(energy),
+        "label_error": asdict(label_error(energy)) if energy else None,
     }
+
+
+def label_error(errors: Sequence[float]) -> LabelError:
+    """Return what ``repro.relaxation.potentials`` keeps of formation energies' errors (eV/atom, at least one)."""
+    mean = float(np.mean(errors))
+    return LabelError(mean, float(np.quantile(np.abs(np.subtract(errors, mean)), 0.9)))
 
 
 def _spread(values: Sequence[float]) -> dict:

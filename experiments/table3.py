@@ -44,6 +44,11 @@ NOTE = (
     "of sampling (Table 2), the rows below each way by itself: the paper's way, which all of the paper's candidates "
     "are of, and neighbours, which is ours."
 )
+DFT_NOTE = (
+    " The predicted formation energies hold the Materials Project's corrections of 2011 (oxides, sulfides, "
+    "fluorides, chlorides, nitrides, hydrides, transition metals with a U), those of pw.x do not, so that |ΔEf| "
+    "contains these corrections."
+)
 _FROM_TABLE2 = ("base", "family", "sampling", "spacegroup", "n_sites", "min_distance", "base_energy")
 COLUMNS = (
     "id", "base", "family", "sampling", "formula", "spacegroup", "n_sites", "min_distance", "base_energy", "predicted",
@@ -127,7 +132,7 @@ def compute(candidates: Sequence[dict], structures: Mapping[str, Structure], cal
         "seconds": sum(record.get("seconds", 0.0) for record in (*records.values(), *elements.values())),
         "paper": {family: asdict(printed) for family, printed in PAPERS.items()},
         "records": records,
-        "note": NOTE,
+        "note": NOTE if surrogate else NOTE + DFT_NOTE,
     }
 
 

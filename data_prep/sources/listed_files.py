@@ -29,7 +29,7 @@ def listed_files(files: Sequence[Path]) -> ListedFiles:
     """
     found, there = ListedFiles(), set(files)
     for table in (path for path in files if path.suffix.lower() == ".csv"):
-        pairs = _pairs(table)
+        pairs = listed_in(table)
         listed = {table.parent / file: (id, file) for id, file in pairs}
         if not listed.keys() & there:
             continue
@@ -43,11 +43,11 @@ def listed_files(files: Sequence[Path]) -> ListedFiles:
     return found
 
 
-def _pairs(table: Path) -> list[tuple[str, str]]:
-    """Return ids and files of a table, none if it is another kind of table."""
+def listed_in(table: Path, columns: Sequence[str] = FILE_COLUMNS) -> list[tuple[str, str]]:
+    """Return ids and files of a CSV table, the files of the first of ``columns`` that it has; none if it has none."""
     try:
         rows = csv.DictReader(StringIO(read_text(table)))
-        column = next((name for name in FILE_COLUMNS if name in (rows.fieldnames or ())), None)
+        column = next((name for name in columns if name in (rows.fieldnames or ())), None)
         if column is None or "id" not in rows.fieldnames:
             return []
         return [(row["id"], row[column]) for row in rows if row["id"] and row[column]]

@@ -78,8 +78,22 @@ def bulk_of(symbol: str) -> Structure | None:
 def formation_energy(record: dict, structure: Structure, elements: Mapping[str, dict]) -> tuple[float | None, str]:
     """Return the formation energy (eV/atom) of a relaxed structure, or None and the reason why there is none.
 
-    Total energy less that of the constituent elements in their bulk state, per atom (Ab Initio Validation). A potential
-    that learned energies without the Materials Project's corrections gets those of the labels' generation.
+    The labels hold the Materials Project's corrections of 2011, and so do these energies, as far as a method's own
+    allow: a potential that learned energies without corrections gets them added. CHGNet learned energies with the
+    corrections of 2020, and those of pw.x stay without any.
+    """
+    energy, reason = plain_formation_energy(record, structure, elements)
+    if energy is not None and record.get("method", {}).get(CORRECTIONS) == NONE:
+        energy += corrections(structure)
+    return energy, reason
+
+
+def plain_formation_energy(
+    record: dict, structure: Structure, elements: Mapping[str, dict]
+) -> tuple[float | None, str]:
+    """Return what ``formation_energy`` does as the method itself gives it, without any correction of ours.
+
+    Total energy less that of the constituent elements in their bulk state, per atom (Ab Initio Validation).
     """
     if record["status"] != CONVERGED:
         return None, record["reason"]
@@ -88,5 +102,4 @@ def formation_energy(record: dict, structure: Structure, elements: Mapping[str, 
         if elements[symbol]["status"] != CONVERGED:
             return None, f"the element {symbol} has no reference: {elements[symbol]['reason']}"
     bulk = sum(elements[symbol]["energy_per_atom"] * count for symbol, count in counts.items())
-    energy = record["energy_per_atom"] - bulk / sum(counts.values())
-    return energy + (corrections(structure) if record.get("method", {}).get(CORRECTIONS) == NONE else 0.0), ""
+    return record["energy_per_atom"] - bulk / sum(counts.values()), ""

@@ -28,7 +28,7 @@ CORRECTIONS, NONE = "corrections", "none"  # of a method: its energies are uncor
 class LabelError:
     """How far relaxed formation energies lie from labels of 2019: their mean, and 90 % are within ``half_width`` of it.
 
-    eV/atom, measured by ``make surrogate-error`` (results/published).
+    eV/atom, measured by ``make surrogate-error``: ``label_error`` of its groups (results/published).
     """
 
     mean: float
@@ -102,7 +102,10 @@ CHGNET_ERRORS = {  # on 200 crystals
     "ABX3": LabelError(-0.0956, 0.157),
     "ABX2": LabelError(-0.0500, 0.080),
 }
-SEVENNET_ERRORS = {"all": LabelError(-0.0095, 0.024)}  # on 45, too few by family
+SEVENNET_ERRORS = {  # on 43 crystals; AB and ABX2, of which alone 0.014 would do, take the number of all
+    "all": LabelError(-0.0095, 0.024),
+    "ABX3": LabelError(-0.0042, 0.096),  # on 14, two of them more than 0.1 off: a rough number
+}
 POTENTIALS = {
     "chgnet": Potential("CHGNet", load_chgnet, chgnet_versions, CHGNET_ERRORS),
     "sevennet": Potential("SevenNet", load_sevennet, sevennet_versions, SEVENNET_ERRORS),

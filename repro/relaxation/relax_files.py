@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from data_prep.crystal import file_name
 from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.quarantine import print_rejected
+from data_prep.sources.listed_files import listed_in
 from data_prep.sources.structure_files import named, read_structures, require_whole
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from repro.relaxation.calculator import Calculator
 
 TABLE, CIFS = "relaxed.csv", "relaxed"
+METHOD, FILE = "method", "relaxed"  # columns of the table: what relaxed a crystal, and its CIF
 
 
 def relax_files(paths: Sequence[Path], out: Path | None, options: CalculationOptions) -> None:
@@ -74,16 +76,30 @@ def relax_generated(structures: Mapping[str, Structure], calculator: Calculator,
 
 
 def relax_structures(structures: Mapping[str, Structure], calculator: Calculator, out: Path) -> list[dict]:
-    """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated."""
+    """Relax structures by name and write ``relaxed.csv`` and the CIFs into ``out``; finished ones are not repeated.
+
+    CIFs that an earlier call listed there and this one does not are removed: they may be of another method.
+    """
     from repro.relaxation.relaxation_changes import COLUMNS, rows, write_cifs
 
     records, elements = calculator.with_elements(structures)
     found = rows(structures, records, elements)
     write_cifs(found, records, out / CIFS)
-    write_csv(out / TABLE, list(found.values()), COLUMNS)
+    for row in found.values():
+        row[METHOD] = calculator.method.title
+    remove_earlier(out / TABLE, FILE, {row.get(FILE) for row in found.values()})
+    write_csv(out / TABLE, list(found.values()), (*COLUMNS, METHOD))
     done = sum(row["status"] == CONVERGED for row in found.values())
     for row in found.values():
         if row["status"] != CONVERGED:
             print(f"{row['id']}: {row['status']}: {row['reason']}", file=sys.stderr)
     print(f"{done} of {len(found)} relaxed; {out / TABLE}")
     return list(found.values())
+
+
+def remove_earlier(table: Path, column: str, kept: Container[str | None]) -> None:
+    """Remove the relaxed CIFs that an earlier ``table`` lists in a ``column``, but for those ``kept``; nothing else."""
+    for _, name in listed_in(table, (column,)) if table.is_file() else ():
+        path = table.parent / name
+        if name not in kept and path.parent == table.parent / CIFS and path.suffix == ".cif":
+            path.unlink(missing_ok=True)

@@ -8,10 +8,10 @@ from data_prep.property_labels import FORMATION_ENERGY
 from repro.relaxation.calculation_store import CONVERGED, structure_from
 from repro.relaxation.calculator import Calculator
 from repro.relaxation.potentials import LabelError
-from repro.relaxation.relax_files import CIFS, distinct_names
+from repro.relaxation.relax_files import CIFS, FILE, distinct_names
 from repro.relaxation.relaxation_changes import displacement, write_cifs
 from repro.relaxation.relaxation_changes import rows as relaxation_rows
-from repro.scoring.score_rows import RELAXED_ABOVE, RELAXED_HIGH, RELAXED_LOW
+from repro.scoring.score_rows import METHOD, RELAXED_ABOVE, RELAXED_FILE, RELAXED_HIGH, RELAXED_LOW
 
 
 def relax_rows(rows: Sequence[dict], crystals: Sequence[Crystal], calculator: Calculator, out: Path) -> None:
@@ -29,6 +29,7 @@ def relax_rows(rows: Sequence[dict], crystals: Sequence[Crystal], calculator: Ca
     for name, place in zip(names, chosen, strict=True):
         row, relaxed = rows[place], found[name]
         row["relaxation"] = ": ".join(filter(None, (relaxed["status"], relaxed["reason"])))
+        row[METHOD], row[RELAXED_FILE] = calculator.method.title, relaxed.get(FILE)
         row["relaxed_formation_energy"] = relaxed["formation_energy"]
         if relaxed["status"] == CONVERGED:
             row["displacement"] = displacement(structures[name], structure_from(records[name]["final"]))

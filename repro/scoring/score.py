@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from repro.locks import making
 from repro.network_folders import identity_of_predictions
 from repro.properties.stability import EnergyJudge
 from repro.relaxation.calculation_options import CalculationOptions
+from repro.relaxation.relax_files import remove_earlier
 from repro.scoring.judged_rows import judged_rows, mark_repeats
 from repro.scoring.reference import KnownNumbers, Reference, read_reference
-from repro.scoring.score_rows import finished, unread_row
+from repro.scoring.score_rows import RELAXED_FILE, finished, unread_row
 from repro.scoring.score_summary import Metric, funnel, metrics, value_text
 
 JOURNAL, TABLE, LINES, SUMMARY = ".journal.jsonl", "scores.csv", "scores.jsonl", "summary.json"
@@ -33,12 +35,25 @@ NO_STRUCTURE = ("unknown_format",)  # files beside the structures: named, but no
 
 @dataclass(frozen=True)
 class Scoring:
-    """What structures are judged by: the known crystals' source, folders of networks and hull, relaxation if any."""
+    """What structures are judged by: the known crystals' source, folders of networks and hull, relaxation if any.
+
+    What they name is read when it is first needed, once for all calls of ``score_files`` with the same object.
+    """
 
     reference: str
     weights: Path
     hull: Path
     relaxation: CalculationOptions | None = None
+
+    @cached_property
+    def known_crystals(self) -> Reference:
+        """The known crystals; raises InputError if the source does not exist or has none."""
+        return read_reference(self.reference)
+
+    @cached_property
+    def judge(self) -> EnergyJudge:
+        """The networks and the hull; raises InputError if one of them cannot be read."""
+        return EnergyJudge.load(self.weights, load_hull(self.hull))
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,7 @@ class Scores:
     funnel: dict[str, int]
     elements: dict[str, int]
     known: KnownNumbers
+    relaxation_method: str | None = None
 
 
 def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None) -> tuple[Scores, Path]:
@@ -66,7 +82,7 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
     if not crystals:
         raise InputError(f"{named(paths)}: no structure can be read; see above.")
     unread = [item for item in rejected if item.reason not in NO_STRUCTURE]
-    reference, judge = read_reference(scoring.reference), EnergyJudge.load(scoring.weights, load_hull(scoring.hull))
+    reference, judge = scoring.known_crystals, scoring.judge  # raise before anything is written
     out = out or Path(f"scores-{Path(paths[0]).resolve().name.split('.')[0]}")
     with making(out):
         rows = _rows(crystals, reference, judge, scoring, out)
@@ -75,9 +91,15 @@ def score_files(paths: Sequence[Path], scoring: Scoring, out: Path | None = None
 
             relax_rows(rows, crystals, calculator, out)
         rows = finished([*rows, *map(unread_row, unread)])
-        found = metrics(rows, reference.numbers, calculator is not None)
         scores = Scores(
-            named(paths), reference.name, rows, found, funnel(rows), element_counts(crystals), reference.numbers
+            named(paths),
+            reference.name,
+            rows,
+            metrics(rows, reference.numbers, calculator is not None),
+            funnel(rows),
+            element_counts(crystals),
+            reference.numbers,
+            calculator.method.title if calculator else None,
         )
         _write(scores, scoring, out)
     for metric in scores.metrics:
@@ -102,6 +124,7 @@ def element_counts(crystals: Sequence[Crystal]) -> dict[str, int]:
 
 
 def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
+    remove_earlier(out / TABLE, RELAXED_FILE, {row[RELAXED_FILE] for row in scores.rows})
     write_csv(out / TABLE, scores.rows, digits=5)  # as candidates.csv, with which it is joined
     write_text(out / LINES, "".join(json.dumps(plain(row)) + "\n" for row in scores.rows))
     failed = Counter(row["failed_at"] for row in scores.rows if row["failed_at"])
@@ -109,6 +132,7 @@ def _write(scores: Scores, scoring: Scoring, out: Path) -> None:
         "structures": scores.name,
         "reference": scores.reference,
         "property_networks": scoring.weights.name,
+        "relaxation_method": scores.relaxation_method,
         "funnel": scores.funnel,
         "failed_at": dict(failed),
         "metrics": [metric.plain() for metric in scores.metrics],

@@ -11,9 +11,10 @@ from repro.properties.stability import NEAR, WIDTH
 
 LOW, HIGH, LABEL = "formation_energy_low", "formation_energy_high", "formation_energy_label"
 RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH = (f"relaxed_e_above_hull{end}" for end in ("", "_low", "_high"))
+METHOD, RELAXED_FILE = "relaxation_method", "relaxed_file"  # by its title; a CIF, from the folder of the scores
 RELAXATION = (
     "relaxation", "relaxed_formation_energy", "displacement", "volume_percent",
-    RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH,
+    RELAXED_ABOVE, RELAXED_LOW, RELAXED_HIGH, METHOD, RELAXED_FILE,
 )  # fmt: skip
 COLUMNS = (
     "id", "failed_at", "why", "readable", "formula", "n_sites", "n_elements", "spacegroup", "spacegroup_symbol",
@@ -72,6 +73,11 @@ def stage_faults(row: Mapping) -> Iterable[tuple[str, str]]:
 def passes(row: Mapping, stage: str) -> bool:
     """Return whether a finished row came through ``stage`` of the funnel, and so through all before it."""
     return not row["failed_at"] or STAGES.index(row["failed_at"]) > STAGES.index(stage)
+
+
+def stable_unique_new(row: Mapping) -> bool:
+    """Return whether a finished row is valid, unique, new and near the hull after relaxation: S.U.N. to the field."""
+    return passes(row, "new") and near_hull_relaxed(row)
 
 
 def near_hull_relaxed(row: Mapping) -> bool:

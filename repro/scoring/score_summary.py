@@ -12,7 +12,7 @@ from repro.evaluation.metrics import bootstrap_interval
 from repro.properties.stability import NEAR
 from repro.relaxation.calculation_store import CONVERGED
 from repro.scoring.reference import KnownNumbers
-from repro.scoring.score_rows import LABEL, RELAXED_ABOVE, STAGES, near_hull_relaxed, passes
+from repro.scoring.score_rows import LABEL, RELAXED_ABOVE, STAGES, passes, stable_unique_new
 
 ALL = "of all structures given, those that could not be read included"
 SEED, RESAMPLES = 0, 200  # of the intervals; resamples of those that are not of a mean
@@ -142,7 +142,7 @@ def _of_relaxations(rows: Sequence[dict]) -> list[Metric]:
         share("metastable_relaxed", [row[RELAXED_ABOVE] <= NEAR for row in tried if row[RELAXED_ABOVE] is not None],
               f"after relaxation at most {NEAR} eV/atom above the hull, the potential's mean error taken off; of the "
               "converged with an energy of the hull"),
-        share("valid_unique_new_metastable_relaxed", [passes(row, "new") and near_hull_relaxed(row) for row in rows],
+        share("valid_unique_new_metastable_relaxed", [stable_unique_new(row) for row in rows],
               f"valid, unique, new and after relaxation at most {NEAR} eV/atom above the hull; {ALL}"),
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 from data_prep.errors import InputError
 from experiments import known_crystals, registry
 from experiments.known_crystals import KNOWN
-from repro.relaxation.calculation_store import CONVERGED, Store, key_of
+from repro.relaxation.calculation_store import CONVERGED, Store, key_of, structure_record
 from repro.relaxation.calculator import UNAVAILABLE, Calculator
 from repro.relaxation.relaxation_verdict import LIMITS
 from tests.conftest import ROOT
@@ -62,6 +62,28 @@ def test_agreement_is_asked_for_in_cell_and_energy(tmp_path, monkeypatch):
         monkeypatch.setitem(KNOWN, "NiAl", known)
         agreed.append(known_crystals.compute(["NiAl"], calculator)["crystals"][0]["agrees"])
     assert agreed == [True, False, False]
+
+
+class Uncorrected:
+    """A potential without corrections that gives PBE's formation energy of MgO, whose cell it leaves alone."""
+
+    def with_elements(self, structures):
+        method = {"name": "SevenNet", "corrections": "none"}
+        done = {"status": CONVERGED, "reason": "", "method": method}
+        records = {
+            name: done | {"energy_per_atom": KNOWN[name].pbe - 5.0, "final": structure_record(whole_size(structure))}
+            for name, structure in structures.items()
+        }
+        return records, {symbol: done | {"energy_per_atom": -5.0} for symbol in ("Mg", "O")}
+
+
+def whole_size(structure):
+    return structure.copy().scale_lattice(structure.volume / 0.97**3)
+
+
+def test_a_potential_without_corrections_is_compared_without_them():
+    (oxide,) = known_crystals.compute(["MgO"], Uncorrected())["crystals"]
+    assert oxide["off_energy"] == pytest.approx(0) and oxide["agrees"]
 
 
 def test_the_rows_say_the_numbers_and_the_verdict(found):

@@ -11,7 +11,10 @@ from data_prep.errors import InputError
 from experiments import registry, surrogate_error
 from repro.relaxation.calculation_store import CONVERGED, Store, structure_from
 from repro.relaxation.calculator import Calculator, formation_energy
+from repro.relaxation.potentials import POTENTIALS
 from repro.relaxation.relaxation_verdict import TOO_CLOSE
+from repro.relaxation.surrogate import Surrogate
+from repro.run import PUBLISHED_CRYSTALS
 from tests.support.emt import Emt, b2
 from tests.support.exit_code import run_experiment as main
 
@@ -69,6 +72,18 @@ def test_families_have_means_of_what_was_relaxed(found):
     assert energy["median"] == pytest.approx(0.1, abs=2e-3) and energy["largest"] == pytest.approx(0.3, abs=2e-3)
     assert every["formation_energy_error_signed"]["mean"] == pytest.approx((0.3 - 0.1) / 3, abs=2e-3)
     assert every["cell_percent"]["largest"] == pytest.approx(100 - 100 / 1.02, abs=0.15)
+
+
+@pytest.mark.parametrize("potential", ["chgnet", "sevennet"])
+def test_the_error_of_a_potential_is_the_published_one(potential):
+    stored = surrogate_error.stored_at(PUBLISHED_CRYSTALS, POTENTIALS[potential].title).with_suffix(".json")
+    published = json.loads(stored.read_text())
+    for family, error in POTENTIALS[potential].label_errors.items():
+        members = [one for one in published["crystals"] if family in ("all", one["family"])]
+        measured = surrogate_error.group(members)["label_error"]
+        assert error.mean == pytest.approx(measured["mean"], abs=1e-4)
+        assert error.half_width == pytest.approx(measured["half_width"], abs=1e-3)
+    assert Surrogate(potential=potential).label_error("AB3") == POTENTIALS[potential].label_errors["all"]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -15,6 +16,7 @@ from experiments.stored_generation import WAYS
 from repro.relaxation import calculator as calculators
 from repro.relaxation import relaxation_verdict as verdict
 from repro.relaxation.calculation_store import Store
+from repro.relaxation.espresso import Dft
 from tests.support.emt import Emt, b2
 from tests.support.exit_code import exit_code
 from tests.support.exit_code import run_experiment as experiments
@@ -75,6 +77,12 @@ def test_table3_is_headed_as_surrogate_and_keeps_to_its_own_files(table, tmp_pat
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 and rows[0]["relaxed"] == "table3_relaxed/one.cif"
     assert "records" not in json.loads((tmp_path / "table3.json").read_text())
+
+
+def test_energies_of_pw_x_are_said_to_have_no_corrections(table):
+    dft = SimpleNamespace(method=Dft("pseudos"), with_elements=lambda structures, what: ({}, {}))
+    note = table3.compute([], {}, dft)["note"]
+    assert note.startswith(table["note"]) and "those of pw.x do not" in note and "pw.x" not in table["note"]
 
 
 def test_table3_says_to_make_table2_first(tmp_path, monkeypatch, capsys):

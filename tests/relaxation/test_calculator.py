@@ -46,3 +46,4 @@ def test_energies_without_corrections_get_those_of_the_labels():
     uncorrected = record | {"method": {"corrections": "none"}}
     energy, _ = calculators.formation_energy(uncorrected, titanate, elements)
     assert energy == pytest.approx(-2.0 - 3 * 0.70229 / 5)  # eV per oxygen, the corrections of 2011
+    assert calculators.plain_formation_energy(uncorrected, titanate, elements) == (-2.0, "")

@@ -8,13 +8,14 @@ import pytest
 from pymatgen.core import Structure
 
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_text
 from repro.relaxation import calculator as calculators
 from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import (
     CONVERGED,
     Store,
 )
-from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures
+from repro.relaxation.relax_files import relax_files, relax_generated, relax_structures, remove_earlier
 from tests.support.emt import Emt, b2
 
 
@@ -27,9 +28,27 @@ def test_relaxed_crystals_become_cifs_and_a_table_and_are_not_calculated_twice(t
     with open(tmp_path / "out" / "relaxed.csv", newline="") as file:
         row = next(csv.DictReader(file))
     assert relaxed.lattice.a == pytest.approx(float(row["a_relaxed"]), abs=1e-4)
+    assert (row["relaxed"], row["method"]) == ("relaxed/a.cif", "EMT")
     monkeypatch.setattr("tests.support.emt.emt_job", None)  # a job that ran would crash
     relax_structures(structures, calculator, tmp_path / "out")
     assert "1 of 2 relaxed" in capsys.readouterr().out
+    del structures["a"]
+    relax_structures(structures, calculator, tmp_path / "out")
+    assert list((tmp_path / "out" / "relaxed").iterdir()) == []  # nothing of the calls before stays
+
+
+def test_of_an_earlier_relaxation_only_the_cifs_that_it_listed_are_removed(tmp_path):
+    files = ("relaxed/old.cif", "relaxed/kept.cif", "relaxed/own.cif", "mine.cif", "relaxed/sub/a.cif", "relaxed/a.txt")
+    for name in files:
+        write_text(tmp_path / name, "")
+    listed = [*(name for name in files if name != "relaxed/own.cif"), "relaxed/../mine.cif", "relaxed/gone.cif"]
+    rows = "".join(f"{place},{name}\n" for place, name in enumerate(listed))
+    write_text(tmp_path / "relaxed.csv", f"id,relaxed\n{rows}all,{tmp_path / 'mine.cif'}\n")
+    remove_earlier(tmp_path / "relaxed.csv", "relaxed", {"relaxed/kept.cif", None})
+    assert [name for name in files if not (tmp_path / name).exists()] == ["relaxed/old.cif"]
+    (tmp_path / "relaxed.csv").write_bytes(b"\0\1")  # a user's own, whatever it is
+    remove_earlier(tmp_path / "relaxed.csv", "relaxed", ())
+    remove_earlier(tmp_path / "none.csv", "relaxed", ())
 
 
 def with_calculator(calculator: calculators.Calculator) -> SimpleNamespace:

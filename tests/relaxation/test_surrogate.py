@@ -1,6 +1,5 @@
 """Relaxations with an ASE calculator, EMT in place of a potential, and the surrogate's key and versions."""
 
-import json
 import sys
 from dataclasses import replace
 
@@ -16,7 +15,6 @@ from repro.relaxation import relaxation_verdict as verdict
 from repro.relaxation.calculation_store import CONVERGED, TIME_LIMIT, structure_from
 from repro.relaxation.potentials import POTENTIALS, load_chgnet, load_sevennet
 from repro.relaxation.surrogate import Surrogate, relax
-from repro.run import PUBLISHED_CRYSTALS
 from tests.support.emt import FAST, fcc
 
 
@@ -61,17 +59,6 @@ def test_the_time_limit_is_no_part_of_the_surrogates_key_and_the_first_default_s
     assert Surrogate(seconds=5).key() == Surrogate().key() != Surrogate(force=0.1).key()
     assert Surrogate().key() == {"name": "CHGNet", "force": 0.01, "steps": 1000, "seconds": 120.0, "chgnet": "0.4.2"}
     assert Surrogate(seconds=5).method()["seconds"] == 5
-
-
-@pytest.mark.parametrize(("potential", "file"), [("chgnet", "surrogate"), ("sevennet", "surrogate_sevennet")])
-def test_the_error_of_a_potential_is_the_published_one(potential, file):
-    published = json.loads((PUBLISHED_CRYSTALS / f"{file}.json").read_text())
-    for family, error in POTENTIALS[potential].label_errors.items():
-        members = [one for one in published["crystals"] if family in ("all", one["family"])]
-        errors = np.array([one["formation_energy_error"] for one in members if "formation_energy_error" in one])
-        assert error.mean == pytest.approx(errors.mean(), abs=1e-4)
-        assert error.half_width == pytest.approx(np.quantile(np.abs(errors - errors.mean()), 0.9), abs=1e-3)
-    assert Surrogate(potential=potential).label_error("AB3") == POTENTIALS[potential].label_errors["all"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import gzip
 import itertools
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from repro.__main__ import main
 from repro.relaxation.calculation_store import structure_record
 from repro.relaxation.surrogate import Surrogate
 from repro.scoring import judged_rows
+from repro.scoring import score as score_command
 from repro.scoring.score import score_files
 from repro.scoring.score_rows import COLUMNS
 from tests.conftest import ROOT
@@ -128,6 +130,17 @@ def test_a_killed_command_goes_on_with_what_is_missing(folder, judge, tmp_path, 
     assert len(judge.asked) == 15  # another reference: all anew
 
 
+def test_several_calls_with_the_same_settings_read_the_known_crystals_once(judge, tmp_path, monkeypatch):
+    read, sources = score_command.read_reference, []
+    monkeypatch.setattr(score_command, "read_reference", lambda source: sources.append(source) or read(source))
+    reference = reference_table(tmp_path, SALT)
+    settings = scoring(reference)
+    for name in ("one", "two"):
+        SALT.to(str(tmp_path / f"{name}.cif"), fmt="cif")
+        assert score_files([tmp_path / f"{name}.cif"], settings, tmp_path / name)[0].funnel["new"] == 0
+    assert sources == [str(reference)]
+
+
 def test_ids_that_two_rows_share_are_told_apart(judge, tmp_path):
     (tmp_path / "given").mkdir()
     table = reference_table(tmp_path / "given", SALT, HALITE)
@@ -173,8 +186,15 @@ def test_relaxed_structures_have_an_energy_and_a_displacement(judge, tmp_path):
     assert alloy["relaxed_e_above_hull_high"] - alloy["relaxed_e_above_hull"] == pytest.approx(0.181)
     assert salt["relaxation"] == "exploded: too far" and salt["displacement"] is None
     assert salt["relaxed_e_above_hull"] is None
-    assert (out / "relaxed" / "alloy.cif").exists()
+    assert (alloy["relaxation_method"], alloy["relaxed_file"]) == ("CHGNet", "relaxed/alloy.cif")
+    assert (salt["relaxation_method"], salt["relaxed_file"]) == ("CHGNet", None)
+    assert json.loads((out / "summary.json").read_text())["relaxation_method"] == "CHGNet"
     assert {one.name: one.value for one in scores.metrics}["relaxed"] == 0.5
+    (out / "relaxed" / "own.cif").touch()
+    assert (out / alloy["relaxed_file"]).exists()
+    score_files([given], replace(settings, relaxation=None), out)
+    assert [path.name for path in (out / "relaxed").iterdir()] == ["own.cif"]  # what is not of these scores went
+    assert json.loads((out / "summary.json").read_text())["relaxation_method"] is None
 
 
 def test_nothing_is_written_if_nothing_can_be_read(judge, tmp_path):
