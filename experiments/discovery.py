@@ -21,7 +21,7 @@ from repro.relaxation.calculation_options import CalculationOptions
 from repro.relaxation.calculation_store import CONVERGED
 from repro.run import Run
 from repro.scoring.score import Scoring, score_files
-from repro.scoring.score_rows import near_hull_relaxed, passes
+from repro.scoring.score_rows import passes, stable_unique_new
 
 NOTE = (
     "Samples are every n-th of each way, those that could not be decoded among them. Valid, unique and new as in "
@@ -75,7 +75,7 @@ def group(samples: int, rows: Sequence[dict]) -> dict:
         return share_of([*flags, *[False] * (samples - len(rows))])
 
     predicted = [passes(row, "metastable") for row in rows]
-    relaxed = [passes(row, "new") and near_hull_relaxed(row) for row in rows]
+    relaxed = [stable_unique_new(row) for row in rows]
     tried = [row["relaxation"].startswith(CONVERGED) for row in rows if row["relaxation"]]
     volumes = [row["volume_percent"] for row in rows if row["volume_percent"] is not None]
     return {

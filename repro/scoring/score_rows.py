@@ -77,9 +77,4 @@ def passes(row: Mapping, stage: str) -> bool:
 
 def stable_unique_new(row: Mapping) -> bool:
     """Return whether a finished row is valid, unique, new and near the hull after relaxation: S.U.N. to the field."""
-    return passes(row, "new") and near_hull_relaxed(row)
-
-
-def near_hull_relaxed(row: Mapping) -> bool:
-    """Return whether a finished row is near the hull after relaxation; False if that is not known."""
-    return row[RELAXED_ABOVE] is not None and row[RELAXED_ABOVE] <= NEAR
+    return passes(row, "new") and row[RELAXED_ABOVE] is not None and row[RELAXED_ABOVE] <= NEAR
