@@ -93,7 +93,7 @@ def _task(run: Run, name: str, path: Path, folds: int) -> dict:
     errors = []
     for fold, (train, test) in enumerate(list(folds_of(len(values)))[:folds]):
         found = np.full(len(test), learned[train].mean())
-        stamps.begin(run.folder("matbench") / f"{name}-{fold}", trained, {})
+        _claim(run.folder("matbench") / f"{name}-{fold}", trained)
         found[drawn[test]] = _of_fold(run, name, fold, train[drawn[train]], test[drawn[test]], graphs, learned)
         errors.append(float(np.abs(found - learned[test]).mean()) * benchmark.scale)
         print(f"{name}, fold {fold}: MAE {errors[-1]:.4f} {benchmark.unit}", flush=True)
@@ -107,6 +107,13 @@ def _task(run: Run, name: str, path: Path, folds: int) -> dict:
         "deviation": float(np.std(errors)),
         "folds": errors,
     }
+
+
+def _claim(folder: Path, trained: dict) -> None:
+    """Let ``folder`` be of the training ``trained``; raises InputError if it holds another one's networks."""
+    if stamps.read(folder, stamps.STARTED) is None and any(folder.glob("*.weights.h5*")):
+        raise InputError(f"{folder} has networks, but not what they were trained with: remove that folder.")
+    stamps.begin(folder, trained, {})
 
 
 def read_task(path: Path) -> tuple[list[Structure], np.ndarray]:

@@ -55,13 +55,16 @@ def from_run(
 
     The ``generators`` are folders; the default is the run's own, or with a ``test`` file the one that comes with the
     project. ``samples`` are generated of each, one number for all or one for each. Finished fingerprints and samples
-    are kept in the run's folder, so that a killed command goes on. Raises InputError if matminer is missing, or if a
-    file is missing or of another format.
+    are kept in the run's folder, so that a killed command goes on. Raises InputError if matminer is missing, if the
+    samples are not as many numbers or too few, or if a file is missing or of another format.
     """
     require_matminer()
     folders = list(generators) or [PEROV5_GENERATOR if test else run.folder("generator")]
     if len(samples) not in (1, len(folders)):
-        raise InputError(f"--samples {len(samples)} numbers for {len(folders)} generators: give one, or one for each.")
+        there = "there is 1 generator" if len(folders) == 1 else f"there are {len(folders)} generators"
+        raise InputError(f"--samples has {len(samples)} numbers, {there}: give one, or one for each.")
+    if min(samples) < 1:
+        raise InputError(f"--samples {min(samples)} asks for nothing: give 1 or more for each generator.")
     counts = list(samples) * (1 if len(samples) > 1 else len(folders))
     crystals, facts = _test_crystals(run, test, limit)
     work = run.folder("perov5")

@@ -19,7 +19,7 @@ from experiments.drawing import PALETTE
 from experiments.tables import markdown, shown, write_table
 from repro.backend import start_backend
 from repro.network_folders import WEIGHTS, parameters_from_json, read_manifest
-from repro.presets import PAPER
+from repro.presets import PRESETS
 from repro.run import Run
 from repro.training.training_record import HISTORY, RECORD, WATTS, kilowatt_hours
 
@@ -91,14 +91,19 @@ def _trainings(folder: Path, stage: str, record: dict) -> list[dict]:
 
 
 def _training_flop(stage: str, manifest: dict, samples: int) -> int | None:
-    """Return about how many operations a training took; None if a perceptual model, which is not counted, took part."""
+    """Return about how many operations a training took.
+
+    None if a perceptual model, which is not counted, took part, or if nothing tells how large the maps of a UNet were.
+    """
     start_backend()
     from repro.bench.flop import forward_flop, training_flop  # these import Keras, which only a new computation needs
     from repro.training.train_unet import build_segmenter
     from repro.training.train_vae import build_vae
 
     if stage == "train-unet":
-        grid = manifest["unet_training"]["crop"] or PAPER.voxels.grid
+        grid = manifest["unet_training"]["crop"] or _grid(manifest)
+        if grid is None:
+            return None
         layers = build_segmenter(parameters_from_json(manifest["unet"]), manifest["radii"], grid).layers
     else:
         parameters = parameters_from_json(manifest["vae"])
@@ -107,6 +112,14 @@ def _training_flop(stage: str, manifest: dict, samples: int) -> int | None:
         vae = build_vae(parameters, manifest["voxels"]["grid"])
         layers = [*vae.encoder.layers, *vae.decoder.layers]
     return training_flop(forward_flop(layers)) * samples
+
+
+def _grid(manifest: dict) -> int | None:
+    """Return the edge of the maps in voxels; earlier versions stored no more of a UNet than the name of its preset."""
+    if "voxels" in manifest:
+        return manifest["voxels"]["grid"]
+    preset = PRESETS.get(manifest.get("preset", ""))
+    return preset.voxels.grid if preset else None
 
 
 def _losses(path: Path) -> dict[str, dict[str, list[float]]]:

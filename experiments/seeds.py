@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data_prep.errors import InputError
+from data_prep.files.checksum import file_sha256
 from data_prep.files.json_files import read_json
 from data_prep.property_labels import PROPERTIES
 from experiments import table5
 from experiments.means import over_seeds
-from experiments.seed_runs import measure
+from experiments.seed_runs import EVALUATION, measure
+from experiments.stored import refuse_stale
+from experiments.table1 import SUMMARY
 from experiments.tables import markdown, spread_cell, write_table
 from repro.generation.generate import summarise
 from repro.generation.generator import Generator
@@ -23,7 +26,7 @@ from repro.generation.targets import Target, pipeline_targets, requested_targets
 from repro.network_folders import GENERATOR, MANIFEST, PROPERTY_NETWORKS, read_manifest
 from repro.properties.stability import NEAR
 from repro.run import PUBLISHED, Run
-from repro.stages import PARTS
+from repro.stages import PARTS, STAGES
 from repro.training.dataset import load_dataset
 
 SAMPLES, AROUND, SEEDS = 300, 25, 3  # random samples and samples around each base, for each seed
@@ -67,17 +70,40 @@ def from_run(
     ``generator`` is a folder; the default is the run's, or the one that comes with the project if the run has none.
     Of each seed ``samples`` are random and ``around`` lie around each base of the stage ``generate``. Finished batches
     are kept in the run's folder, so that a killed command goes on. What the run has no result of is taken from what
-    was published if it ranks by the published networks. Raises InputError for a number that asks for nothing.
+    was published if it ranks by the published networks. ``made_from`` has what of the run they were made from. Raises
+    InputError for a number that asks for nothing, and if that was made with other data or networks than the run has.
     """
     least = {"seeds": (seeds, 1), "samples": (samples, 0), "around": (around, 0), "train": (train, 1)}
     for name, (number, fewest) in least.items():
         if number < fewest:
             raise InputError(f"--{name} {number} asks for nothing: give {fewest} or more.")
-    sampled = _sample(run, generator, range(seeds), samples, around) if samples or around else None
+    sampled, made_from = None, _present(run)
+    if generator or not (samples or around):
+        made_from.pop("generator", None)
+    for stage in made_from.keys() & STAGES.keys():
+        refuse_stale(stage, run)
+    if samples or around:
+        sampled = _sample(run, generator, range(seeds), samples, around)
     found = compute(sampled, measure(run, train), _json(run.results / "table5.json"))
     if run.preset.generate.networks == "published":
         found = _published() | found
-    return found | {"missing": [name for name in _MISSING if name not in found]}
+    return found | {"missing": [name for name in _MISSING if name not in found], "made_from": made_from}
+
+
+def _present(run: Run) -> dict[str, str]:
+    """Return the checksums of what of the run numbers over seeds are made from, as far as it is there."""
+    results = {EVALUATION: run.results / SUMMARY, "table5": run.results / "table5.json"}
+    files = {"generator": run.folder("generator") / MANIFEST} | results
+    return {name: file_sha256(path) for name, path in files.items() if path.exists()}
+
+
+def outdated(found: dict, run: Run) -> bool:
+    """Return whether ``from_run`` gave this of another generator, other errors or another Table 5 than the run has.
+
+    What is gone by now, or was not stored by an earlier version, cannot tell.
+    """
+    present = _present(run)
+    return any(present.get(name, sha256) != sha256 for name, sha256 in found.get("made_from", {}).items())
 
 
 def _published() -> dict:

@@ -86,16 +86,23 @@ def identity_of_generation(results: Path) -> str:
 def of_generation(name: str, run: Run, compute: Callable[["Generation"], dict]) -> dict:
     """Return ``compute`` of the run's generated crystals, stored as ``name``.json.
 
-    Raises InputError without any, and if they were generated with other data or networks than the run has now. A run
-    of which only the crystals are left has no stamp to compare with.
+    Raises InputError without any, and if they were generated with other data or networks than the run has now.
     """
     from experiments.stored_generation import read_generation
 
-    if stamps.read(run.folder("generate")):
-        identity_of("generate", run)
+    refuse_stale("generate", run)
     found = compute(read_generation(run.results, run.folder("data")))
     write_json(run.results / f"{name}.json", {"identity": identity_of_generation(run.results)} | found)
     return read_stored(run.results / f"{name}.json")  # what is drawn is what is stored
+
+
+def refuse_stale(stage: str, run: Run) -> None:
+    """Raise InputError if the run has made ``stage`` with other data or networks than it has now.
+
+    A run of which only the results are left has no stamp to compare with.
+    """
+    if stamps.read(run.folder(stage)):
+        identity_of(stage, run)
 
 
 def read_stored(path: Path) -> dict:

@@ -168,7 +168,7 @@ STAGES = {
 
 
 def run_stage(name: str, run: Run, again: bool = False, make: Callable[[Run], dict] | None = None) -> None:
-    """Run one stage unless it is done; ``again`` makes it anew, from the beginning.
+    """Run one stage unless it is done; ``again`` makes it anew, from the beginning, in a folder of the run's own.
 
     ``make`` writes the result in place of the stage's own function, and returns its counts; what was there before is
     its own to remove.
@@ -182,6 +182,8 @@ def run_stage(name: str, run: Run, again: bool = False, make: Callable[[Run], di
             stamps.begin(folder, config, inputs)
             print(f"{name}: up to date in {folder} (--again makes it anew).")
             return
+        if again and folder.is_symlink():
+            folder.unlink()  # it is shared with another run, whose result stays
         with making(folder):
             if again and make:
                 stamps.withdraw(folder, config, inputs)

@@ -83,6 +83,11 @@ def begin(folder: Path, config: dict, inputs: dict[str, str]) -> None:
         write_json(folder / STARTED, {"identity": identity(config, inputs), "config": config, "inputs": inputs})
 
 
+def claimed(folder: Path) -> Path:
+    """Return the claimed folder that ``folder`` lies in, or itself: it has to go before other settings are tried."""
+    return next((one for one in (folder, *folder.parents) if (one / STARTED).exists()), folder)
+
+
 def withdraw(folder: Path, config: dict, inputs: dict[str, str]) -> None:
     """Forget that ``folder`` was made; what was made with another configuration goes with it.
 

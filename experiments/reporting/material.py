@@ -9,7 +9,7 @@ from pathlib import Path
 from data_prep.errors import InputError
 from data_prep.files.json_files import read_json
 from data_prep.property_labels import FORMATION_ENERGY
-from experiments import figure2, figure5, latent_space, slices
+from experiments import figure2, figure5, latent_space, seeds, slices
 from experiments.means import interval_of
 from experiments.stored import CANDIDATES, Stored, identity_of_generation, present, read_stored
 from experiments.stored_generation import read_candidates
@@ -49,7 +49,7 @@ class Material:
     generation; ``properties`` the errors of the run's property networks and ``parity`` their panels of Figure 5;
     ``ablations`` the run's own Table 5, ``repeated`` its own numbers over seeds. ``found`` has the other experiments'
     stored results of the present networks and the present generation; ``outdated`` names those whose networks or
-    crystals have been made anew since.
+    crystals have been made anew since, "seeds" if ``repeated`` is of other results than the present ones.
     """
 
     run: Run
@@ -93,7 +93,9 @@ def gather(run: Run) -> Material:
     first = {"train-cgcnn": network_names(FORMATION_ENERGY, run.preset.cgcnn_training.members)[0]}  # of its networks
     histories = {name: _history(run.folder(name) / first.get(name, "") / HISTORY) for name in MEASURED}
     properties = _json(run.results / "properties.json")
-    found = _of_generation(run.results) | _of_networks(run)
+    found, repeated = _of_generation(run.results) | _of_networks(run), _json(run.results / "seeds.json")
+    outdated = [name for name, result in found.items() if not result]
+    outdated += ["seeds"] if seeds.outdated(repeated, run) else []
     return Material(
         run=run,
         stamps={name: stamp for name, stamp in stamped.items() if stamp},
@@ -104,10 +106,10 @@ def gather(run: Run) -> Material:
         properties=properties,
         parity=figure5.compute(properties, run.results / "properties_test.npz") if properties else {},
         ablations=_json(run.results / "table5.json"),
-        repeated=_json(run.results / "seeds.json"),
+        repeated=repeated,
         published=_published() if run.preset.generate.networks == "published" else Published(),
         found={name: result for name, result in found.items() if result},
-        outdated=frozenset(name for name, result in found.items() if not result),
+        outdated=frozenset(outdated),
     )
 
 

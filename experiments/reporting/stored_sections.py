@@ -158,6 +158,9 @@ def trainings(material: Material) -> Section:
 def over_seeds(material: Material) -> Section:
     """The headline numbers as mean and deviation, under captions that say which kind of seed they are over."""
     title, found = "Headline numbers over seeds", material.seeds
+    if "seeds" in material.outdated:
+        why = "the run's generator, its property networks' errors or its Table 5 are others by now"
+        return Section(title, (Text(f"Out of date: {why}; run make seeds again."),))
     if not found:
         return Section(title, (Text("Not run yet: make seeds has left no result for this run."),))
     tables = (Table(part["caption"], seeds.HEADER, seeds.cells(part)) for part in seeds.parts(found))

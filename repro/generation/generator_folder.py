@@ -86,10 +86,10 @@ def write_generator(folder: Path, preset: Preset, learned: Learned, dataset: Dat
     if learned.volumes:
         write_npz(folder / VOLUMES, learned.volumes.arrays(), compressed=True)
         files.append(VOLUMES)
-    manifest = {
+    maps = {"voxels": asdict(preset.voxels)}
+    manifest = maps | {
         "vae": parameters_to_json(preset.vae),
-        "unet": write_unet(unet_beside(folder), decoder.unet(), preset.unet, preset.voxels.radii, facts),
-        "voxels": asdict(preset.voxels),
+        "unet": write_unet(unet_beside(folder), decoder.unet(), preset.unet, preset.voxels.radii, maps | facts),
         "generate": asdict(preset.generate),
         "watershed": asdict(preset.watershed),
         "condition_edges": dataset.edges,

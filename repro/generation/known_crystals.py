@@ -22,7 +22,6 @@ from scipy.spatial.distance import cdist
 from data_prep.bases import TABLE
 from data_prep.chemical_scale import mendeleev_numbers
 from data_prep.crystal import Crystal
-from data_prep.sources import require_packaged
 from data_prep.sources.table import ATOMIC_NUMBERS
 from data_prep.substitution import composition_shares
 from repro.generation.candidates import Candidate
@@ -125,11 +124,13 @@ def known(crystals: Sequence[Crystal]) -> KnownCrystals:
 
 
 def published_known() -> KnownCrystals:
-    """Return the crystals that the published generator was made from.
+    """Return the crystals that the published generator was made from; none if the installation lacks their table.
 
-    Reading whole crystals would take a second. Raises InputError if the installation lacks their table.
+    Reading whole crystals would take a second.
     """
-    with gzip.open(require_packaged(TABLE), "rt", newline="") as file:
+    if not TABLE.is_file():
+        return KnownCrystals([])
+    with gzip.open(TABLE, "rt", newline="") as file:
         return KnownCrystals.of(
             KnownCrystal(
                 row["mp_id"],

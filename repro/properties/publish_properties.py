@@ -1,7 +1,9 @@
 """python -m repro publish: the property networks of a finished run, with their numbers, into the project."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.errors import InputError
 from data_prep.files.atomic import replacing
@@ -21,6 +23,7 @@ from repro.training.training_record import write_record
 
 RENDERED = ("table1.json", "table1.csv", "table1.md", "figure5.json", "figure5.png")
 CALIBRATION = ("calibration.json", "calibration.png")  # of several networks only
+_REMEDY = "run make table1 figure5 calibration"
 
 
 def publish_properties(run: Run, to: Path | None = None) -> None:
@@ -33,11 +36,9 @@ def publish_properties(run: Run, to: Path | None = None) -> None:
     rendered = RENDERED + (CALIBRATION if run.preset.cgcnn_training.members > 1 else ())
     missing = [name for name in (SUMMARY, *rendered) if not (run.results / name).exists()]
     if missing:
-        raise InputError(f"{run.results / missing[0]} is not there: run make table1 figure5 calibration first.")
+        raise InputError(f"{run.results / missing[0]} is not there: {_REMEDY} first.")
     identity_of("evaluate-properties", run)
-    measured, shown = (_rows(run.results / name) for name in (SUMMARY, "table1.json"))
-    if [before | now for before, now in zip(shown, measured, strict=False)] != shown or len(shown) != len(measured):
-        raise InputError(f"{run.results / 'table1.json'} is of earlier networks: run make table1 figure5 calibration.")
+    _refuse_earlier_results(run.results, rendered)
     papers = network_name(run.preset.cgcnn) == "cgcnn"
     weights = to or (PAPERS_PROPERTY_NETWORKS if papers else PROPERTY_NETWORKS)
     results = PUBLISHED / ("" if papers and not to else weights.name)
@@ -50,11 +51,35 @@ def publish_properties(run: Run, to: Path | None = None) -> None:
     print(f"Networks: {weights}; results: {results}")
 
 
-def _rows(path: Path) -> list[dict]:
+def _refuse_earlier_results(results: Path, rendered: Sequence[str]) -> None:
+    """Raise InputError if a table or figure has other numbers than the measurement of the present networks."""
+    for name, numbers in _measured(results / SUMMARY).items():
+        if name in rendered and not _holds(read_json(results / name, _REMEDY), numbers):
+            raise InputError(f"{results / name} is of earlier networks or damaged: {_REMEDY}.")
+
+
+def _measured(summary: Path) -> dict[str, Any]:
+    """Return by the file that shows them the numbers measured; raises InputError if the summary is damaged."""
+    found = read_json(summary, "run make evaluate-properties")
     try:
-        return [dict(row) for row in read_json(path, "run make table1 figure5 calibration")["rows"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged: run make evaluate-properties table1 again.") from error
+        shown = {"mae": "mae", "mae_interval": "mae_interval", "r2": "r2", "count": "n_test"}  # in a panel, in a row
+        panels = {row["property"]: {name: row[key] for name, key in shown.items()} for row in found["rows"]}
+        return {
+            "table1.json": {"rows": found["rows"]},
+            "figure5.json": panels,
+            "calibration.json": found.get("calibration"),
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{summary} is damaged: run make evaluate-properties again.") from error
+
+
+def _holds(shown: Any, measured: Any) -> bool:
+    """Return whether ``shown`` has all that was ``measured``: an object may have more beside it, a list may not."""
+    if isinstance(measured, dict) and isinstance(shown, dict):
+        return all(name in shown and _holds(shown[name], value) for name, value in measured.items())
+    if isinstance(measured, list) and isinstance(shown, list):
+        return len(shown) == len(measured) and all(map(_holds, shown, measured))
+    return shown == measured
 
 
 def _refuse_another_split(ours: Path, published: Path) -> None:

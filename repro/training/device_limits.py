@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras import layers
 from data_prep.errors import InputError
 from models.beyond_paper import Precision
 from models.precision import convolutional, convolutions_in
+from repro import stamps
 
 _OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")  # of TensorFlow, of PyTorch
 _WORDS = ("resource exhausted", "out of memory", "alloc failed")
@@ -52,7 +54,7 @@ def _tiny_network() -> keras.Model:
 
 
 @contextmanager
-def explaining_memory(stage: str, batch_size: int) -> Iterator[None]:
+def explaining_memory(folder: Path, batch_size: int) -> Iterator[None]:
     """Turn whatever a backend raises when memory is exhausted into an InputError that says which number to lower."""
     try:
         yield
@@ -60,8 +62,9 @@ def explaining_memory(stage: str, batch_size: int) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise InputError(
-            f"{stage} ran out of memory with batch_size = {batch_size}: set a smaller one in the preset "
-            f"(repro/presets.py), such as {max(1, batch_size // 2)}, and start again with --again."
+            f"{folder.name} ran out of memory with batch_size = {batch_size}: set a smaller one in the preset "
+            f"(repro/presets.py), such as {max(1, batch_size // 2)}, and remove {stamps.claimed(folder)} "
+            "to start again."
         ) from error
 
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from data_prep.errors import InputError
 from data_prep.files.atomic import replacing, write_csv, write_json
 from models.beyond_paper import Precision
+from repro import stamps
 from repro.training.checkpoint_parts import PART_BYTES, Checksums, joined, split_file
 from repro.training.clock import Clock, rate_at
 from repro.training.training_record import HISTORY
@@ -163,13 +164,14 @@ def _one_epoch(model, feed, validation, progress, folder: Path, history: list[di
         kept = f"the last good epoch is kept in {folder}: " if history else ""
         raise InputError(
             f"{folder.name}: {', '.join(bad)} became NaN or infinite in epoch {epoch + 1}; "
-            f"{kept}lower the learning rate in the preset (repro/presets.py) and start again with --again."
+            f"{kept}lower the learning rate in the preset (repro/presets.py) and remove {stamps.claimed(folder)} to "
+            "start again."
         )
     if clock and not history and clock.steps < budget.steps:
         raise InputError(
             f"{folder.name}: {budget.minutes:g} minutes were over after {clock.steps} of the first {budget.steps} "
             "steps: this device is too slow; choose another preset, or raise minutes in this one (repro/presets.py) "
-            "and start again with --again."
+            f"and remove {stamps.claimed(folder)} to start again."
         )
     return losses | {"seconds": round(seconds, 2)} | ({"steps": clock.steps} if clock else {})
 

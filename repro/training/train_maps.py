@@ -51,7 +51,7 @@ def fit_on_maps(
         begin(epoch)
         return feed(order, epoch, exchange, training.noise)
 
-    with explaining_memory(folder.name, parameters.batch_size):
+    with explaining_memory(folder, parameters.batch_size):
         history = fit_epochs(
             model,
             budget,

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from data_prep.files.atomic import write_text
 from experiments.matbench import BENCHMARKS, folds_of, read_task
 from tests.support.made_up_crystals import made_up_crystals
-from tests.support.pipeline import experiment
+from tests.support.pipeline import RUN, experiment
 
 OVERLAPPING = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.999, 0, 0]])
 
@@ -49,6 +50,18 @@ def test_a_folder_of_its_layout_gives_the_error_of_every_fold(tmp_path, monkeypa
     assert (row["crystals"], row["without graph"], len(row["folds"])) == (41, 1, 2)
     assert row["mae"] == pytest.approx(np.mean(row["folds"])) and 0 < row["mae"] < 5
     assert BENCHMARKS["matbench_log_kvrh"].scale == pytest.approx(0.4343, abs=1e-4)
+
+
+def test_networks_of_unknown_settings_are_not_taken_for_a_fold(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    structures = [crystal.structure() for crystal in made_up_crystals(6)]
+    write_task(tmp_path, "matbench_mp_gap", [(one, float(row)) for row, one in enumerate(structures)])
+    folder = RUN.folder("matbench") / "matbench_mp_gap-0"
+    write_text(folder / "best.weights.h5", "of an earlier version")
+    assert experiment("matbench", "--data", str(tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert f"{folder} has networks, but not what they were trained with: remove that folder." in error
+    assert [path.name for path in folder.iterdir()] == ["best.weights.h5"]
 
 
 def test_structures_and_values_are_read_as_they_were_written(tmp_path):

@@ -25,6 +25,7 @@ from repro.run import Run
 from repro.scoring.fingerprints import Fingerprints
 from repro.training.dataset import load_dataset
 from repro.training.prepare import data
+from tests.support.exit_code import run_experiment as main
 from tests.support.made_up_scores import SALT, TITANATE
 from tests.support.structure_types import perovskite
 
@@ -111,6 +112,19 @@ def test_latents_are_drawn_from_any_family(run):
     sampler = fit_latent_sampler(dataset, train, rng.normal(size=(len(train), 4)), np.zeros((len(train), 4)))
     assert np.unique(sampler.families).tolist() == [1, 3]  # ABX3, and ABCD2 after the paper's three
     assert LatentSampler.from_arrays(sampler.arrays(), 4).draw(0, 1.0, rng).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (["10000", "0"], "--samples 0 asks for nothing: give 1 or more for each generator."),
+        (["1", "2", "3"], "--samples has 3 numbers, there are 2 generators: give one, or one for each."),
+    ],
+)
+def test_samples_that_cannot_be_made_are_refused_before_anything_is_read(monkeypatch, capsys, samples, said):
+    monkeypatch.setattr(perov5, "require_matminer", lambda: None)
+    assert main(["perov5", "--preset", "smoke", "--generator", "one", "two", "--samples", *samples]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_the_table_has_the_rivals_below_ours(tmp_path):

@@ -65,6 +65,18 @@ def test_operations_are_three_times_those_of_the_forward_pass_for_each_sample(we
     assert unet["flop"] == 3 * 2 * (weights + heads) * 1000
 
 
+def test_operations_of_a_unet_trained_on_whole_maps_are_those_of_its_own_grid():
+    manifest = {"unet": parameters_to_json(UNetParameters(filters=1)), "radii": "ionic", "unet_training": {"crop": 16}}
+    cropped = published_trainings._training_flop("train-unet", manifest, 10)
+    manifest["unet_training"]["crop"] = 0
+    for facts, expected in (
+        ({"voxels": {"grid": 16}, "preset": "full"}, cropped),
+        ({"preset": "full"}, 8 * cropped),
+        ({"preset": "of my own"}, None),
+    ):
+        assert published_trainings._training_flop("train-unet", manifest | facts, 10) == expected
+
+
 def test_a_perceptual_model_is_not_counted_so_that_there_is_no_estimate(weights):
     manifest = {"vae": parameters_to_json(VAEParameters(filters=(2, 2, 2, 2), latent=4)), "voxels": {"grid": 16}}
     assert published_trainings._training_flop("train-vae", manifest, 10) is None

@@ -228,3 +228,32 @@ def test_a_mistake_is_one_sentence_and_2(base, capsys, arguments, said):
     assert main(["seeds", "--preset", "smoke", *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("stage", ["generator", "evaluate-properties"])
+def test_what_a_run_has_made_with_earlier_networks_is_refused_before_anything_is_sampled(base, stage, monkeypatch):
+    finished_stages(base)
+    stamps.write_json(base.folder("generator") / "manifest.json", {})
+    stamps.write_json(base.results / "properties.json", measured())
+    monkeypatch.setattr(seeds, "_sample", lambda *_: SAMPLED)
+    assert seeds.from_run(base)["missing"] == ["evaluation"]
+    earlier = {"generator": "train-vae", "evaluate-properties": "properties"}[stage]
+    stamp = stamps.read(base.folder(earlier))
+    stamps.write_json(base.folder(earlier) / stamps.DONE, stamp | {"identity": "of other networks"})
+    with pytest.raises(InputError, match=f"{stage} was made with an earlier result of {earlier}"):
+        seeds.from_run(base)
+    if stage == "generator":
+        assert seeds.from_run(base, generator=base.folder("elsewhere"))["missing"] == ["evaluation"]
+        assert seeds.from_run(base, samples=0, around=0)["missing"] == ["sampling", "evaluation"]
+    (base.folder(stage) / stamps.DONE).unlink()  # only its result is left
+    assert seeds.from_run(base)["missing"] == ["evaluation"]
+
+
+def test_numbers_of_earlier_results_are_shown_as_out_of_date(base):
+    table5.render(table5.compute(as_printed(seeds=3), "laptop", "made up"), base.results / "table5")
+    seeds.render(seeds.from_run(base, samples=0, around=0), base.results / "seeds")
+    stamps.write_json(base.folder("generator") / "manifest.json", {})  # of which nothing was sampled
+    assert isinstance(over_seeds(gather(base)).blocks[0], Table)
+    table5.render(table5.compute(as_printed(seeds=2), "laptop", "made up"), base.results / "table5")
+    (said,) = over_seeds(gather(base)).blocks
+    assert said.text.startswith("Out of date: ") and said.text.endswith("run make seeds again.")

@@ -91,6 +91,12 @@ def test_candidates_are_compared_with_the_generators_own_data_alone(generator, t
     assert set(json.loads(part.read_text())[0]) & {"nearest_known"} == set()  # the batch was not sampled again
 
 
+def test_sampling_needs_no_table_of_the_published_generators_data(generator, tmp_path, monkeypatch):
+    monkeypatch.setattr("repro.generation.known_crystals.TABLE", tmp_path / "not-installed.csv.gz")
+    (batch,) = replace(generator).sample([at_random(3, 4, seed=1)], generator.allowed(), processes=1)
+    assert len(batch) == 4 and {one.nearest_known for one in batch} == {None}
+
+
 def test_other_processes_are_given_what_was_read_but_not_the_data(generator):
     whole = replace(generator, data=made_up_dataset().crystals)
     networks, hull = whole.properties, whole.hull

@@ -1,6 +1,7 @@
 """What makes a finished stage stale: whatever its result depends on, in the run or beside it."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from data_prep.errors import InputError
 from data_prep.files import checksum
 from data_prep.files.atomic import write_json, write_text
+from experiments.shared_stages import link_finished
 from experiments.stored import identity_of_networks
 from repro import stamps
 from repro.presets import IMPROVED, LAPTOP
@@ -111,6 +113,20 @@ def test_a_training_made_again_begins_anew_and_a_killed_one_too(finished, monkey
     write_text(folder / "state.json", "of a training")
     run_stage("train-unet", run)
     assert found[-1] == {"started.json", "state.json"}  # a killed one goes on otherwise
+
+
+def test_a_training_made_again_leaves_the_run_alone_that_its_folder_was_shared_with(finished):
+    donor = finished(LAPTOP)
+    write_text(donor.folder("train-unet") / "best.weights.h5", "the donor's")
+    run = replace(donor, name="other")
+    finished_stages(run)
+    shutil.rmtree(run.folder("train-unet"))
+    assert link_finished("train-unet", run, [donor])
+    kept = stamps.read(donor.folder("train-unet"))
+    train(run, "train-unet", "its own")
+    assert not run.folder("train-unet").is_symlink() and stamps.read(run.folder("train-unet"))["made"]
+    assert (donor.folder("train-unet") / "best.weights.h5").read_text() == "the donor's"
+    assert stamps.read(donor.folder("train-unet")) == kept
 
 
 def test_replaced_property_networks_make_a_generation_stale_that_ranks_by_them(finished):

@@ -222,8 +222,16 @@ def test_published_networks_are_a_copy_with_the_rendered_results_beside_them(fin
 
 def test_tables_and_measurements_of_other_networks_are_not_published(finished, capsys):
     table, stamp = RUN.results / "table1.json", RUN.folder("evaluate-properties") / "done.json"
+    figure, calibration = RUN.results / "figure5.json", RUN.results / "calibration.json"
+    gap, bins = read_json(figure)["band_gap"], read_json(calibration)["bins"]
     for path, change, said in (
-        (table, {"rows": [row | {"mae": 9.0} for row in read_json(table)["rows"]]}, "is of earlier networks: run make"),
+        (
+            table,
+            {"rows": [row | {"mae": 9.0} for row in read_json(table)["rows"]]},
+            "table1.json is of earlier networks",
+        ),
+        (figure, {"band_gap": gap | {"r2": 0.5}}, "figure5.json is of earlier networks"),
+        (calibration, {"bins": [one | {"rmse": 9.0} for one in bins]}, "calibration.json is of earlier networks"),
         (stamp, {"inputs": {"properties": "others"}}, "was made with an earlier result of properties"),
     ):
         before = path.read_text()

@@ -1,5 +1,7 @@
 """Half precision where the device has it, and a sentence where it does not or where memory ends."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from repro.training.fit import Budget, compile_model, fit_epochs, restore
 from repro.training.train_vae import build_vae
 from tests.training.test_fit import LineFeed, small_model, weights_of
 
+FOLDER = Path("runs/one/train-unet")
 HEADS = {
     "unet": ("species", "occupied"),
     "vae": (
@@ -126,10 +129,10 @@ class OutOfMemoryError(RuntimeError):
 )
 def test_whatever_a_backend_raises_says_which_batch_to_set(error, exhausted):
     assert is_out_of_memory(error) == exhausted
-    with pytest.raises(InputError if exhausted else type(error)) as raised, explaining_memory("train-unet", 32):
+    with pytest.raises(InputError if exhausted else type(error)) as raised, explaining_memory(FOLDER, 32):
         raise error
     if exhausted:
         assert str(raised.value) == (
             "train-unet ran out of memory with batch_size = 32: set a smaller one in the preset "
-            "(repro/presets.py), such as 16, and start again with --again."
+            "(repro/presets.py), such as 16, and remove runs/one/train-unet to start again."
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
+from repro import stamps
 from repro.training.fit import BEST, STATE, Budget, adam, compile_model, fit_epochs, load_weights
 
 BUDGET = Budget(epochs=4, steps=3, learning_rate=0.01, schedule="cosine", warmup_steps=2)
@@ -68,14 +69,17 @@ def _loaded(path):
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_last_good_epoch_kept(tmp_path):
+    folder = tmp_path / "band_gap"
+    folder.mkdir()
+    stamps.begin(tmp_path, {"learning_rate": 0.01}, {})  # of all networks, which have to go for another rate
     with pytest.raises(
         InputError,
-        match="became NaN or infinite in epoch 2; the last good epoch is kept in .*lower .* start again with --again",
+        match=f"became NaN or infinite in epoch 2; the last good epoch is kept in .*lower .* remove {tmp_path} to",
     ):
-        fit_epochs(small_model(), BUDGET, lambda e: LineFeed(e, np.nan if e == 1 else 1.0), LineFeed(99), tmp_path)
-    state = json.loads((tmp_path / STATE).read_text())
+        fit_epochs(small_model(), BUDGET, lambda e: LineFeed(e, np.nan if e == 1 else 1.0), LineFeed(99), folder)
+    state = json.loads((folder / STATE).read_text())
     assert len(state["history"]) == 1
-    assert (tmp_path / state["weights"]).exists()
+    assert (folder / state["weights"]).exists()
 
 
 def test_a_loss_that_is_not_finite_in_the_first_epoch_has_none_to_keep(tmp_path):

@@ -91,6 +91,6 @@ def test_exhausted_memory_says_which_batch_to_set(trained, monkeypatch, capsys):
     assert repro("train-unet", "untrained") == 2
     assert sentence(capsys) == (
         "train-unet ran out of memory with batch_size = 8: set a smaller one in the preset (repro/presets.py), "
-        "such as 4, and start again with --again."
+        "such as 4, and remove runs/untrained/train-unet to start again."
     )
     shutil.rmtree("runs/untrained/train-unet")
