@@ -100,7 +100,7 @@ def _present(run: Run) -> dict[str, str]:
 def outdated(found: dict, run: Run) -> bool:
     """Return whether ``from_run`` gave this of another generator, other errors or another Table 5 than the run has.
 
-    What is gone by now, or was not stored by an earlier version, cannot tell.
+    What is gone by now, or was not stored by an earlier version, is not compared.
     """
     present = _present(run)
     return any(present.get(name, sha256) != sha256 for name, sha256 in found.get("made_from", {}).items())
