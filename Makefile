@@ -42,7 +42,17 @@ help:  ## this list
 
 setup: .venv/ready  ## virtual environment in .venv with the locked versions (first time some minutes, 3 GB)
 
+# Refuses a Python that setup.cfg does not allow, before pip complains about some package instead.
+CHECK_PYTHON = import re, sys; \
+	asked = re.search('python_requires.*', open('setup.cfg').read()).group(); \
+	low, end = [tuple(map(int, version)) for version in re.findall(r'(\d+)\.(\d+)', asked)]; \
+	sys.exit(None if low <= sys.version_info[:2] < end else \
+		'%s is Python %d.%d, but Python %d.%d to %d.%d is needed: $(if $(wildcard $(PY)),rm -r .venv; )$\
+		make setup PYTHON=/path/to/another/python' % ( \
+		(sys.executable,) + tuple(sys.version_info[:2]) + low + (end[0], end[1] - 1)))
+
 .venv/ready: requirements.lock setup.cfg
+	@$(or $(wildcard $(PY)),$(PYTHON)) -c "$(CHECK_PYTHON)"
 	@echo "Setting up .venv with the versions of requirements.lock ..."
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
