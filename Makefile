@@ -54,7 +54,7 @@ CHECK_PYTHON = import re, sys; \
 .venv/ready: requirements.lock setup.cfg
 	@$(or $(wildcard $(PY)),$(PYTHON)) -c "$(CHECK_PYTHON)"
 	@echo "Setting up .venv with the versions of requirements.lock ..."
-	test -x $(PY) || $(PYTHON) -m venv .venv
+	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(if $(GPU),$(PY) -m pip install --quiet --disable-pip-version-check 'tensorflow[and-cuda]==2.21.*')
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -60,3 +60,9 @@ def test_an_environment_of_another_python_is_to_be_removed(clone, tmp_path):
     python_of_version((3, 10), clone / ".venv/bin/python")
     said = setup(clone, python_of_version((3, 12), tmp_path / "python"))
     assert "Python 3.10, but Python 3.11 to 3.13 is needed: rm -r .venv; make setup PYTHON=" in said
+
+
+def test_an_environment_that_was_left_without_pip_is_made_again(clone, tmp_path):
+    """As a kill leaves it, or Debian's Python without python3-venv."""
+    python_of_version((3, 12), clone / ".venv/bin/python")
+    assert "Error 7" in setup(clone, python_of_version((3, 12), tmp_path / "python"))
