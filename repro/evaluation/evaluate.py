@@ -23,7 +23,6 @@ from models.decoding import Way
 from models.decoding.atoms import Decoded, Undecodable
 from models.decoding.watershed import components_by_species
 from models.decoding.watershed_parameters import PAPERS_READING
-from models.released.vae_weights import RELEASED_VAE, load_released_vae
 from repro.decoding.decoder import Decoder, MapToDecode, decoding_pool
 from repro.decoding.latents import Autoencoder, LatentMaps, trained_autoencoder
 from repro.evaluation import metrics
@@ -91,6 +90,8 @@ def evaluate(run: Run) -> dict:
     generator = load_generator(run.folder("generator"))
     networks = Networks({OURS: generator.autoencoder}, generator.decoder)
     if run.released_vae and store.grid == RELEASED_GRID:
+        from models.released.vae_weights import RELEASED_VAE, load_released_vae  # imports Keras
+
         networks.autoencoders[RELEASED] = trained_autoencoder(*load_released_vae(run.released_vae), RELEASED_VAE)
     records, measured_with = Records(), _measured_with(run)
     maps = len(test) * (2 * len(networks.autoencoders) + 3)  # true and reconstructed ones by two ways, true species
