@@ -23,7 +23,7 @@ def calibrate(run: Run, weights: Path) -> None:
     """
     consequence = "its error has to be measured on crystals that were held out"
     split = require_split(read_manifest(weights), weights, run, consequence)
-    data, networks = load_property_data(run), load_property_networks(weights)
+    data, networks = load_property_data(run), load_property_networks(weights, calibrated=False)
     crystals = load_property_crystals(run)
     # A family's width is that of its cubic crystals, which are harder than others of these formulas.
     cubic = {one.id: one.family for one in screen(crystals, require_label=False, may_be_empty=True)[0]}

@@ -50,8 +50,11 @@ def write_property_networks(
     write_manifest(folder, [file for members in files.values() for file in members], manifest | facts)
 
 
-def load_property_networks(folder: Path = PROPERTY_NETWORKS) -> PropertyNetworks:
-    """Read the networks of ``folder``; raises InputError naming a file that is missing, damaged or does not fit."""
+def load_property_networks(folder: Path = PROPERTY_NETWORKS, calibrated: bool = True) -> PropertyNetworks:
+    """Read the networks of ``folder``; raises InputError naming a file that is missing, damaged or does not fit.
+
+    Their widths are read as well, unless they are about to be measured (``calibrated`` is False).
+    """
     manifest = read_manifest(folder)
     try:
         parameters = parameters_from_json(manifest["cgcnn"])
@@ -64,7 +67,7 @@ def load_property_networks(folder: Path = PROPERTY_NETWORKS) -> PropertyNetworks
         raise damaged(folder, error) from error
     build = partial(CrystalGraphNetwork, parameters)
     networks = {name: [read_network(folder / file, build) for file in members] for name, members in files.items()}
-    return PropertyNetworks(networks, parameters, seen, load_widths(folder))
+    return PropertyNetworks(networks, parameters, seen, load_widths(folder) if calibrated else {})
 
 
 def require_split(manifest: dict, weights: Path, run: "Run", consequence: str) -> dict[str, int | str]:

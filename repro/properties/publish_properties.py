@@ -13,7 +13,9 @@ from repro.network_folders import (
     MANIFEST,
     PAPERS_PROPERTY_NETWORKS,
     PROPERTY_NETWORKS,
+    WIDTHS,
     copy_networks,
+    identity_of_networks,
     read_manifest,
 )
 from repro.properties.evaluate_properties import SUMMARY
@@ -43,7 +45,13 @@ def publish_properties(run: Run, to: Path | None = None) -> None:
     weights = to or (PAPERS_PROPERTY_NETWORKS if papers else PROPERTY_NETWORKS)
     results = PUBLISHED / ("" if papers and not to else weights.name)
     _refuse_another_split(run.folder("properties"), weights)
+    before = identity_of_networks(weights)
     copy_networks(run.folder("properties"), weights)
+    if identity_of_networks(weights) != before:
+        (weights / WIDTHS).unlink(missing_ok=True)  # those of the networks that were there before
+        print(
+            f"Predictions have intervals again once 'python -m repro calibrate --weights {weights}' has measured them."
+        )
     write_record(weights, run, {"train-cgcnn": "*/"})
     for name in rendered:
         with replacing(results / name) as temporary:

@@ -180,6 +180,9 @@ def test_a_property_that_no_validation_crystal_has_is_skipped_with_a_sentence(tm
     widths = load_widths(weights)
     assert list(widths) == ["formation_energy_per_atom", "bulk_modulus"]
     assert widths["bulk_modulus"].families[OTHER].coverage is None
+    (weights / WIDTHS).write_text('{"networks": "those of before", "properties": {}}')
+    calibrate(run, weights)
+    assert load_widths(weights) == widths
     (weights / WIDTHS).unlink()
     for values in labels.values():
         values[3:] = np.nan

@@ -11,6 +11,7 @@ import pytest
 
 from data_prep.coordination import all_coordinations
 from data_prep.errors import InputError
+from data_prep.files.atomic import write_text
 from data_prep.property_labels import PROPERTIES
 from models.cgcnn import graph_layers
 from repro.__main__ import main
@@ -70,6 +71,7 @@ def finished(tmp_path_factory):
         for name in ("table1", "figure5", "calibration"):
             assert experiment(name) == 0
         patch.setattr(publish_properties, "PAPERS_PROPERTY_NETWORKS", folder / "weights/cgcnn")
+        write_text(folder / "weights/cgcnn/widths.json", "{}")
         assert repro("publish") == 0
         yield folder
 
@@ -239,6 +241,10 @@ def test_tables_and_measurements_of_other_networks_are_not_published(finished, c
         assert repro("publish") == 2
         assert said in capsys.readouterr().err
         path.write_text(before)
+
+
+def test_widths_of_the_networks_before_do_not_stay(finished):
+    assert not (finished / "weights/cgcnn/widths.json").exists()
 
 
 def test_the_record_of_the_training_is_published_with_the_networks(finished):
