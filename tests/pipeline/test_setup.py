@@ -1,5 +1,6 @@
 """``make setup`` with a Python that the project does not run on: one sentence, and nothing is made."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,9 @@ def clone(tmp_path) -> Path:
 
 def setup(clone: Path, python: Path) -> str:
     """Run ``make setup``, which fails in any case, and return its errors."""
-    end = subprocess.run(["make", "setup", f"PYTHON={python}"], cwd=clone, capture_output=True, text=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    make = ["make", "setup", f"PYTHON={python}"]  # in its own right, though "make test" may run this
+    end = subprocess.run(make, cwd=clone, env=own, capture_output=True, text=True)
     assert end.returncode == 2
     return end.stderr
 
