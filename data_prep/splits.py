@@ -1,4 +1,4 @@
-"""The split into a training, a validation and a test part (Methods; F10)."""
+"""The split into a training, a validation and a test part (Methods; F10), and how a few of many are chosen."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -59,3 +59,8 @@ def limit_crystals(crystals: Sequence[Crystal], limit: int, seed: int, per_famil
         share = max(1, round(limit * len(members) / len(crystals)))
         chosen.extend(rng.permutation(members)[:share])
     return [crystals[index] for index in sorted(chosen)]
+
+
+def spread_evenly(total: int, count: int) -> np.ndarray:
+    """Return ``count`` places spread evenly over ``total``, the ends among them; all places if there are fewer."""
+    return np.linspace(0, total - 1, min(count, total)).round().astype(int)

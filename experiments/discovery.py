@@ -11,7 +11,8 @@ import numpy as np
 
 from data_prep.errors import InputError
 from data_prep.hull import FOLDER as HULL
-from experiments.means import mean_of, share_of
+from data_prep.splits import spread_evenly
+from experiments.means import mean_and_median, share_of
 from experiments.novelty import NAMES
 from experiments.stored import of_generation
 from experiments.stored_generation import Generation, valid_of
@@ -62,7 +63,7 @@ def compute(generation: Generation, judge: Judge, count: int) -> dict:
     for name in NAMES:
         rows = getattr(generation, name)
         if rows:
-            chosen = [rows[place] for place in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
+            chosen = [rows[place] for place in spread_evenly(len(rows), count)]
             files = [generation.results / row["file"] for row in valid_of(chosen)]
             groups[name] = group(len(chosen), judge(files, name) if files else [])
     return {"groups": groups, "note": NOTE}
@@ -86,14 +87,9 @@ def group(samples: int, rows: Sequence[dict]) -> dict:
         "stable_relaxed": of_samples(relaxed),
         "confirmed": share_of([after for before, after in zip(predicted, relaxed, strict=True) if before]),
         "converged": share_of(tried),
-        "volume_percent": _changes(volumes),
-        "edge_percent": _changes([edge_percent(volume) for volume in volumes]),
+        "volume_percent": mean_and_median(np.abs(volumes)),
+        "edge_percent": mean_and_median(np.abs([edge_percent(volume) for volume in volumes])),
     }
-
-
-def _changes(percents: Sequence[float]) -> dict:
-    """Return mean and median of absolute changes."""
-    return mean_of(np.abs(percents)) | {"median": float(np.median(np.abs(percents))) if len(percents) else None}
 
 
 def header(found: dict) -> list[str]:

@@ -22,6 +22,11 @@ def mean_of(values: Sequence[float]) -> dict:
     return {"count": len(values), "mean": mean, "interval": interval_of(values)}
 
 
+def mean_and_median(values: Sequence[float]) -> dict:
+    """Return ``mean_of`` the values with their ``median``, None without values."""
+    return mean_of(values) | {"median": float(np.median(values)) if len(values) else None}
+
+
 def share_of(flags: Sequence[bool]) -> dict:
     """Return how many of ``of`` are true, as ``count`` and as ``share`` of one with its 95 % ``interval``."""
     found = mean_of(flags)

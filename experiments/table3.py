@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
 from pymatgen.core import Structure
 
@@ -17,7 +16,7 @@ from data_prep.errors import InputError
 from data_prep.files.atomic import write_csv
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.structures.cif import structure_of
-from experiments.means import mean_of
+from experiments.means import mean_and_median
 from experiments.paper import TABLE3, TEXT
 from experiments.stored import identity_of_generation, read_stored
 from experiments.stored_generation import NOISE, WAYS
@@ -148,7 +147,7 @@ def group(rows: Sequence[dict]) -> dict:
     """Return how many candidates there are, how many converged, why others did not, and the means of ``MEASURED``."""
     done = [row for row in rows if row["status"] == CONVERGED]
     values = {name: [row[name] for row in done if row[name] is not None] for name in MEASURED}
-    means = {name: mean_of(found) | {"median": median(found) if found else None} for name, found in values.items()}
+    means = {name: mean_and_median(found) for name, found in values.items()}
     others = Counter(row["status"] for row in rows if row["status"] != CONVERGED)
     return {"candidates": len(rows), "relaxed": len(done), "others": dict(sorted(others.items()))} | means
 

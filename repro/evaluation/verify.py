@@ -20,7 +20,7 @@ from data_prep.hull.table import load_hull
 from data_prep.property_labels import FORMATION_ENERGY
 from data_prep.source_names import BASES
 from data_prep.sources import read_source
-from data_prep.splits import split_crystals
+from data_prep.splits import split_crystals, spread_evenly
 from data_prep.voxelize import voxelize
 from models.decoding.atoms import Undecodable
 from repro.decoding.decoder import decoding_pool
@@ -131,7 +131,7 @@ def _measure(size: Size) -> Iterator[tuple[str, float]]:
         yield f"files of weights/{folder.name} with their checksums", len(read_manifest(folder)["sha256"])
     generator, crystals = load_generator(), read_source(BASES)[0]
     held_out = _held_out(crystals)
-    chosen = [held_out[place] for place in np.linspace(0, len(held_out) - 1, size.held_out).round().astype(int)]
+    chosen = [held_out[place] for place in spread_evenly(len(held_out), size.held_out)]
     yield "bases: held-out crystals", len(held_out)
     parts: Sequence[Callable[[], Numbers]] = (
         lambda: _reconstructed(generator, chosen),

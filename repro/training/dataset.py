@@ -13,7 +13,7 @@ from data_prep.crystal import Crystal
 from data_prep.crystal_table import read_crystals
 from data_prep.errors import InputError
 from data_prep.shards import VoxelStore
-from data_prep.splits import PARTS
+from data_prep.splits import PARTS, spread_evenly
 from repro.run import Run
 
 CRYSTALS, SPLIT = "crystals.npz", "split.json"
@@ -35,9 +35,7 @@ class Dataset:
     def indices(self, part: str, limit: int = 0) -> np.ndarray:
         """Return the indices of a part; ``limit`` takes that many, spread evenly over the part."""
         members = np.flatnonzero(self.parts == part)
-        if limit and limit < len(members):
-            members = members[np.linspace(0, len(members) - 1, limit).round().astype(int)]
-        return members
+        return members[spread_evenly(len(members), limit)] if limit else members
 
     @cached_property
     def train(self) -> list[Crystal]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from data_prep.errors import InputError
-from data_prep.splits import limit_crystals, split_crystals
+from data_prep.splits import limit_crystals, split_crystals, spread_evenly
 from tests.support.made_up_crystals import made_up_crystals
 from tests.support.real_structures import table_crystals
 
@@ -51,3 +51,8 @@ def test_a_limit_keeps_the_families():
         "ABX3": 10,
         "ABX2": 10,
     }
+
+
+def test_a_few_of_many_are_spread_over_all_with_both_ends():
+    assert spread_evenly(10, 4).tolist() == [0, 3, 6, 9]
+    assert spread_evenly(3, 10).tolist() == [0, 1, 2] and spread_evenly(0, 5).tolist() == []
